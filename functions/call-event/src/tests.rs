@@ -1,0 +1,46 @@
+//! Real callbacks through the real handler, with the table in memory.
+
+use ringback::access::Unverified;
+use ringback::handler::Handler;
+use ringback::http::status;
+use ringback::outcome::CallbackOutcome;
+use ringback::testing::{self, ARRIVAL, DeadTable, MemoryTable, block_on, environment};
+
+use super::handler;
+
+fn call_event(query: &str) -> Unverified {
+    let path = format!("/{}/line/call_event", testing::TOKEN);
+    Unverified::new("GET".into(), path, query.into(), String::new())
+}
+
+#[test]
+fn every_sample_event_becomes_what_is_expected_of_it() {
+    testing::play_recorder_samples("call-event", |table| handler(&environment(), table).unwrap());
+}
+
+#[test]
+fn the_same_callback_twice_is_one_event_and_one_call_that_stays_as_it_was() {
+    let table = MemoryTable::default();
+    let handler = handler(&environment(), &table).unwrap();
+    let send = |query| block_on(handler.handle(call_event(query), ARRIVAL)).outcome;
+    assert!(matches!(send("sid=a&duration=3&start_time=1793600000"), CallbackOutcome::Recorded));
+    let first = table.items();
+    assert!(matches!(send("start_time=1793600000&sid=a&duration=3"), CallbackOutcome::Duplicate));
+    assert_eq!(table.items(), first);
+}
+
+#[test]
+fn a_callback_that_cannot_be_stored_is_not_answered_with_200() {
+    let handler = handler(&environment(), DeadTable).unwrap();
+    let handled = block_on(handler.handle(call_event("sid=a"), ARRIVAL));
+    assert_eq!(status(&handled.outcome), 503);
+}
+
+#[test]
+fn a_secret_that_does_not_belong_here_is_in_no_record() {
+    let table = MemoryTable::default();
+    let handler = handler(&environment(), &table).unwrap();
+    block_on(handler.handle(call_event("sid=a&param=c2VjcmV0&cc_param=c2VjcmV0"), ARRIVAL));
+    let everything = format!("{:?} {:?}", table.call(), table.events());
+    assert!(!everything.contains("c2VjcmV0"), "{everything}");
+}

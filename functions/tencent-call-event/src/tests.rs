@@ -1,0 +1,64 @@
+//! Real callbacks through the real handler, with the table in memory.
+
+use ringback::testing::{self, MemoryTable, environment};
+use serde_json::{Value, json};
+
+use super::handler;
+
+fn played(cases: &[&str]) -> Value {
+    let table = MemoryTable::default();
+    let handler = handler(&environment(), &table).unwrap();
+    testing::play(&handler, "tencent-call-event", cases);
+    table.call()
+}
+
+#[test]
+fn every_sample_event_becomes_what_is_expected_of_it() {
+    testing::play_recorder_samples("tencent-call-event", |table| handler(&environment(), table).unwrap());
+}
+
+#[test]
+fn a_call_told_by_both_sides_ends_in_the_same_state_whatever_the_order() {
+    for story in ["old-one-to-one-", "old-group-", "current-one-to-one-", "current-group-"] {
+        testing::play_in_any_order("tencent-call-event", story, |table| handler(&environment(), table).unwrap());
+    }
+}
+
+#[test]
+fn caller_and_callee_events_make_one_answered_call() {
+    let call =
+        played(&["old-one-to-one-1-caller-starts", "old-one-to-one-3-callee-accepts", "old-one-to-one-5-caller-ends"]);
+    assert_eq!((&call["status"], &call["outcome"]), (&json!("ended"), &json!("answered")));
+    assert!(call["caller"].is_object() && call["callee"].is_object(), "{call}");
+}
+
+#[test]
+fn a_group_goes_on_when_one_callee_leaves_and_ends_with_its_caller() {
+    let before = played(&["old-group-1-caller-starts", "old-group-5-bob-accepts", "old-group-8-bob-ends"]);
+    assert_eq!(before["status"], "ongoing");
+    let after = played(&[
+        "old-group-1-caller-starts",
+        "old-group-8-bob-ends",
+        "old-group-5-bob-accepts",
+        "old-group-9-caller-ends",
+    ]);
+    assert_eq!((&after["status"], &after["outcome"]), (&json!("ended"), &json!("answered")));
+}
+
+#[test]
+fn events_of_the_same_second_are_ordered_by_what_they_say() {
+    let path = format!("/{}/tencent/call_event", testing::TOKEN);
+    let body = |role: &str, event: &str| {
+        json!({ "CallId": "c", "UserId": role, "Role": role, "Event": event, "CallType": "single", "EventTime": 1_793_600_000 }).to_string()
+    };
+    let events = [("caller", "start_call"), ("callee", "accept_call"), ("callee", "call_end")];
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]] {
+        let table = MemoryTable::default();
+        let handler = handler(&environment(), &table).unwrap();
+        for (role, event) in order.map(|position| events[position]) {
+            testing::send(&handler, "POST", &path, "sdkappid=8888888&command=x", &body(role, event));
+        }
+        let call = table.call();
+        assert_eq!((&call["status"], &call["outcome"]), (&json!("ended"), &json!("answered")), "{order:?}");
+    }
+}

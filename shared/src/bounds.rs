@@ -1,0 +1,21 @@
+//! How much of anything is read. What is longer is refused with 400 before it is looked at.
+//!
+//! LINE's application data is at most 4,095 bytes of UTF-8 and arrives percent-encoded and sometimes twice (`stid` and `app_svr_data`), so that an
+//! honest query stays below some 25 KB; the rest is room.
+
+/// Bytes of a raw query string.
+pub const QUERY_BYTES: usize = 32_768;
+/// Parameters in one query.
+pub const PARAMETERS: usize = 128;
+/// Bytes of a parameter's name, decoded.
+pub const NAME_BYTES: usize = 256;
+/// Bytes of a parameter's value, decoded.
+pub const VALUE_BYTES: usize = 16_384;
+/// Bytes of a request body, decoded.
+pub const BODY_BYTES: usize = 65_536;
+/// Objects and arrays inside one another in a body; the body itself is the first.
+pub const JSON_DEPTH: usize = 16;
+/// Bytes of a session id. DynamoDB would take 2,048; no vendor sends more than 36 today.
+pub const SESSION_ID_BYTES: usize = 256;
+/// People kept in one call item, so that no caller can make an item outgrow DynamoDB's 400 KB.
+pub const PEOPLE: usize = 256;

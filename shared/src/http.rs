@@ -1,0 +1,250 @@
+//! HTTP at the edge: an API Gateway event becomes an [`Unverified`] request, an outcome becomes status and body.
+//!
+//! The event is read by hand instead of through `lambda_http`'s request type, which panics on a byte in `rawQueryString` or a base64 body that a
+//! stranger can choose. Only what the functions need is read, and no shape of event is an error: what is no request has no path, and an
+//! unknown path is a 404.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use lambda_http::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use lambda_http::http::{HeaderMap, HeaderValue};
+use serde::{Deserialize, Deserializer};
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use crate::access::Unverified;
+use crate::model::Provider;
+use crate::outcome::CallbackOutcome;
+use crate::refusal::Refusal;
+use crate::route::Route;
+
+/// What the functions read of an API Gateway HTTP API event (payload format 2.0).
+#[derive(Default)]
+pub struct GatewayEvent {
+    fields: EventFields,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct EventFields {
+    raw_path: Option<String>,
+    raw_query_string: Option<String>,
+    body: Option<String>,
+    is_base64_encoded: Option<bool>,
+    request_context: RequestContext,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RequestContext {
+    http: HttpContext,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct HttpContext {
+    method: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for GatewayEvent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let event = Box::<RawValue>::deserialize(deserializer)?;
+        Ok(Self { fields: serde_json::from_str(event.get()).unwrap_or_default() })
+    }
+}
+
+impl From<GatewayEvent> for Unverified {
+    fn from(GatewayEvent { fields }: GatewayEvent) -> Self {
+        let body = fields.body.unwrap_or_default();
+        let body = if fields.is_base64_encoded.unwrap_or_default() { decoded(body) } else { body };
+        Self::new(
+            fields.request_context.http.method.unwrap_or_default(),
+            fields.raw_path.unwrap_or_default(),
+            fields.raw_query_string.unwrap_or_default(),
+            body,
+        )
+    }
+}
+
+/// Bytes that are no UTF-8 cost themselves; text that is no base64 stays as it is and will be no JSON.
+fn decoded(body: String) -> String {
+    match STANDARD.decode(&body) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(_) => body,
+    }
+}
+
+/// What a vendor gets back. It never holds anything of what was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body; a stranger gets none.
+    pub body: Option<String>,
+    allow: Option<&'static str>,
+}
+
+/// The status policy, whole: every outcome and what the vendor makes of it.
+pub fn status(outcome: &CallbackOutcome) -> u16 {
+    match outcome {
+        CallbackOutcome::Published
+        | CallbackOutcome::Recorded
+        | CallbackOutcome::Duplicate
+        | CallbackOutcome::Ignored => 200,
+        CallbackOutcome::Refused(refusal) => match refusal {
+            Refusal::UnknownUrl => 404,
+            Refusal::WrongMethod => 405,
+            Refusal::NotOurs => 403,
+            Refusal::MissingField(_) | Refusal::UnusableField(_) | Refusal::TooLong(_) | Refusal::NotJson => 400,
+        },
+        // LINE releases the caller at once; Tencent sends again.
+        CallbackOutcome::NotPublished(_) | CallbackOutcome::NotStored(_) => 503,
+        CallbackOutcome::Panicked => 500,
+    }
+}
+
+/// The answer to a callback that came in by a route.
+pub fn answer(route: &Route, outcome: &CallbackOutcome) -> Answer {
+    let body = match (outcome, route.provider) {
+        (CallbackOutcome::Refused(Refusal::UnknownUrl | Refusal::WrongMethod), _) => None,
+        (outcome, Provider::Line) => Some(line_body(outcome)),
+        (outcome, Provider::Tencent) => Some(tencent_body(outcome)),
+    };
+    let allow = matches!(outcome, CallbackOutcome::Refused(Refusal::WrongMethod)).then_some(route.method);
+    Answer { status: status(outcome), body, allow }
+}
+
+/// What it was that a refusal is about, by name.
+fn subject(outcome: &CallbackOutcome) -> Option<&'static str> {
+    match outcome {
+        CallbackOutcome::Refused(Refusal::MissingField(field) | Refusal::UnusableField(field)) => Some(field),
+        CallbackOutcome::Refused(Refusal::TooLong(bound)) => Some(bound.word()),
+        _ => None,
+    }
+}
+
+fn line_body(outcome: &CallbackOutcome) -> String {
+    let word = outcome.word();
+    match (status(outcome), subject(outcome)) {
+        (200, _) => json!({ "result": word }).to_string(),
+        (_, Some(field)) => json!({ "error": word, "field": field }).to_string(),
+        (_, None) => json!({ "error": word }).to_string(),
+    }
+}
+
+/// One body for every generation: the older reads `ErrorCode` and `ErrorMessage`, the current one `ActionStatus` and `ErrorInfo`. An `ErrorCode`
+/// other than 0 makes the older generation send again, up to six times in 12 s (Tencent, "Call status callback").
+fn tencent_body(outcome: &CallbackOutcome) -> String {
+    let status = status(outcome);
+    if status == 200 {
+        return json!({ "ActionStatus": "OK", "ErrorInfo": "", "ErrorCode": 0, "ErrorMessage": "Success" }).to_string();
+    }
+    let info =
+        subject(outcome).map_or_else(|| outcome.word().to_owned(), |field| format!("{}: {field}", outcome.word()));
+    json!({ "ActionStatus": "FAIL", "ErrorInfo": info, "ErrorCode": status, "ErrorMessage": info }).to_string()
+}
+
+impl From<Answer> for ApiGatewayV2httpResponse {
+    fn from(answer: Answer) -> Self {
+        let mut headers = HeaderMap::new();
+        // A GET with effects: nothing on the way may answer in our place.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if answer.body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if let Some(method) = answer.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(method));
+        }
+        let mut response = Self::default();
+        response.status_code = answer.status.into();
+        response.headers = headers;
+        response.body = Some(answer.body.unwrap_or_default().into());
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::refusal::Bound;
+    use crate::route;
+    use crate::store::StoreError;
+
+    fn event(json: &str) -> GatewayEvent {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_wrong_url_and_a_wrong_method_tell_nothing() {
+        for refusal in [Refusal::UnknownUrl, Refusal::WrongMethod] {
+            for route in [&route::NOTIFY, &route::TENCENT_CALL_EVENT] {
+                assert_eq!(answer(route, &CallbackOutcome::Refused(refusal)).body, None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_method_learns_the_right_one() {
+        let response: ApiGatewayV2httpResponse =
+            answer(&route::NOTIFY, &CallbackOutcome::Refused(Refusal::WrongMethod)).into();
+        assert_eq!((response.status_code, &response.headers[ALLOW]), (405, &HeaderValue::from_static("GET")));
+    }
+
+    #[test]
+    fn every_answer_says_no_store() {
+        for outcome in [
+            CallbackOutcome::Published,
+            CallbackOutcome::Ignored,
+            CallbackOutcome::Refused(Refusal::UnknownUrl),
+            CallbackOutcome::Refused(Refusal::TooLong(Bound::Query)),
+            CallbackOutcome::NotStored(StoreError::TooSlow),
+            CallbackOutcome::Panicked,
+        ] {
+            let response: ApiGatewayV2httpResponse = answer(&route::CALL_EVENT, &outcome).into();
+            assert_eq!(response.headers[CACHE_CONTROL], "no-store", "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn tencents_ok_satisfies_every_generation() {
+        let ok = answer(&route::TENCENT_CALL_EVENT, &CallbackOutcome::Recorded);
+        let body: serde_json::Value = serde_json::from_str(&ok.body.unwrap()).unwrap();
+        assert_eq!(body, json!({"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"ErrorMessage":"Success"}));
+    }
+
+    #[test]
+    fn tencents_failures_have_a_code_other_than_0_and_name_the_field() {
+        for outcome in [
+            CallbackOutcome::Refused(Refusal::NotOurs),
+            CallbackOutcome::Refused(Refusal::MissingField("CallId")),
+            CallbackOutcome::NotStored(StoreError::TooSlow),
+        ] {
+            let answer = answer(&route::TENCENT_CALL_EVENT, &outcome);
+            let body: serde_json::Value = serde_json::from_str(&answer.body.unwrap()).unwrap();
+            assert_ne!(body["ErrorCode"], 0);
+            assert_eq!(body["ActionStatus"], "FAIL");
+            assert_eq!(body["ErrorInfo"].as_str().unwrap().contains("CallId"), answer.status == 400);
+        }
+    }
+
+    #[test]
+    fn an_event_that_is_no_request_has_an_unknown_url_and_is_no_error() {
+        for json in ["{}", "null", "[]", "7", r#"{"rawPath":7}"#, r#"{"requestContext":null}"#] {
+            let request = Unverified::from(event(json));
+            assert_eq!(format!("{request:?}"), "Unverified(..)");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_json_is_taken_as_an_event(text in r#"[\[\]{}":,a-z0-9]{0,80}"#) {
+            if let Ok(value) = serde_json::from_str::<serde_json::Value>(&text) {
+                let taken: Result<GatewayEvent, _> = serde_json::from_value(value);
+                prop_assert!(taken.is_ok());
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Ringback: the callbacks of LINE Planet and Tencent TUICallKit, from an HTTP request to a push job on SNS or to records in DynamoDB.
+//!
+//! A request walks one way through the modules: [`http`] takes it in, [`access`] lets it pass, [`line`] or [`tencent`] reads the vendor's words into
+//! the terms of [`model`] and [`call`], [`record`] or [`push`] makes items or a job of them, [`store`] or [`publish`] sends these away, and [`outcome`] with
+//! [`http`] makes the answer. Everything before `store` and `publish` is a function of its arguments; the clock is one of them.
+//!
+//! # Layout
+//!
+//! * [`handler`]: the way of a callback in a sentence; [`function`]: a function's life around it.
+//! * [`http`]: API Gateway events in, answers out, the status policy.
+//! * [`route`], [`access`], [`refusal`], [`bounds`]: who and what may come in.
+//! * [`query`], [`json`]: text into parameters and values without losing anything.
+//! * [`line`], [`tencent`]: one vendor's fields, codes and quirks each.
+//! * [`model`], [`call`]: the field's terms; what is known of a call and how more joins it.
+//! * [`record`], [`push`]: the two contracts that others build on.
+//! * [`store`], [`publish`], [`aws`]: the effects.
+//! * [`config`], [`telemetry`]: the environment in, log lines out.
+
+pub mod access;
+pub mod aws;
+pub mod bounds;
+pub mod call;
+pub mod config;
+pub mod function;
+pub mod handler;
+pub mod http;
+pub mod json;
+pub mod line;
+pub mod model;
+pub mod outcome;
+pub mod publish;
+pub mod push;
+pub mod query;
+pub mod record;
+pub mod refusal;
+pub mod route;
+pub mod store;
+pub mod telemetry;
+pub mod tencent;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

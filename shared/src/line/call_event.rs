@@ -1,0 +1,43 @@
+//! Call Event: a one-to-one call ended (LINE Planet, "1-to-1 call event callback"). Sent once, with the call's whole story.
+
+use crate::access::Verified;
+use crate::call::{CallFacts, Claim, Source};
+use crate::line::{self, release_reason};
+use crate::model::Kind;
+use crate::record::Record;
+use crate::refusal::Refusal;
+use crate::route;
+
+/// Reads a call event into the record of an ended call.
+///
+/// # Errors
+/// [`Refusal::MissingField`] or [`Refusal::UnusableField`] for `sid`, and for nothing else.
+pub fn read(request: &Verified) -> Result<Record, Refusal> {
+    let parameters = request.parameters();
+    let session = line::session(parameters)?;
+    let at = line::latest_time(parameters);
+    let codes = release_reason::Codes::read(parameters);
+    let call = CallFacts {
+        kind: Some(Claim::new(Source::Stated, at, Kind::OneToOne)),
+        media: line::stated(at, line::media(parameters.text("type"))),
+        caller: line::stated(at, line::person(parameters, "from_service_id", "from_user_id")),
+        callee: line::stated(at, line::person(parameters, "to_service_id", "to_user_id")),
+        duration: line::stated(at, line::number(parameters, "duration")),
+        outcome: line::stated(at, codes.outcome()),
+        released_by: line::stated(at, codes.released_by()),
+        app_data: line::stated(at, line::app_data(parameters)),
+        reason: line::reason(parameters, at),
+        over: true,
+        last_event: at,
+        ..line::times(parameters)
+    };
+    Ok(Record {
+        session,
+        route: &route::CALL_EVENT,
+        what: "ended".to_owned(),
+        who: None,
+        at,
+        vendor: line::vendor(parameters),
+        call,
+    })
+}

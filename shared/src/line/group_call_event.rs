@@ -1,0 +1,69 @@
+//! Group Call Event: a participant joined, left, timed out or changed media, or the room started or ended (LINE Planet, "Group call event
+//! callback"). Every event carries the room's absolute figures as of `ts`.
+
+use crate::access::Verified;
+use crate::call::{CallFacts, Claim, Source};
+use crate::line::{self, release_reason};
+use crate::model::{Kind, Moment, Room, Status};
+use crate::query::Parameters;
+use crate::record::Record;
+use crate::refusal::Refusal;
+use crate::route;
+
+/// Reads a group call event into what it says of the participant and of the room.
+///
+/// # Errors
+/// [`Refusal::MissingField`] or [`Refusal::UnusableField`] for `sid`, and for nothing else.
+pub fn read(request: &Verified) -> Result<Record, Refusal> {
+    let parameters = request.parameters();
+    let session = line::session(parameters)?;
+    let at = line::moment(parameters, "ts").or_else(|| line::latest_time(parameters));
+    // The 2020 sample spells `mediaType`, its table and the field `media_type`.
+    let media = parameters.text("media_type").or_else(|| parameters.text("mediaType"));
+    let room = Room::known(parameters.text("svc_id"), parameters.text("id"));
+    let call = CallFacts {
+        kind: Some(Claim::new(Source::Stated, at, Kind::Group)),
+        media: line::stated(at, line::media(media)),
+        room: line::stated(at, room),
+        host: line::stated(at, line::person(parameters, "host_svc_id", "host_id")),
+        online: line::stated(at, line::number(parameters, "online")),
+        app_data: line::stated(at, line::app_data(parameters)),
+        reached: Some(Status::Ongoing),
+        last_event: at,
+        ..line::times(parameters)
+    };
+    let call = if parameters.text("sc") == Some("E") { ended(call, parameters, at) } else { call };
+    Ok(Record {
+        session,
+        route: &route::GROUP_CALL_EVENT,
+        what: what(parameters).to_owned(),
+        who: line::person(parameters, "user_svc_id", "user_id"),
+        at,
+        vendor: line::vendor(parameters),
+        call,
+    })
+}
+
+/// Only the room's end says why the room ended; the codes of every other event are one participant's.
+fn ended(call: CallFacts, parameters: &Parameters, at: Option<Moment>) -> CallFacts {
+    let codes = release_reason::Codes::read(parameters);
+    CallFacts {
+        released_by: line::stated(at, codes.released_by()),
+        reason: line::reason(parameters, at),
+        over: true,
+        ..call
+    }
+}
+
+/// The participant's status code is the news; the room's own stands in where it is missing or unknown.
+fn what(parameters: &Parameters) -> &'static str {
+    match (parameters.text("sc"), parameters.text("msc")) {
+        (Some("S"), _) => "started",
+        (Some("E"), _) => "ended",
+        (_, Some("C")) => "connected",
+        (_, Some("D")) => "disconnected",
+        (_, Some("T")) => "timed_out",
+        (_, Some("M")) => "media_changed",
+        _ => "changed",
+    }
+}

@@ -1,0 +1,93 @@
+//! LINE Planet's words: four callbacks, all GET, everything in the query string (LINE Planet, "Callback" pages).
+//!
+//! Both generations are read side by side. What a page calls required but a callback leaves out costs that field, not the record.
+
+pub mod agent_call_status;
+pub mod call_event;
+pub mod group_call_event;
+pub mod notify;
+pub mod release_reason;
+
+use std::collections::BTreeMap;
+
+use crate::call::{CallFacts, Claim, Source};
+use crate::model::{Media, Moment, Person, Personal, ReleaseCode, SessionId};
+use crate::query::Parameters;
+use crate::record::Vendor;
+use crate::refusal::Refusal;
+
+/// Whether a parameter names a service. All of them must be the team's own.
+pub fn names_a_service(name: &str) -> bool {
+    matches!(name, "from_service_id" | "to_service_id" | "svc_id" | "user_svc_id" | "host_svc_id")
+}
+
+/// The session id: the one field that no callback can do without.
+fn session(parameters: &Parameters) -> Result<SessionId, Refusal> {
+    let mut sent = parameters.values(|name| name == "sid").filter(|sid| *sid != Some(""));
+    let first = sent.next().ok_or(Refusal::MissingField("sid"))?;
+    // Two different ids: whichever we chose could be the wrong call.
+    if sent.any(|other| other != first) {
+        return Err(Refusal::UnusableField("sid"));
+    }
+    first.and_then(SessionId::parse).ok_or(Refusal::UnusableField("sid"))
+}
+
+/// Everything received but the secret, which no LINE record may hold even where it does not belong.
+fn vendor(parameters: &Parameters) -> Vendor {
+    Vendor::from_parameters(parameters, |name| matches!(name, "param" | "cc_param"))
+}
+
+fn number<T: std::str::FromStr>(parameters: &Parameters, name: &str) -> Option<T> {
+    parameters.text(name)?.trim().parse().ok()
+}
+
+fn moment(parameters: &Parameters, name: &str) -> Option<Moment> {
+    number(parameters, name).and_then(Moment::from_seconds_or_milliseconds)
+}
+
+fn person(parameters: &Parameters, service: &str, user: &str) -> Option<Person> {
+    Person::known(parameters.text(service), parameters.text(user))
+}
+
+/// `A` and `V`, as in `type` and `media_type`.
+fn media(letter: Option<&str>) -> Option<Media> {
+    match letter? {
+        "A" | "a" => Some(Media::Audio),
+        "V" | "v" => Some(Media::Video),
+        _ => None,
+    }
+}
+
+/// `app_svr_data` carries the same data as the deprecated `stid`; the newer name is preferred.
+fn app_data(parameters: &Parameters) -> Option<Personal> {
+    parameters.text("app_svr_data").or_else(|| parameters.text("stid")).map(Personal::new)
+}
+
+/// The codes that came, each family under its own name: 1001 to 1003 mean different things in two of them.
+fn reason(parameters: &Parameters, at: Option<Moment>) -> BTreeMap<String, Claim<ReleaseCode>> {
+    const INTEGERS: [&str; 5] = ["disconnect_reason", "releaser_type", "terminate", "call_end_reason", "rel_code"];
+    const WORDS: [&str; 3] = ["rel_code_str", "releaser", "user_rel_code"];
+    let integers = INTEGERS.iter().filter_map(|name| Some((*name, ReleaseCode::Number(number(parameters, name)?))));
+    let words = WORDS.iter().filter_map(|name| Some((*name, ReleaseCode::Word(Personal::new(parameters.text(name)?)))));
+    integers.chain(words).map(|(name, code)| (name.to_owned(), Claim::new(Source::Stated, at, code))).collect()
+}
+
+/// A statement of LINE's: its servers speak for the whole call.
+fn stated<T>(at: Option<Moment>, value: Option<T>) -> Option<Claim<T>> {
+    value.map(|value| Claim::new(Source::Stated, at, value))
+}
+
+/// The times that both kinds of call event carry.
+fn times(parameters: &Parameters) -> CallFacts {
+    CallFacts {
+        setup: stated(None, moment(parameters, "setup_time").map(std::cmp::Reverse)),
+        started: stated(None, moment(parameters, "start_time").map(std::cmp::Reverse)),
+        ended: stated(None, moment(parameters, "end_time")),
+        ..CallFacts::default()
+    }
+}
+
+/// When an event happened: the latest of a call's own times that is there.
+fn latest_time(parameters: &Parameters) -> Option<Moment> {
+    ["end_time", "start_time", "setup_time"].iter().find_map(|name| moment(parameters, name))
+}

@@ -1,0 +1,59 @@
+//! Notify: a caller calls, the app server must ring the callee (LINE Planet, "Notify callback").
+
+use crate::access::Verified;
+use crate::line;
+use crate::model::{CcParam, Media, Person, Personal, SessionId};
+use crate::refusal::Refusal;
+
+/// A call that rings.
+#[derive(Clone, Debug)]
+pub struct Notify {
+    /// The call.
+    pub session: SessionId,
+    /// Who calls.
+    pub caller: Option<Person>,
+    /// Who is to be rung.
+    pub callee: Option<Person>,
+    /// `type` as sent.
+    pub call_type: Option<String>,
+    /// What `type` means.
+    pub media: Option<Media>,
+    /// What the callee's phone must get, unchanged.
+    pub cc_param: CcParam,
+    /// App data under its deprecated name.
+    pub stid: Option<Personal>,
+    /// App data.
+    pub app_svr_data: Option<Personal>,
+}
+
+impl Notify {
+    /// Reads a notify callback.
+    ///
+    /// # Errors
+    /// [`Refusal::MissingField`] or [`Refusal::UnusableField`] for `sid` and `param`: without them nobody can be rung, and the caller is
+    /// told so at once.
+    pub fn read(request: &Verified) -> Result<Self, Refusal> {
+        let parameters = request.parameters();
+        let call_type = parameters.text("type");
+        Ok(Self {
+            session: line::session(parameters)?,
+            caller: line::person(parameters, "from_service_id", "from_user_id"),
+            callee: line::person(parameters, "to_service_id", "to_user_id"),
+            call_type: call_type.map(str::to_owned),
+            media: line::media(call_type),
+            cc_param: cc_param(request)?,
+            stid: parameters.text("stid").map(Personal::new),
+            app_svr_data: parameters.text("app_svr_data").map(Personal::new),
+        })
+    }
+}
+
+/// Base64 holds no spaces, so one that arrives was a `+` before some form decoder saw it. Nothing else is touched or judged: whatever the
+/// vendor sends is for the vendor's own SDK to read.
+fn cc_param(request: &Verified) -> Result<CcParam, Refusal> {
+    let sent = || request.parameters().values(|name| name == "param").filter(|param| *param != Some(""));
+    let text = sent().flatten().next();
+    let refusal =
+        if sent().next().is_some() { Refusal::UnusableField("param") } else { Refusal::MissingField("param") };
+    text.and_then(|text| CcParam::new(text.replace(' ', "+"))).ok_or(refusal)
+}

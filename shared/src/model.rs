@@ -1,0 +1,238 @@
+//! The field's own terms, in no vendor's spelling: sessions, people, rooms, times, outcomes.
+//!
+//! Values that name a person or carry key material are types whose `Debug` tells nothing, so that no log line can.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bounds;
+
+/// Text about a person (a user id, a display name, application data): readable by code, never by a log.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Personal(String);
+
+impl Personal {
+    /// Wraps text that must not be printed.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for a record or a push job.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Personal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Personal(..)")
+    }
+}
+
+/// What LINE's `param` held, byte for byte: the callee's phone needs it to answer, and whoever has it can answer too.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CcParam(String);
+
+impl CcParam {
+    /// Wraps the value of `param`. `None` when it is empty.
+    pub fn new(text: impl Into<String>) -> Option<Self> {
+        let text = text.into();
+        (!text.is_empty()).then_some(Self(text))
+    }
+
+    /// The value, for the push job and for nothing else.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for CcParam {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("CcParam(..)")
+    }
+}
+
+/// The vendor's id of one call: LINE's `sid`, Tencent's `CallId`, exactly as sent. It is the partition key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionId(String);
+
+impl SessionId {
+    /// Reads an id. `None` when it is blank, longer than [`bounds::SESSION_ID_BYTES`], or holds control characters or U+FFFD, the mark of bytes
+    /// that were no text: two ids could look alike with it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let unusable = |character: char| character.is_control() || character == char::REPLACEMENT_CHARACTER;
+        let usable = !text.trim().is_empty() && text.len() <= bounds::SESSION_ID_BYTES && !text.chars().any(unusable);
+        usable.then(|| Self(text.to_owned()))
+    }
+
+    /// The id as sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A moment in the vendor's time: milliseconds since the epoch, never 0 and never beyond 13 digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Moment(u64);
+
+impl Moment {
+    /// From this number on a time cannot be seconds (they would lie in the year 5138), so it counts milliseconds.
+    const FIRST_MILLISECONDS: u64 = 100_000_000_000;
+    const LAST: u64 = 9_999_999_999_999;
+
+    /// Reads a time that may count seconds or milliseconds, as both vendors mix them. 0 means "did not happen".
+    pub fn from_seconds_or_milliseconds(number: u64) -> Option<Self> {
+        let milliseconds = if number < Self::FIRST_MILLISECONDS { number.checked_mul(1_000)? } else { number };
+        (1..=Self::LAST).contains(&milliseconds).then_some(Self(milliseconds))
+    }
+
+    /// Milliseconds since the epoch.
+    pub fn milliseconds(self) -> u64 {
+        self.0
+    }
+}
+
+/// When a callback reached us. The clock is read once, at the door, and is an argument everywhere else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Milliseconds since the epoch.
+    pub milliseconds: u64,
+}
+
+impl Arrival {
+    /// Seconds since the epoch.
+    pub fn seconds(self) -> u64 {
+        self.milliseconds / 1_000
+    }
+}
+
+/// Whose callback it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Provider {
+    /// LINE Planet (PlanetKit).
+    Line,
+    /// Tencent TUICallKit, both generations.
+    Tencent,
+}
+
+/// How many the call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A caller and a callee.
+    OneToOne,
+    /// A room.
+    Group,
+}
+
+/// What the call carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Media {
+    /// Voice only.
+    Audio,
+    /// Voice and pictures.
+    Video,
+}
+
+/// Where the call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Nobody has answered yet.
+    Ringing,
+    /// People talk.
+    Ongoing,
+    /// Over.
+    Ended,
+}
+
+/// How an ended call went. A call with no talk time is never `Answered`, whatever its codes say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The codes contradict each other or say nothing.
+    Unknown,
+    /// Something broke before anybody talked.
+    Failed,
+    /// The callee was in another call.
+    Busy,
+    /// The caller hung up before an answer.
+    Canceled,
+    /// The callee declined.
+    Rejected,
+    /// Nobody answered.
+    Missed,
+    /// Another device of the callee answered.
+    AnsweredElsewhere,
+    /// People talked.
+    Answered,
+}
+
+/// Who ended the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Releaser {
+    /// The callee of a one-to-one call.
+    Callee,
+    /// The caller of a one-to-one call.
+    Caller,
+    /// A participant of a group call.
+    Participant,
+    /// The vendor's servers.
+    CloudServer,
+    /// The app's own server, through the vendor's API.
+    AppServer,
+}
+
+/// A user of a service. The service id is LINE's service id or Tencent's SDKAppID.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Person {
+    /// The service that the user id belongs to, when the vendor named it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_id: Option<String>,
+    /// The user, when the vendor named one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<Personal>,
+}
+
+impl Person {
+    /// A person of whom at least something is known.
+    pub fn known(service_id: Option<&str>, user_id: Option<&str>) -> Option<Self> {
+        let person = Self { service_id: service_id.map(str::to_owned), user_id: user_id.map(Personal::new) };
+        (person.service_id.is_some() || person.user_id.is_some()).then_some(person)
+    }
+}
+
+/// A room of a service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Room {
+    /// The service that the room id belongs to, when the vendor named it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_id: Option<String>,
+    /// The room, when the vendor named one. App developers put names of people into it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Personal>,
+}
+
+impl Room {
+    /// A room of which at least something is known.
+    pub fn known(service_id: Option<&str>, id: Option<&str>) -> Option<Self> {
+        let room = Self { service_id: service_id.map(str::to_owned), id: id.map(Personal::new) };
+        (room.service_id.is_some() || room.id.is_some()).then_some(room)
+    }
+}
+
+/// A release code as the vendor gave it: a number where the vendor's page says Integer, else a word.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ReleaseCode {
+    /// An integer code.
+    Number(i64),
+    /// A word, a host name, or the app's own text.
+    Word(Personal),
+}

@@ -1,0 +1,179 @@
+//! The message contract: what a push job holds.
+//!
+//! The body is one JSON object of strings, so that it can be handed on as it stands: as the data of an FCM message or beside `aps` in a VoIP
+//! push. The names are those of LINE's sample server and demo apps (LINE Planet, "App server role"). SNS's attributes repeat what a
+//! subscriber would filter by.
+
+use serde_json::{Map, Value};
+
+use crate::line::notify::Notify;
+use crate::model::{Arrival, Media, Personal};
+
+/// The contract's version, in every job.
+pub const VERSION: &str = "1";
+
+/// The caller gives up after 60 s (LINE Planet, disconnect reason 1203): a push that arrives later rings for nothing.
+const RING_SECONDS: u64 = 60;
+
+/// The data of an FCM message; a VoIP push may hold 5,120 bytes.
+pub const BODY_BYTES: usize = 4_096;
+
+/// What may be left out of a body that is too long, in this order. Both hold the same application data.
+const OPTIONAL: [&str; 2] = ["app_stid", "app_app_svr_data"];
+
+/// A push job, ready to be published. It can ring and answer a phone, so its `Debug` tells nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PushJob {
+    body: String,
+    attributes: Vec<(&'static str, String)>,
+}
+
+impl std::fmt::Debug for PushJob {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("PushJob(..)")
+    }
+}
+
+impl PushJob {
+    /// The job that rings the callee of a notify callback.
+    pub fn ringing(notify: &Notify, arrival: Arrival) -> Self {
+        let mut body = Map::new();
+        let mut put = |name: &str, text: Option<&str>| {
+            if let Some(text) = text {
+                body.insert(name.to_owned(), Value::from(text));
+            }
+        };
+        let caller = notify.caller.as_ref();
+        let callee = notify.callee.as_ref();
+        put("cc_param", Some(notify.cc_param.reveal()));
+        put("app_caller_sid", caller.and_then(|caller| caller.service_id.as_deref()));
+        put("app_caller_uid", caller.and_then(|caller| caller.user_id.as_ref()).map(Personal::reveal));
+        put("app_callee_sid", callee.and_then(|callee| callee.service_id.as_deref()));
+        put("app_callee_uid", callee.and_then(|callee| callee.user_id.as_ref()).map(Personal::reveal));
+        put("app_call_type", notify.call_type.as_deref());
+        put("app_stid", notify.stid.as_ref().map(Personal::reveal));
+        put("app_app_svr_data", notify.app_svr_data.as_ref().map(Personal::reveal));
+        put("sid", Some(notify.session.as_str()));
+        put("version", Some(VERSION));
+        put("expires_at", Some(&(arrival.seconds() + RING_SECONDS).to_string()));
+        Self { body: shortened(body), attributes: attributes(notify) }
+    }
+
+    /// The message's body.
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+
+    /// The message's attributes by name.
+    pub fn attributes(&self) -> &[(&'static str, String)] {
+        &self.attributes
+    }
+}
+
+/// A body that a push service takes: the app data gives way, `cc_param` never.
+fn shortened(mut body: Map<String, Value>) -> String {
+    let mut text = Value::Object(body.clone()).to_string();
+    let mut dropped = Vec::new();
+    for name in OPTIONAL {
+        if text.len() <= BODY_BYTES {
+            break;
+        }
+        if body.remove(name).is_some() {
+            dropped.push(name);
+            body.insert("dropped".into(), dropped.join(",").into());
+            text = Value::Object(body.clone()).to_string();
+        }
+    }
+    text
+}
+
+fn attributes(notify: &Notify) -> Vec<(&'static str, String)> {
+    let media = match notify.media {
+        Some(Media::Audio) => "audio",
+        Some(Media::Video) => "video",
+        None => "unknown",
+    };
+    let callee = notify.callee.as_ref();
+    let candidates = [
+        ("provider", Some("line")),
+        ("kind", Some("one-to-one")),
+        ("media", Some(media)),
+        ("callee_service_id", callee.and_then(|callee| callee.service_id.as_deref())),
+        ("callee_user_id", callee.and_then(|callee| callee.user_id.as_ref()).map(Personal::reveal)),
+        ("sid", Some(notify.session.as_str())),
+    ];
+    candidates
+        .into_iter()
+        .filter_map(|(name, text)| Some((name, text?)))
+        .filter(|(_, text)| is_attribute_value(text))
+        .map(|(name, text)| (name, text.to_owned()))
+        .collect()
+}
+
+/// SNS takes no empty attribute, and none of characters that XML does not know; refusing the whole job for one of them would leave the phone
+/// silent.
+fn is_attribute_value(text: &str) -> bool {
+    let in_xml = |character: char| {
+        matches!(character, '\t' | '\n' | '\r') || (character >= ' ' && !matches!(character, '\u{fffe}' | '\u{ffff}'))
+    };
+    !text.is_empty() && text.chars().all(in_xml)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::{CcParam, Person, SessionId};
+
+    const ARRIVAL: Arrival = Arrival { milliseconds: 1_700_000_000_500 };
+
+    fn notify() -> Notify {
+        Notify {
+            session: SessionId::parse("a-session").unwrap(),
+            caller: Person::known(Some("planetkit"), Some("alice")),
+            callee: Person::known(Some("planetkit"), Some("bob")),
+            call_type: Some("V".into()),
+            media: Some(Media::Video),
+            cc_param: CcParam::new("ab+/==").unwrap(),
+            stid: None,
+            app_svr_data: None,
+        }
+    }
+
+    fn body(notify: &Notify) -> Value {
+        serde_json::from_str(PushJob::ringing(notify, ARRIVAL).body()).unwrap()
+    }
+
+    #[test]
+    fn every_value_is_a_string_and_the_job_ends_with_the_callers_patience() {
+        assert_eq!(
+            body(&notify()),
+            json!({
+                "cc_param": "ab+/==", "app_caller_sid": "planetkit", "app_caller_uid": "alice", "app_callee_sid": "planetkit",
+                "app_callee_uid": "bob", "app_call_type": "V", "sid": "a-session", "version": "1", "expires_at": "1700000060",
+            })
+        );
+    }
+
+    #[test]
+    fn app_data_gives_way_when_the_body_is_too_long_and_cc_param_never_does() {
+        let long = || Some(Personal::new("d".repeat(3_000)));
+        let both = Notify { stid: long(), app_svr_data: long(), ..notify() };
+        let fits = body(&both);
+        assert_eq!((fits.get("app_stid"), &fits["dropped"]), (None, &json!("app_stid")));
+        assert!(fits.get("app_app_svr_data").is_some());
+        let huge = Notify { cc_param: CcParam::new("p".repeat(5_000)).unwrap(), ..both };
+        let kept = body(&huge);
+        assert_eq!(kept["cc_param"].as_str().map(str::len), Some(5_000));
+        assert_eq!(kept["dropped"], json!("app_stid,app_app_svr_data"));
+    }
+
+    #[test]
+    fn an_attribute_that_sns_would_refuse_is_left_out() {
+        let odd = Notify { callee: Person::known(None, Some("b\u{1}ob")), media: None, ..notify() };
+        let job = PushJob::ringing(&odd, ARRIVAL);
+        let names: Vec<&str> = job.attributes().iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["provider", "kind", "media", "sid"]);
+    }
+}

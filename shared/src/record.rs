@@ -1,0 +1,291 @@
+//! The data contract: the keys and items of the records table. How an item is sent is [`crate::store`]'s business.
+//!
+//! Partition key `sid`, sort key `record`. A session has one item `call` with the state of the whole call, and one item
+//! `event#<13-digit milliseconds>#<digest>` for each callback. Nothing in a key comes from us: the same callback twice is one item.
+
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::call::CallFacts;
+use crate::json::Json;
+use crate::model::{Arrival, Moment, Person, Personal, SessionId};
+use crate::query::Parameters;
+use crate::route::Route;
+
+/// The sort key of the item that shows the whole call.
+pub const CALL: &str = "call";
+
+/// DynamoDB has no attributes without a name; a parameter without one is kept under this.
+const NAMELESS: &str = "(no name)";
+
+/// Every parameter received, verbatim. Its `Debug` says how many.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Vendor(Vec<(String, Value)>);
+
+impl fmt::Debug for Vendor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Vendor({})", self.0.len())
+    }
+}
+
+impl Vendor {
+    /// The parameters of a query but for those that `left_out` names.
+    pub fn from_parameters(parameters: &Parameters, left_out: impl Fn(&str) -> bool) -> Self {
+        let kept = parameters.verbatim().filter(|(name, _)| !left_out(name));
+        Self(kept.map(|(name, text)| (name.to_owned(), Value::from(text))).collect())
+    }
+
+    /// The same with a body's members beside them.
+    #[must_use]
+    pub fn with_members(mut self, body: &Json) -> Self {
+        self.0.extend(body.members().iter().map(|(name, value)| (name.clone(), verbatim(value))));
+        self
+    }
+
+    /// 128 bits of SHA-256 over names and values, the same for every order of the parameters.
+    fn digest(&self, callback: &str) -> String {
+        let mut pieces: Vec<(&str, String)> =
+            self.0.iter().map(|(name, value)| (name.as_str(), value.to_string())).collect();
+        pieces.sort_unstable();
+        let mut hash = Sha256::new();
+        for (name, value) in std::iter::once((callback, String::new())).chain(pieces) {
+            for text in [name, &value] {
+                hash.update(text.len().to_be_bytes());
+                hash.update(text);
+            }
+        }
+        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn into_map(self) -> Map<String, Value> {
+        grouped(self.0)
+    }
+}
+
+/// Names with one value each; a repeated name has the list of its values.
+fn grouped(pairs: Vec<(String, Value)>) -> Map<String, Value> {
+    let mut names: Vec<String> = Vec::new();
+    let mut map: Map<String, Value> = Map::new();
+    for (name, value) in pairs {
+        let name = if name.is_empty() { NAMELESS.to_owned() } else { name };
+        match map.remove(&name) {
+            None => map.insert(name, value),
+            Some(Value::Array(mut values)) if names.contains(&name) => {
+                values.push(value);
+                map.insert(name, Value::Array(values))
+            }
+            Some(first) => {
+                names.push(name.clone());
+                map.insert(name, Value::Array(vec![first, value]))
+            }
+        };
+    }
+    map
+}
+
+fn verbatim(json: &Json) -> Value {
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(flag) => Value::Bool(*flag),
+        Json::Number(text) | Json::Text(text) | Json::Undecodable(text) => Value::from(text.as_str()),
+        Json::List(items) => Value::Array(items.iter().map(verbatim).collect()),
+        Json::Object(members) => {
+            Value::Object(grouped(members.iter().map(|(name, value)| (name.clone(), verbatim(value))).collect()))
+        }
+    }
+}
+
+/// One callback, read: what happened, and what it tells of the call.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The call that it belongs to.
+    pub session: SessionId,
+    /// Where it came in.
+    pub route: &'static Route,
+    /// What happened, in the vendor's word or ours.
+    pub what: String,
+    /// Whom it happened to, when the vendor says so.
+    pub who: Option<Person>,
+    /// When, in the vendor's time.
+    pub at: Option<Moment>,
+    /// Everything received.
+    pub vendor: Vendor,
+    /// What it tells of the call.
+    pub call: CallFacts,
+}
+
+/// An item of the table as plain JSON. Its `Debug` tells nothing.
+#[derive(Clone, PartialEq)]
+pub struct Item(Map<String, Value>);
+
+impl fmt::Debug for Item {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Item({} attributes)", self.0.len())
+    }
+}
+
+impl Item {
+    /// The attributes by name.
+    pub fn attributes(&self) -> &Map<String, Value> {
+        &self.0
+    }
+}
+
+/// How long an item lives after its arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    days: u64,
+}
+
+impl Retention {
+    const LONGEST_DAYS: u64 = 36_500;
+
+    /// Reads a number of days from 1 to 36,500.
+    pub fn parse(text: &str) -> Option<Self> {
+        let days = text.trim().parse().ok()?;
+        (1..=Self::LONGEST_DAYS).contains(&days).then_some(Self { days })
+    }
+
+    /// When an item that arrived now may be deleted, in seconds since the epoch. The vendor's time does not count here: a wrong one would
+    /// delete the record at once.
+    fn expires_at(self, arrival: Arrival) -> u64 {
+        arrival.seconds() + self.days * 86_400
+    }
+}
+
+/// The item that says what happened; never rewritten.
+pub fn event_item(record: &Record, arrival: Arrival, retention: Retention) -> Item {
+    let mut item = frame(record, &event_key(record), arrival, retention);
+    item.insert("callback".into(), record.route.callback.into());
+    item.insert("what".into(), record.what.as_str().into());
+    put(&mut item, "who", record.who.as_ref());
+    put(&mut item, "at", record.at);
+    item.insert("vendor".into(), Value::Object(record.vendor.clone().into_map()));
+    Item(item)
+}
+
+/// The sort key of what happened, from nothing but what the vendor sent.
+pub fn event_key(record: &Record) -> String {
+    let milliseconds = record.at.map_or(0, Moment::milliseconds);
+    format!("event#{milliseconds:013}#{}", record.vendor.digest(record.route.callback))
+}
+
+/// The item that shows the call: what the facts say for a reader, and the facts themselves for the next writer.
+pub fn call_item(record: &Record, facts: &CallFacts, arrival: Arrival, retention: Retention) -> Item {
+    let call = facts.view();
+    let mut item = frame(record, CALL, arrival, retention);
+    put(&mut item, "kind", Some(call.kind));
+    put(&mut item, "status", Some(call.status));
+    put(&mut item, "outcome", call.outcome);
+    item.insert("media".into(), call.media.map_or_else(|| "unknown".into(), |media| json!(media)));
+    put(&mut item, "caller", call.caller);
+    match call.callees.as_slice() {
+        [] => {}
+        [callee] if call.kind == crate::model::Kind::OneToOne => put(&mut item, "callee", Some(callee)),
+        callees => put(&mut item, "callees", Some(callees)),
+    }
+    put(&mut item, "room", call.room);
+    put(&mut item, "host", call.host);
+    put(&mut item, "online", call.online);
+    put(&mut item, "setup_at", call.setup_at);
+    put(&mut item, "started_at", call.started_at);
+    put(&mut item, "ended_at", call.ended_at);
+    put(&mut item, "duration_s", call.duration_s);
+    put(&mut item, "released_by", call.released_by);
+    put(&mut item, "app_data", call.app_data.map(Personal::reveal));
+    put(&mut item, "reason", (!call.reason.is_empty()).then_some(&call.reason));
+    put(&mut item, "last_event_at", call.last_event_at);
+    put(&mut item, "facts", Some(json!(facts).to_string()));
+    Item(item)
+}
+
+fn frame(record: &Record, sort_key: &str, arrival: Arrival, retention: Retention) -> Map<String, Value> {
+    let mut item = Map::new();
+    item.insert("sid".into(), record.session.as_str().into());
+    item.insert("record".into(), sort_key.into());
+    put(&mut item, "provider", Some(record.route.provider));
+    item.insert("received_at".into(), arrival.milliseconds.into());
+    item.insert("expires_at".into(), retention.expires_at(arrival).into());
+    item
+}
+
+/// What is not known is no attribute.
+fn put(item: &mut Map<String, Value>, name: &str, value: Option<impl serde::Serialize>) {
+    if let Some(value) = value {
+        item.insert(name.to_owned(), json!(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::route;
+
+    fn record(query: &str) -> Record {
+        Record {
+            session: SessionId::parse("a-session").unwrap(),
+            route: &route::CALL_EVENT,
+            what: "ended".into(),
+            who: None,
+            at: Moment::from_seconds_or_milliseconds(1_582_527_434),
+            vendor: Vendor::from_parameters(&Parameters::parse(query).unwrap(), |_| false),
+            call: CallFacts::default(),
+        }
+    }
+
+    #[test]
+    fn an_event_key_holds_the_vendors_time_in_13_digits() {
+        let key = event_key(&record("a=1"));
+        let (time, digest) = key.strip_prefix("event#").unwrap().split_once('#').unwrap();
+        assert_eq!(time, "1582527434000");
+        assert_eq!(digest.len(), 32);
+        let key = event_key(&Record { at: None, ..record("a=1") });
+        assert!(key.starts_with("event#0000000000000#"));
+    }
+
+    #[test]
+    fn another_value_is_another_event() {
+        assert_ne!(event_key(&record("a=1&b=2")), event_key(&record("a=2&b=1")));
+        assert_ne!(event_key(&record("a=1&b=")), event_key(&record("a=1")));
+        assert_ne!(event_key(&record("ab=c")), event_key(&record("a=bc")));
+    }
+
+    #[test]
+    fn repeated_names_are_a_list_and_a_nameless_value_has_a_name() {
+        let item = event_item(
+            &record("a=1&=x&a=2&a=3&b"),
+            Arrival { milliseconds: 1_700_000_000_000 },
+            Retention::parse("1").unwrap(),
+        );
+        assert_eq!(item.attributes()["vendor"], json!({"a": ["1", "2", "3"], "(no name)": "x", "b": ""}));
+    }
+
+    #[test]
+    fn items_expire_after_the_retention_counted_from_their_arrival() {
+        let item =
+            event_item(&record(""), Arrival { milliseconds: 1_700_000_000_999 }, Retention::parse("90").unwrap());
+        assert_eq!(item.attributes()["expires_at"], json!(1_700_000_000 + 90 * 86_400));
+        for text in ["", "0", "-1", "90.5", "36501", "x"] {
+            assert_eq!(Retention::parse(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn keys_do_not_depend_on_the_order_of_parameters(
+            mut pieces in proptest::collection::vec("[a-c]=[0-9]{0,2}", 1..8),
+            turns in 0_usize..8,
+        ) {
+            let sent = event_key(&record(&pieces.join("&")));
+            let middle = turns % pieces.len();
+            pieces.rotate_left(middle);
+            prop_assert_eq!(&event_key(&record(&pieces.join("&"))), &sent);
+            pieces.reverse();
+            prop_assert_eq!(&event_key(&record(&pieces.join("&"))), &sent);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Why a request is turned away, in one type. What each one is answered with is in [`crate::http`].
+
+/// A bound of [`crate::bounds`] that was passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// Bytes of the query.
+    Query,
+    /// Number of parameters.
+    Parameters,
+    /// Bytes of a parameter's name.
+    Name,
+    /// Bytes of a parameter's value.
+    Value,
+    /// Bytes of the body.
+    Body,
+    /// Nesting of the body's JSON.
+    JsonDepth,
+}
+
+impl Bound {
+    /// The bound's name in an answer.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Parameters => "parameters",
+            Self::Name => "parameter name",
+            Self::Value => "parameter value",
+            Self::Body => "body",
+            Self::JsonDepth => "JSON depth",
+        }
+    }
+}
+
+/// Why nothing is done for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The path is not ours or its token is wrong: no sign that anything is here.
+    UnknownUrl,
+    /// A method that the vendor does not use.
+    WrongMethod,
+    /// A service id or SDKAppID that is not in the allow-list.
+    NotOurs,
+    /// A field without which nothing can be done is absent or empty.
+    MissingField(&'static str),
+    /// A field without which nothing can be done cannot be used as it is.
+    UnusableField(&'static str),
+    /// Longer than the stated bounds.
+    TooLong(Bound),
+    /// The body is no JSON.
+    NotJson,
+}
+
+impl Refusal {
+    /// The stable word to filter by, in logs and answers.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::UnknownUrl => "unknown_url",
+            Self::WrongMethod => "wrong_method",
+            Self::NotOurs => "not_ours",
+            Self::MissingField(_) => "missing_field",
+            Self::UnusableField(_) => "unusable_field",
+            Self::TooLong(_) => "too_long",
+            Self::NotJson => "not_json",
+        }
+    }
+}

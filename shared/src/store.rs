@@ -1,0 +1,212 @@
+//! Keeping records: one event item and one call item a callback, in DynamoDB.
+//!
+//! Both writes go out side by side, and neither needs the other: a function that dies between them has done half, and the same callback
+//! again does the rest. Conditions decide, never an earlier read. The event item is put if it is not there. The call item is put if it is still what the
+//! facts were joined from; if it is not, DynamoDB's refusal brings the newer item along and the facts are joined with that one.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use serde_json::Value;
+
+use crate::aws;
+use crate::call::CallFacts;
+use crate::config::{ConfigError, Environment};
+use crate::model::Arrival;
+use crate::outcome::{CallbackOutcome, Handled};
+use crate::record::{self, Item, Record, Retention};
+
+/// Tencent takes an answer for lost after 2 s, and nobody knows LINE's patience: what is not stored by then is answered as not stored.
+const PATIENCE: Duration = Duration::from_millis(1_800);
+
+/// Why a record is not in the table.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// DynamoDB said no, or nothing.
+    #[error("DynamoDB did not take the item ({code})")]
+    Unavailable {
+        /// DynamoDB's word for it, or how the connection failed.
+        code: String,
+        /// What the SDK reported.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Not done within the time that the vendor waits.
+    #[error("DynamoDB did not answer in time")]
+    TooSlow,
+    /// The call item holds facts that this version cannot read.
+    #[error("the stored call has facts that cannot be read")]
+    UnreadableFacts {
+        /// What is wrong with them.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// What a conditional put of an event item came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventPut {
+    /// It is there now.
+    Stored,
+    /// It was there before.
+    AlreadyThere,
+}
+
+/// Puts an event item unless it is there.
+pub trait PutEvent {
+    /// Puts the item if the table has none under its key.
+    fn put_event(&self, item: &Item) -> impl Future<Output = Result<EventPut, StoreError>>;
+}
+
+/// What a conditional put of a call item came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallPut {
+    /// It is there now.
+    Stored,
+    /// The table holds other facts than expected: these, or none because the item is gone.
+    Changed(Option<String>),
+}
+
+/// Puts a call item over the one that it was made from.
+pub trait PutCall {
+    /// Puts the item if the table's call item holds the expected facts, or if there is none and none is expected.
+    fn put_call(&self, item: &Item, expected: Option<&str>) -> impl Future<Output = Result<CallPut, StoreError>>;
+}
+
+/// The records of all calls.
+#[derive(Clone, Debug)]
+pub struct Records<S> {
+    store: S,
+    retention: Retention,
+}
+
+impl<S: PutEvent + PutCall> Records<S> {
+    /// Records in a store, kept for a time.
+    pub fn new(store: S, retention: Retention) -> Self {
+        Self { store, retention }
+    }
+
+    /// Keeps what a callback says: the event as it came, and the call moved forward by it.
+    pub async fn keep(&self, record: Record, arrival: Arrival) -> Handled {
+        let event = record::event_item(&record, arrival, self.retention);
+        let both = async { tokio::try_join!(self.store.put_event(&event), self.move_call_forward(&record, arrival)) };
+        let outcome = match tokio::time::timeout(PATIENCE, both).await {
+            Ok(Ok((EventPut::Stored, ()))) => CallbackOutcome::Recorded,
+            Ok(Ok((EventPut::AlreadyThere, ()))) => CallbackOutcome::Duplicate,
+            Ok(Err(error)) => CallbackOutcome::NotStored(error),
+            Err(_) => CallbackOutcome::NotStored(StoreError::TooSlow),
+        };
+        Handled::of(record.session, outcome)
+    }
+
+    /// Joins the callback's facts into the call item. Each round that is lost was won by another writer, so that many writers always get on;
+    /// the caller's time-out bounds the rounds.
+    async fn move_call_forward(&self, record: &Record, arrival: Arrival) -> Result<(), StoreError> {
+        let mut facts = record.call.clone();
+        let mut expected: Option<String> = None;
+        for round in 0.. {
+            let item = record::call_item(record, &facts, arrival, self.retention);
+            let CallPut::Changed(stored) = self.store.put_call(&item, expected.as_deref()).await? else { break };
+            let known = stored.as_deref().map_or(Ok(CallFacts::default()), serde_json::from_str);
+            let known = known.map_err(|source| StoreError::UnreadableFacts { source })?;
+            facts = known.clone().join(record.call.clone());
+            if facts == known {
+                break;
+            }
+            expected = stored;
+            if round > 0 {
+                tokio::time::sleep(pause(round)).await;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writers that met once would meet again in step; a random pause of some milliseconds parts them.
+fn pause(round: u32) -> Duration {
+    Duration::from_millis(fastrand::u64(1..=8 * u64::from(round.min(8))))
+}
+
+/// The records table in DynamoDB. It uses `PutItem` and nothing else.
+#[derive(Clone, Debug)]
+pub struct RecordsTable {
+    client: Client,
+    table: String,
+}
+
+impl RecordsTable {
+    /// The table that the environment names.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable.
+    pub fn of(environment: &Environment) -> Result<Self, ConfigError> {
+        Ok(Self { client: aws::dynamodb(environment)?, table: environment.records_table()? })
+    }
+}
+
+// The SDK's futures are so deep that the compiler gives up on whatever holds them; a box ends the depth.
+impl PutEvent for RecordsTable {
+    async fn put_event(&self, item: &Item) -> Result<EventPut, StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(attributes(item)))
+            .condition_expression("attribute_not_exists(sid)");
+        match Box::pin(put.send()).await.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
+            Ok(_) => Ok(EventPut::Stored),
+            Err(PutItemError::ConditionalCheckFailedException(_)) => Ok(EventPut::AlreadyThere),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+}
+
+impl PutCall for RecordsTable {
+    async fn put_call(&self, item: &Item, expected: Option<&str>) -> Result<CallPut, StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(attributes(item)))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let put = match expected {
+            None => put.condition_expression("attribute_not_exists(sid)"),
+            Some(facts) => put
+                .condition_expression("facts = :expected")
+                .expression_attribute_values(":expected", AttributeValue::S(facts.to_owned())),
+        };
+        match Box::pin(put.send()).await.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
+            Ok(_) => Ok(CallPut::Stored),
+            Err(PutItemError::ConditionalCheckFailedException(refused)) => {
+                let stored = refused.item().and_then(|item| item.get("facts")).and_then(|facts| facts.as_s().ok());
+                Ok(CallPut::Changed(stored.cloned()))
+            }
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+}
+
+fn unavailable(error: PutItemError) -> StoreError {
+    StoreError::Unavailable { code: error.code().unwrap_or("no_answer").to_owned(), source: error.into() }
+}
+
+fn attributes(item: &Item) -> HashMap<String, AttributeValue> {
+    item.attributes().iter().map(|(name, value)| (name.clone(), attribute(value))).collect()
+}
+
+fn attribute(value: &Value) -> AttributeValue {
+    match value {
+        Value::Null => AttributeValue::Null(true),
+        Value::Bool(flag) => AttributeValue::Bool(*flag),
+        Value::Number(number) => AttributeValue::N(number.to_string()),
+        Value::String(text) => AttributeValue::S(text.clone()),
+        Value::Array(items) => AttributeValue::L(items.iter().map(attribute).collect()),
+        Value::Object(members) => {
+            AttributeValue::M(members.iter().map(|(name, value)| (name.clone(), attribute(value))).collect())
+        }
+    }
+}

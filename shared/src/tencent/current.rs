@@ -1,0 +1,128 @@
+//! The current generation: `Call.CallbackAfterStartCall`, `…AfterMemberChanged`, `…AfterEndCall`. Tencent's servers speak for the whole call.
+
+use std::cmp::Reverse;
+
+use crate::call::{CallFacts, Claim, Part, Source};
+use crate::json::Json;
+use crate::model::{Kind, Moment, Outcome, Person, Status};
+use crate::tencent::words::{self, Action};
+use crate::tencent::{Callback, Story};
+
+/// Whether a callback belongs to this generation.
+pub(super) fn speaks_it(callback: &Callback<'_>) -> bool {
+    let of_this_shape =
+        ["CallInfo", "CallRecord", "ChangedUserList"].iter().any(|name| callback.body.member(name).is_some());
+    of_this_shape || words::plain(callback.command).starts_with("call.")
+}
+
+pub(super) fn read(callback: &Callback<'_>) -> Story {
+    let at = ["EventTime", "EndTime", "AcceptTime", "StartTime"].iter().find_map(|name| callback.moment(name));
+    let mut call = callback.common(at);
+    if callback.text("ChatGroupId").is_some() {
+        call.kind = call.kind.or_else(|| Some(Claim::new(Source::Inferred, at, Kind::Group)));
+    }
+    call.activity = Some(Claim::new(Source::Inferred, at, ()));
+    let command = words::plain(callback.command);
+    let changed = callback.body.member("ChangedUserList").map(Json::items).unwrap_or_default();
+    if callback.body.member("CallRecord").is_some() || command.ends_with("afterendcall") {
+        call = ended(call, callback);
+    } else if !changed.is_empty() || command.ends_with("aftermemberchanged") {
+        call = members_changed(call, callback, changed, at);
+    } else {
+        call = started(call, callback, at);
+    }
+    let what = if callback.command.is_empty() { "unknown" } else { callback.command };
+    let who = changed.first().and_then(account).or_else(|| caller_of(&call));
+    Story { what: what.to_owned(), who, at, call }
+}
+
+/// The one who is in the call while all others wait is the caller; the callback has no other word for it.
+fn started(mut call: CallFacts, callback: &Callback<'_>, at: Option<Moment>) -> CallFacts {
+    let mut in_the_call = Vec::new();
+    for user in users(callback) {
+        let waits = waits(user);
+        let Some(account) = account(user) else { continue };
+        if !waits {
+            in_the_call.push(account.clone());
+        }
+        call.people.insert(account, Part { callee: true, came: at.filter(|_| !waits), left: None });
+    }
+    if let [caller] = in_the_call.as_slice() {
+        call.people.entry(caller.clone()).or_default().callee = false;
+        call.caller = Person::known(callback.app, Some(caller)).map(|caller| Claim::new(Source::Inferred, at, caller));
+    }
+    call.setup = at.map(|moment| Claim::new(Source::Inferred, None, Reverse(moment)));
+    call.reached = Some(Status::Ringing);
+    call
+}
+
+fn members_changed(mut call: CallFacts, callback: &Callback<'_>, changed: &[Json], at: Option<Moment>) -> CallFacts {
+    // Of those who are in the call already, nothing tells the caller from the callees.
+    for user in users(callback).filter(|user| waits(user)) {
+        if let Some(account) = account(user) {
+            call.people.insert(account, Part { callee: true, ..Part::default() });
+        }
+    }
+    call.reached = Some(Status::Ringing);
+    for user in changed {
+        let action = user.member("ActionType").and_then(Json::scalar).map_or(Action::Unknown, words::action);
+        let Some(account) = account(user) else { continue };
+        let part = call.people.entry(account).or_default();
+        part.callee |= !matches!(action, Action::Leaves | Action::Unknown);
+        match action {
+            Action::Comes => {
+                part.came = at;
+                call.talked = true;
+                call.started = at.map(|moment| Claim::new(Source::Inferred, None, Reverse(moment)));
+                call.reached = Some(Status::Ongoing);
+            }
+            Action::Declines | Action::Misses => {
+                part.left = at;
+                let outcome = if action == Action::Declines { Outcome::Rejected } else { Outcome::Missed };
+                call.outcome = call.outcome.max(Some(Claim::new(Source::Inferred, at, outcome)));
+            }
+            Action::Leaves | Action::Uninvited => part.left = at,
+            Action::Invited | Action::Unknown => {}
+        }
+    }
+    call
+}
+
+/// Sent once nobody, or only one, is left: the whole call's story in one record.
+fn ended(mut call: CallFacts, callback: &Callback<'_>) -> CallFacts {
+    let stated = |name: &str| callback.moment(name);
+    let caller = callback.text("Caller_Account");
+    call.caller = Person::known(callback.app, caller)
+        .filter(|_| caller.is_some())
+        .map(|caller| Claim::new(Source::Stated, None, caller));
+    for callee in callback.member("CalleeList_Account").map(Json::items).unwrap_or_default() {
+        if let Some(account) = callee.scalar() {
+            call.people.insert(account.to_owned(), Part { callee: true, ..Part::default() });
+        }
+    }
+    call.setup = stated("StartTime").map(|moment| Claim::new(Source::Stated, None, Reverse(moment)));
+    call.started = stated("AcceptTime").map(|moment| Claim::new(Source::Stated, None, Reverse(moment)));
+    call.ended = stated("EndTime")
+        .map(|moment| Claim::new(Source::Stated, None, moment))
+        .or_else(|| stated("EventTime").map(|moment| Claim::new(Source::Inferred, None, moment)));
+    call.over = true;
+    call.activity = None;
+    call
+}
+
+fn users<'a>(callback: &Callback<'a>) -> impl Iterator<Item = &'a Json> {
+    callback.member("UserList").map(Json::items).unwrap_or_default().iter()
+}
+
+/// `Status` in a user list: `Calling` is in the call, `Waiting` has not answered.
+fn waits(user: &Json) -> bool {
+    user.member("Status").and_then(Json::scalar).is_none_or(|status| words::plain(status) != "calling")
+}
+
+fn account(user: &Json) -> Option<String> {
+    user.member("User_Account").or(Some(user)).and_then(Json::scalar).map(str::to_owned)
+}
+
+fn caller_of(call: &CallFacts) -> Option<String> {
+    call.caller_user().map(str::to_owned)
+}

@@ -1,0 +1,142 @@
+//! Tencent's words: one URL for every call callback of both generations of TUICallKit, all POST with a JSON body.
+//!
+//! The older generation (`caller_start_call` and its siblings, and the status family) tells each participant's story; the current one
+//! (`Call.Callback…`) tells the room's. Which one a request belongs to is read from its body first and its command second, because the vendor's
+//! own samples carry commands that are in no list.
+
+pub mod current;
+pub mod older;
+pub mod words;
+
+use crate::access::Verified;
+use crate::call::{CallFacts, Claim, Source};
+use crate::json::Json;
+use crate::model::{Media, Moment, Personal, ReleaseCode, Room, SessionId};
+use crate::query::Parameters;
+use crate::record::{Record, Vendor};
+use crate::refusal::Refusal;
+use crate::route;
+
+/// Whether a parameter names the app: `sdkappid` (older) or `SdkAppid` (current).
+pub fn names_an_app(name: &str) -> bool {
+    name.eq_ignore_ascii_case("sdkappid")
+}
+
+/// Of the query, what a retry may send differently.
+fn belongs_to_the_delivery(name: &str) -> bool {
+    matches!(name, "Sign" | "RequestTime")
+}
+
+/// What one call callback says, before it is filed.
+struct Story {
+    what: String,
+    who: Option<String>,
+    at: Option<Moment>,
+    call: CallFacts,
+}
+
+/// A callback whose session is known, with the few questions that both generations ask of it.
+struct Callback<'a> {
+    command: &'a str,
+    app: Option<&'a str>,
+    body: &'a Json,
+}
+
+impl<'a> Callback<'a> {
+    /// A member of the body itself or of the object that the current generation wraps a call in.
+    fn member(&self, name: &str) -> Option<&'a Json> {
+        let wrapped = ["CallInfo", "CallRecord"].iter().filter_map(|wrapper| self.body.member(wrapper));
+        std::iter::once(self.body).chain(wrapped).find_map(|object| object.member(name))
+    }
+
+    fn text(&self, name: &str) -> Option<&'a str> {
+        self.member(name).and_then(Json::scalar)
+    }
+
+    fn moment(&self, name: &str) -> Option<Moment> {
+        self.text(name)?.trim().parse().ok().and_then(Moment::from_seconds_or_milliseconds)
+    }
+
+    /// What every callback of either generation may say of the call.
+    fn common(&self, at: Option<Moment>) -> CallFacts {
+        let call_result = self.text("CallResult").map(|word| ReleaseCode::Word(Personal::new(word)));
+        CallFacts {
+            kind: self.text("CallType").and_then(words::kind).map(|kind| Claim::new(Source::Stated, at, kind)),
+            media: self.media().map(|media| Claim::new(Source::Stated, at, media)),
+            service: self.app.map(|app| Claim::new(Source::Stated, at, app.to_owned())),
+            room: self
+                .text("RoomId")
+                .and_then(|room| Room::known(self.app, Some(room)).map(|room| Claim::new(Source::Stated, at, room))),
+            outcome: self
+                .text("CallResult")
+                .and_then(words::outcome_of_result)
+                .map(|outcome| Claim::new(Source::Stated, at, outcome)),
+            reason: call_result
+                .map(|word| ("call_result".to_owned(), Claim::new(Source::Stated, at, word)))
+                .into_iter()
+                .collect(),
+            last_event: at,
+            ..CallFacts::default()
+        }
+    }
+
+    fn media(&self) -> Option<Media> {
+        self.text("MediaType").or_else(|| self.text("CallMediaType")).and_then(words::media)
+    }
+}
+
+/// Reads a callback. `None` when it is no call callback: the console's URL check, or another product's event.
+///
+/// # Errors
+/// [`Refusal::NotJson`], [`Refusal::TooLong`], and for a call callback [`Refusal::MissingField`] or [`Refusal::UnusableField`] naming `CallId`.
+pub fn read(request: &Verified) -> Result<Option<Record>, Refusal> {
+    if request.body().trim().is_empty() {
+        return Ok(None);
+    }
+    let body = Json::parse(request.body())?;
+    let parameters = request.parameters();
+    let command = command(parameters, &body);
+    let Some(session) = session(&body)? else {
+        let lost = !body.members().is_empty() && is_call_callback(command, &body);
+        return if lost { Err(Refusal::MissingField("CallId")) } else { Ok(None) };
+    };
+    let app = parameters.values(names_an_app).flatten().find(|app| !app.is_empty());
+    let callback = Callback { command, app, body: &body };
+    let story = if current::speaks_it(&callback) { current::read(&callback) } else { older::read(&callback) };
+    Ok(Some(Record {
+        session,
+        route: &route::TENCENT_CALL_EVENT,
+        what: story.what,
+        who: story.who.and_then(|user| crate::model::Person::known(app, Some(&user))),
+        at: story.at,
+        vendor: Vendor::from_parameters(parameters, belongs_to_the_delivery).with_members(&body),
+        call: story.call,
+    }))
+}
+
+fn command<'a>(parameters: &'a Parameters, body: &'a Json) -> &'a str {
+    let names_it = |name: &str| name.eq_ignore_ascii_case("command") || name.eq_ignore_ascii_case("CallbackCommand");
+    let in_query = parameters.values(names_it).flatten().find(|command| !command.is_empty());
+    let in_body = || body.member("CallbackCommand").or_else(|| body.member("command")).and_then(Json::scalar);
+    in_query.or_else(in_body).unwrap_or_default()
+}
+
+fn session(body: &Json) -> Result<Option<SessionId>, Refusal> {
+    let wrapped = ["CallInfo", "CallRecord"].iter().filter_map(|wrapper| body.member(wrapper));
+    let mut sent =
+        std::iter::once(body).chain(wrapped).flat_map(|object| object.members_named("CallId")).map(Json::scalar);
+    let Some(first) = sent.next() else { return Ok(None) };
+    // Two different ids: whichever we chose could be the wrong call.
+    if sent.any(|other| other != first) {
+        return Err(Refusal::UnusableField("CallId"));
+    }
+    first.and_then(SessionId::parse).map(Some).ok_or(Refusal::UnusableField("CallId"))
+}
+
+fn is_call_callback(command: &str, body: &Json) -> bool {
+    if command.is_empty() {
+        ["CallInfo", "CallRecord", "CallResult", "Event"].iter().any(|name| body.member(name).is_some())
+    } else {
+        words::is_call_command(command)
+    }
+}

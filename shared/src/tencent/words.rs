@@ -1,0 +1,203 @@
+//! Tencent's codes in every spelling: pages, samples and SDKs differ in case, spaces, hyphens and underscores, and one of them in spelling.
+
+use crate::model::{Kind, Media, Outcome};
+
+/// A code without what its spellings differ in.
+pub fn plain(code: &str) -> String {
+    code.chars().filter(|character| !matches!(character, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect()
+}
+
+/// `MediaType`, `CallMediaType`.
+pub fn media(code: &str) -> Option<Media> {
+    match plain(code).as_str() {
+        "audio" => Some(Media::Audio),
+        "video" => Some(Media::Video),
+        _ => None,
+    }
+}
+
+/// `CallType` of both generations.
+pub fn kind(code: &str) -> Option<Kind> {
+    match plain(code).as_str() {
+        "single" | "singlecall" => Some(Kind::OneToOne),
+        "group" | "groupcall" | "multi" | "multicall" => Some(Kind::Group),
+        _ => None,
+    }
+}
+
+/// `CallResult` of both generations. A normal end says nothing of itself: whether anybody talked is told by the time of the answer.
+pub fn outcome_of_result(code: &str) -> Option<Outcome> {
+    match plain(code).as_str() {
+        "cancel" => Some(Outcome::Canceled),
+        "reject" => Some(Outcome::Rejected),
+        "notanswer" => Some(Outcome::Missed),
+        "callbusy" => Some(Outcome::Busy),
+        "interrupt" | "offline" => Some(Outcome::Failed),
+        _ => None,
+    }
+}
+
+/// Whether a `CallResult` is one of the known words for an end.
+pub fn is_result(code: &str) -> bool {
+    plain(code) == "normalend" || outcome_of_result(code).is_some()
+}
+
+/// Whose event it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Who called.
+    Caller,
+    /// Who was called.
+    Callee,
+}
+
+/// `Role`.
+pub fn role(code: &str) -> Option<Role> {
+    match plain(code).as_str() {
+        "caller" => Some(Role::Caller),
+        "callee" => Some(Role::Callee),
+        _ => None,
+    }
+}
+
+/// What an event of the older generation means for the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// The caller's phone calls.
+    Calls,
+    /// A callee's phone rings, or somebody is invited.
+    Rings,
+    /// Somebody is in the call.
+    Answers,
+    /// The call is over for whoever tells it, with an outcome if the word has one.
+    Ends(Option<Outcome>),
+    /// A word that we do not know.
+    Unknown,
+}
+
+/// `Event` (Tencent, "Call event callback"). `call_missed`, `call_rejected` and `call_busy` are the caller's view of what the callee did.
+pub fn event(code: &str) -> Meaning {
+    match plain(code).as_str() {
+        "startcall" => Meaning::Calls,
+        "receivecall" | "inviteuser" => Meaning::Rings,
+        "callaccepted" | "acceptcall" | "joiningroupcall" => Meaning::Answers,
+        "callmissed" | "notanswercall" => Meaning::Ends(Some(Outcome::Missed)),
+        "callrejected" | "rejectcall" => Meaning::Ends(Some(Outcome::Rejected)),
+        "callbusy" | "ignorecall" => Meaning::Ends(Some(Outcome::Busy)),
+        "cancelcall" | "callcanceled" | "callcancelled" => Meaning::Ends(Some(Outcome::Canceled)),
+        "callfailed" | "callinterrupted" => Meaning::Ends(Some(Outcome::Failed)),
+        "callend" => Meaning::Ends(None),
+        _ => Meaning::Unknown,
+    }
+}
+
+/// The role and the event that a command of the older generation is made of.
+pub fn parts_of_command(command: &str) -> (Option<Role>, &str) {
+    match command.split_once('_') {
+        Some((first, rest)) if role(first).is_some() => (role(first), rest),
+        _ => (None, command),
+    }
+}
+
+/// Whether a command belongs to the calls, in either generation.
+pub fn is_call_command(command: &str) -> bool {
+    let (role, rest) = parts_of_command(command);
+    role.is_some() || event(rest) != Meaning::Unknown || is_result(command) || plain(command).starts_with("call.")
+}
+
+/// What happened to one member of a call of the current generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Came in.
+    Comes,
+    /// Was called and declined.
+    Declines,
+    /// Was called and did not answer.
+    Misses,
+    /// Was in the call and left, willingly or not.
+    Leaves,
+    /// Is being called.
+    Invited,
+    /// Is no longer being called.
+    Uninvited,
+    /// A word that we do not know.
+    Unknown,
+}
+
+/// `ActionType` (Tencent, "Member change callback"): the page's table and its sample spell it differently, and `Canncel` is the page's own.
+pub fn action(code: &str) -> Action {
+    match plain(code).as_str() {
+        "accept" | "answer" | "join" => Action::Comes,
+        "reject" => Action::Declines,
+        "notanswer" => Action::Misses,
+        "hangup" | "offline" => Action::Leaves,
+        "invite" | "invited" => Action::Invited,
+        "cancelinvite" | "canncelinvite" => Action::Uninvited,
+        _ => Action::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_a_result_means_the_same() {
+        for (spellings, outcome) in [
+            (["Cancel", "cancel", "CANCEL"], Some(Outcome::Canceled)),
+            (["Reject", "reject", "re-ject"], Some(Outcome::Rejected)),
+            (["NotAnswer", "Not_answer", "not_answer"], Some(Outcome::Missed)),
+            (["NormalEnd", "Normal_end", "normal_end"], None),
+            (["CallBusy", "Call_busy", "call_busy"], Some(Outcome::Busy)),
+            (["Interrupt", "interrupt", "Offline"], Some(Outcome::Failed)),
+        ] {
+            for spelling in spellings {
+                assert_eq!(outcome_of_result(spelling), outcome, "{spelling}");
+                assert!(is_result(spelling), "{spelling}");
+            }
+        }
+        assert!(!is_result("Vanished"));
+    }
+
+    #[test]
+    fn every_listed_command_is_a_call_command_and_other_products_are_not() {
+        let listed = "cancel reject not_answer normal_end call_busy interrupt caller_start_call caller_call_accepted caller_call_missed \
+            caller_call_rejected caller_call_busy caller_cancel_call caller_call_failed caller_call_end caller_call_interrupted \
+            callee_receive_call callee_accept_call callee_not_answer_call callee_reject_call callee_ignore_call callee_call_canceled \
+            callee_call_end callee_call_interrupted invite_user join_in_group_call call_end Call.CallbackAfterStartCall \
+            Call.CallbackAfterEndCall Call.CallbackAfterMemberChanged Call.CallbackOfTomorrow";
+        for command in listed.split_whitespace() {
+            assert!(is_call_command(command), "{command}");
+        }
+        for command in
+            ["State.StateChange", "C2C.CallbackAfterSendMsg", "Group.CallbackAfterNewMemberJoin", "", "hello"]
+        {
+            assert!(!is_call_command(command), "{command}");
+        }
+    }
+
+    #[test]
+    fn every_event_of_the_list_has_a_meaning() {
+        let listed = "start_call call_accepted call_missed call_rejected call_busy cancel_call call_failed call_end call_interrupted \
+            receive_call accept_call not_answer_call reject_call ignore_call call_canceled invite_user join_in_group_call";
+        for word in listed.split_whitespace() {
+            assert_ne!(event(word), Meaning::Unknown, "{word}");
+        }
+    }
+
+    #[test]
+    fn actions_are_known_in_the_tables_and_in_the_samples_spelling() {
+        for (spellings, meaning) in [
+            (["Accept", "Answer"], Action::Comes),
+            (["Hang Up", "Hangup"], Action::Leaves),
+            (["Invited", "Invite"], Action::Invited),
+            (["Canncel_Invite", "Cancel_Invite"], Action::Uninvited),
+            (["NotAnswer", "Not_Answer"], Action::Misses),
+        ] {
+            for spelling in spellings {
+                assert_eq!(action(spelling), meaning, "{spelling}");
+            }
+        }
+        assert_eq!(action("Teleport"), Action::Unknown);
+    }
+}
