@@ -17,5 +17,8 @@ pub const BODY_BYTES: usize = 65_536;
 pub const JSON_DEPTH: usize = 16;
 /// Bytes of a session id. DynamoDB would take 2,048; no vendor sends more than 36 today.
 pub const SESSION_ID_BYTES: usize = 256;
-/// People kept in one call item, so that no caller can make an item outgrow DynamoDB's 400 KB.
+/// Bytes of one text in a Tencent body (a user id, a room id, a code) that is taken into the call item. A longer one stays in the event item only, so
+/// that no sequence of callbacks can make a call item outgrow DynamoDB's 400 KB.
+pub const TEXT_BYTES: usize = 512;
+/// People kept in one call item, for the same reason.
 pub const PEOPLE: usize = 256;

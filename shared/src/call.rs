@@ -237,23 +237,19 @@ impl CallFacts {
         value(&self.kind).copied().unwrap_or(if several { Kind::Group } else { Kind::OneToOne })
     }
 
-    /// An end of one side ends a one-to-one call. A group goes on while somebody is known to be in it, unless the caller, whose call it
-    /// is, left last.
+    /// An end of one side ends a one-to-one call. A group's caller is in it until told otherwise, so that a group is over once its caller has
+    /// left, and left last or left nobody behind.
     fn status(&self) -> Status {
-        let reached = self.reached.unwrap_or(Status::Ringing);
-        if self.over || self.attempt_failed {
-            return Status::Ended;
-        }
-        let somebody_left = self.caller_end.is_some() || self.callee_end.is_some();
         let over = match self.kind() {
-            Kind::OneToOne => somebody_left,
+            _ if self.over || self.attempt_failed => true,
+            Kind::OneToOne => self.caller_end.is_some() || self.callee_end.is_some(),
             Kind::Group => {
-                let caller_left_last = self.caller_end.is_some() && self.caller_end >= self.activity;
+                let caller_left_last = self.caller_end >= self.activity;
                 let nobody_is_in = self.people.values().all(|part| part.came.is_none() || part.left >= part.came);
-                somebody_left && (caller_left_last || nobody_is_in)
+                self.caller_end.is_some() && (caller_left_last || nobody_is_in)
             }
         };
-        if over { Status::Ended } else { reached }
+        if over { Status::Ended } else { self.reached.unwrap_or(Status::Ringing) }
     }
 
     /// The caller's user id.
