@@ -1,0 +1,97 @@
+//! The running local stack, as its `stack.env` describes it.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::http::{self, Response};
+
+/// A variable of `stack.env`. The tests are started with all of them.
+pub fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run these tests with `make test`"))
+}
+
+/// The folder that the functions were built into.
+pub fn built(function: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.ancestors().nth(2).unwrap().join(function)
+}
+
+fn address_of(url: &str) -> &str {
+    url.strip_prefix("http://").unwrap().split('/').next().unwrap()
+}
+
+/// Sends a callback to the stack: a path behind the token, with its query.
+pub fn callback(method: &str, path_and_query: &str, body: &str) -> Response {
+    let url = variable("CALLBACK_URL");
+    let address = address_of(&url);
+    let token = url.rsplit_once('/').unwrap().1;
+    http::send(address, method, &format!("/{token}{path_and_query}"), &[("content-type", "application/json")], body)
+}
+
+/// Sends a request to the stack with any path.
+pub fn request(method: &str, target: &str) -> Response {
+    http::send(address_of(&variable("CALLBACK_URL")), method, target, &[], "")
+}
+
+/// Hands a function an event as it stands, past the router.
+pub fn invoke(function: &str, event: &str) -> Response {
+    let target = format!("/2015-03-31/functions/{function}/invocations");
+    http::send(address_of(&variable("CALLBACK_URL")), "POST", &target, &[], event)
+}
+
+fn aws(endpoint: &str, target: &str, json_version: &str, body: &Value) -> Value {
+    let content_type = format!("application/x-amz-json-{json_version}");
+    let credentials =
+        "AWS4-HMAC-SHA256 Credential=local/20261101/us-east-1/service/aws4_request, SignedHeaders=host, Signature=0";
+    let headers = [("x-amz-target", target), ("content-type", content_type.as_str()), ("authorization", credentials)];
+    let answer = http::send(address_of(&variable(endpoint)), "POST", "/", &headers, &body.to_string());
+    assert_eq!(answer.status, 200, "{target}: {}", answer.body);
+    answer.json()
+}
+
+/// Every item of a session, as DynamoDB's own JSON, sorted by its sort key.
+pub fn items(sid: &str) -> Vec<Value> {
+    let query = json!({
+        "TableName": variable("RECORDS_TABLE"),
+        "KeyConditionExpression": "sid = :sid",
+        "ExpressionAttributeValues": { ":sid": { "S": sid } },
+        "ConsistentRead": true,
+    });
+    let answer = aws("AWS_ENDPOINT_URL_DYNAMODB", "DynamoDB_20120810.Query", "1.0", &query);
+    answer["Items"].as_array().unwrap().clone()
+}
+
+/// The call item of a session and its event items.
+pub fn call_and_events(sid: &str) -> (Value, Vec<Value>) {
+    let (calls, events): (Vec<Value>, Vec<Value>) =
+        items(sid).into_iter().partition(|item| item["record"]["S"] == "call");
+    assert_eq!(calls.len(), 1, "call items of {sid}");
+    (calls[0].clone(), events)
+}
+
+/// The push jobs of a session: body and attributes. They stay in the queue.
+pub fn push_jobs(sid: &str) -> Vec<(Value, Value)> {
+    let mut found: Vec<(String, Value, Value)> = Vec::new();
+    let patience = Instant::now() + Duration::from_secs(5);
+    // The queue holds other tests' jobs too and gives ten at a time, so each look hides what it saw for a moment.
+    while Instant::now() < patience {
+        let receive = json!({
+            "QueueUrl": variable("PUSH_JOBS_QUEUE_URL"), "MaxNumberOfMessages": 10, "VisibilityTimeout": 2, "MessageAttributeNames": ["All"],
+        });
+        let answer = aws("AWS_ENDPOINT_URL_SQS", "AmazonSQS.ReceiveMessage", "1.0", &receive);
+        let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
+        for message in &messages {
+            let id = message["MessageId"].as_str().unwrap().to_owned();
+            let body: Value = serde_json::from_str(message["Body"].as_str().unwrap()).unwrap();
+            if body["sid"] == sid && found.iter().all(|(known, _, _)| *known != id) {
+                found.push((id, body, message["MessageAttributes"].clone()));
+            }
+        }
+        if messages.is_empty() && !found.is_empty() {
+            break;
+        }
+    }
+    found.into_iter().map(|(_, body, attributes)| (body, attributes)).collect()
+}

@@ -1,0 +1,101 @@
+//! Many writers at once, on emulated DynamoDB, with the functions' own store.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use futures_util::future::join_all;
+use ringback::config::Environment;
+use ringback::handler::{Handler, Reader, Recorder};
+use ringback::outcome::CallbackOutcome;
+use ringback::store::{Records, RecordsTable};
+use ringback::testing::{self, ARRIVAL, Sample};
+use ringback::{access::Gate, line, route, tencent};
+use ringback_tests::stack::call_and_events;
+use serde_json::Value;
+
+const WRITERS: usize = 8;
+
+fn recorder(route: &'static route::Route, read: Reader) -> Recorder<RecordsTable> {
+    let environment = Environment::of_process();
+    let allowed = ringback::access::AllowList::Any;
+    let table = RecordsTable::of(&environment).unwrap();
+    let records = Records::new(table, environment.retention().unwrap());
+    Recorder::new(Gate::new(route, environment.token_digests().unwrap(), allowed), read, records)
+}
+
+/// The story under a session id of its own.
+fn renamed(samples: &[Sample], old: &str, new: &str) -> Vec<Sample> {
+    let rename = |event: &Value| serde_json::from_str(&event.to_string().replace(old, new)).unwrap();
+    samples
+        .iter()
+        .map(|sample| Sample { name: sample.name.clone(), event: rename(&sample.event), expected: Value::Null })
+        .collect()
+}
+
+fn without_arrival(mut item: Value) -> Value {
+    for name in ["received_at", "expires_at", "sid"] {
+        item.as_object_mut().unwrap().remove(name);
+    }
+    item
+}
+
+/// Plays a story by several writers at once, each in an order of its own, and by one writer in the order it happened. Both calls must be the same.
+async fn told_by_many_writers(
+    function: &str,
+    story: &str,
+    sid_of: fn(&Value) -> String,
+    make: impl Fn() -> Recorder<RecordsTable>,
+) {
+    let prefix = format!("{function}/{story}");
+    let samples: Vec<Sample> =
+        testing::samples(function).into_iter().filter(|sample| sample.name.starts_with(&prefix)).collect();
+    assert!(samples.len() > 2, "{prefix} is no story");
+    let sid = sid_of(&samples[0].event);
+
+    let in_order = format!("in-order-{:016x}", fastrand::u64(..));
+    let writer = make();
+    for sample in renamed(&samples, &sid, &in_order) {
+        let outcome = writer.handle(sample.request(), ARRIVAL).await.outcome;
+        assert!(matches!(outcome, CallbackOutcome::Recorded | CallbackOutcome::Duplicate), "{outcome:?}");
+    }
+    let at_once = format!("at-once-{:016x}", fastrand::u64(..));
+    let story = renamed(&samples, &sid, &at_once);
+    let writers: Vec<_> = (0..WRITERS).map(|_| make()).collect();
+    join_all(writers.iter().map(async |writer| {
+        let mut order: Vec<usize> = (0..story.len()).collect();
+        fastrand::shuffle(&mut order);
+        for position in order {
+            let outcome = writer.handle(story[position].request(), ARRIVAL).await.outcome;
+            assert!(matches!(outcome, CallbackOutcome::Recorded | CallbackOutcome::Duplicate), "{outcome:?}");
+        }
+    }))
+    .await;
+
+    let (call, events) = call_and_events(&in_order);
+    let (call_at_once, events_at_once) = call_and_events(&at_once);
+    assert_eq!(events_at_once.len(), events.len(), "{prefix}: every event once");
+    assert_eq!(without_arrival(call_at_once), without_arrival(call), "{prefix}");
+}
+
+#[tokio::test]
+async fn a_room_told_by_many_writers_at_once_is_the_same_room() {
+    let sid = |event: &Value| {
+        let query = event["rawQueryString"].as_str().unwrap();
+        query.split('&').find_map(|piece| piece.strip_prefix("sid=")).unwrap().to_owned()
+    };
+    told_by_many_writers("group-call-event", "standup-", sid, || {
+        recorder(&route::GROUP_CALL_EVENT, |request| line::group_call_event::read(request).map(Some))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_tencent_call_told_by_many_writers_at_once_is_the_same_call() {
+    let sid = |event: &Value| {
+        let body: Value = serde_json::from_str(event["body"].as_str().unwrap()).unwrap();
+        let call_id = [&body["CallId"], &body["CallInfo"]["CallId"]].into_iter().find_map(Value::as_str);
+        call_id.unwrap().to_owned()
+    };
+    for story in ["old-one-to-one-", "old-group-", "current-group-"] {
+        told_by_many_writers("tencent-call-event", story, sid, || recorder(&route::TENCENT_CALL_EVENT, tencent::read))
+            .await;
+    }
+}
