@@ -1,0 +1,191 @@
+"""Reads template.yaml, so that what runs here is what runs on AWS."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .processes import StackError
+
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+
+PSEUDO_PARAMETERS = {
+    "AWS::AccountId": ACCOUNT,
+    "AWS::Partition": "aws",
+    "AWS::Region": REGION,
+    "AWS::StackName": "ringback-local",
+    "AWS::URLSuffix": "amazonaws.com",
+}
+# Stands for "leave this property out", as AWS::NoValue does.
+NO_VALUE = object()
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads YAML with CloudFormation's short tags."""
+
+
+def _tag(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    """Turns a short tag into the long form: `!Sub x` means {"Fn::Sub": x}."""
+    if isinstance(node, yaml.ScalarNode):
+        value: Any = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)
+    if suffix == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
+
+
+_Loader.add_multi_constructor("!", _tag)
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function of the template."""
+
+    name: str
+    routes: list[str]
+    memory: str
+    environment: dict[str, str]
+
+
+class Template:
+    """The template with its parameters filled in."""
+
+    def __init__(self, text: str, parameters: dict[str, str]) -> None:
+        self._document: dict[str, Any] = yaml.load(text, _Loader)
+        self._parameters = dict(PSEUDO_PARAMETERS)
+        for name, declared in self._document.get("Parameters", {}).items():
+            value = parameters.get(name, declared.get("Default"))
+            if value is None:
+                raise StackError(f"template.yaml: the local stack gives the parameter {name} no value")
+            self._parameters[name] = str(value)
+        # What `!Ref` and `!GetAtt` mean for each resource: known once it is created.
+        self._created: dict[str, dict[str, str]] = {}
+
+    @classmethod
+    def read(cls, path: Path, parameters: dict[str, str]) -> "Template":
+        """Reads a template from a file."""
+        try:
+            return cls(path.read_text(), parameters)
+        except (OSError, yaml.YAMLError) as error:
+            raise StackError(f"{path} cannot be read: {error}") from error
+
+    def resources(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Name and properties (not yet resolved) of every resource of a kind, less those whose condition is false."""
+        return {
+            name: resource.get("Properties", {})
+            for name, resource in self._document["Resources"].items()
+            if resource["Type"] == kind and self._holds(resource.get("Condition"))
+        }
+
+    def created(self, name: str, ref: str, **attributes: str) -> None:
+        """Remembers what a resource is called now that it exists."""
+        self._created[name] = {"Ref": ref, **attributes}
+
+    def functions(self) -> list[Function]:
+        """Every function; what their environment names must have been created."""
+        return [
+            Function(
+                name=self._binary(name),
+                routes=self._routes(properties),
+                memory=str(self.resolve(properties.get("MemorySize", self._globals().get("MemorySize", 128)))),
+                environment=self._environment(properties),
+            )
+            for name, properties in self.resources("AWS::Serverless::Function").items()
+        ]
+
+    def binaries(self) -> list[str]:
+        """The binary of every function."""
+        return [self._binary(name) for name in self.resources("AWS::Serverless::Function")]
+
+    def routes(self) -> dict[str, str]:
+        """Which binary each path leads to."""
+        functions = self.resources("AWS::Serverless::Function")
+        return {route: self._binary(name) for name in functions for route in self._routes(functions[name])}
+
+    def _globals(self) -> dict[str, Any]:
+        defaults: dict[str, Any] = self._document.get("Globals", {}).get("Function", {})
+        return defaults
+
+    def _binary(self, name: str) -> str:
+        binary: str = self._document["Resources"][name]["Metadata"]["BuildProperties"]["Binary"]
+        return binary
+
+    def _routes(self, properties: dict[str, Any]) -> list[str]:
+        events = properties.get("Events", {}).values()
+        return [self.resolve(event["Properties"]["Path"]) for event in events if event["Type"] == "HttpApi"]
+
+    def _environment(self, properties: dict[str, Any]) -> dict[str, str]:
+        common, own = (part.get("Environment", {}).get("Variables", {}) for part in (self._globals(), properties))
+        return {name: str(value) for name, value in self.resolve({**common, **own}).items()}
+
+    def resolve(self, value: Any) -> Any:
+        """The value that a template expression stands for."""
+        if isinstance(value, list):
+            return [item for item in map(self.resolve, value) if item is not NO_VALUE]
+        if not isinstance(value, dict):
+            return value
+        if len(value) == 1:
+            ((function, argument),) = value.items()
+            if function == "Ref" or function == "Condition" or function.startswith("Fn::"):
+                return self._apply(function, argument)
+        resolved = {key: self.resolve(item) for key, item in value.items()}
+        return {key: item for key, item in resolved.items() if item is not NO_VALUE}
+
+    def _apply(self, function: str, argument: Any) -> Any:
+        match function:
+            case "Ref":
+                return self._attribute(argument, "Ref")
+            case "Fn::GetAtt":
+                return self._attribute(*argument)
+            case "Fn::Sub":
+                return self._substitute(argument)
+            case "Fn::Join":
+                separator, parts = argument
+                return separator.join(str(part) for part in self.resolve(parts))
+            case "Fn::If":
+                condition, when_true, when_false = argument
+                return self.resolve(when_true if self._holds(condition) else when_false)
+            case "Fn::Equals":
+                left, right = self.resolve(argument)
+                return str(left) == str(right)
+            case "Fn::Not":
+                return not self.resolve(argument[0])
+            case "Fn::And":
+                return all(self.resolve(argument))
+            case "Fn::Or":
+                return any(self.resolve(argument))
+            case "Condition":
+                return self._holds(argument)
+        raise StackError(f"template.yaml: the local stack does not know {function}; teach it in local/template.py")
+
+    def _attribute(self, name: str, attribute: str) -> Any:
+        if name == "AWS::NoValue":
+            return NO_VALUE
+        if attribute == "Ref" and name in self._parameters:
+            return self._parameters[name]
+        try:
+            return self._created[name][attribute]
+        except KeyError:
+            raise StackError(f"template.yaml: the local stack has no {attribute} of {name}") from None
+
+    def _substitute(self, argument: str | list[Any]) -> str:
+        text, variables = (argument, {}) if isinstance(argument, str) else argument
+
+        def value(found: re.Match[str]) -> str:
+            name = found[1]
+            if name in variables:
+                return str(self.resolve(variables[name]))
+            resource, _, attribute = name.partition(".")
+            return str(self._attribute(resource, attribute or "Ref"))
+
+        # `${!Name}` is how a template writes a literal ${Name}.
+        return re.sub(r"\$\{!", "${", re.sub(r"\$\{([^!}]+)\}", value, text))
+
+    def _holds(self, condition: str | None) -> bool:
+        return condition is None or bool(self.resolve(self._document["Conditions"][condition]))
