@@ -1,8 +1,12 @@
-"""The local stack's two commands. `make run` and `make test` call them.
+"""The local stack's commands. `make run`, `make test` and `make replay` call them.
 
 python -m local run           start, play the sample events, serve until Ctrl-C
 python -m local run --once    start, play the sample events, stop; fails if one ended differently than expected
 python -m local exec -- CMD   start on free ports, run CMD with the variables of stack.env, stop; exits as CMD does
+python -m local exec --replay -- CMD
+                              the same, and what is spooled is replayed
+python -m local replay        bring the dead letters of the running stack back into its spool; with STACK=NAME in the
+                              environment, those of that CloudFormation stack, with your own AWS settings
 """
 
 import os
@@ -28,7 +32,10 @@ def command(arguments: list[str]) -> int:
     """Finds the command and runs it. What goes wrong is said in a sentence."""
     if sys.version_info < (3, 11):
         return fail("it needs Python 3.11 or newer")
-    leave_the_readers_aws_alone()
+    # The one command that may reach a real account, and only when it is named.
+    deployment = os.environ.get("STACK", "") if arguments == ["replay"] else ""
+    if not deployment:
+        leave_the_readers_aws_alone()
     try:
         # Here and not above, for whoever calls this without its packages.
         import ministack  # noqa: F401  (run as a program of its own)
@@ -44,7 +51,11 @@ def command(arguments: list[str]) -> int:
         if arguments == ["run", "--once"]:
             return commands.run_once()
         if arguments[:2] == ["exec", "--"] and len(arguments) > 2:
-            return commands.execute(arguments[2:])
+            return commands.execute(arguments[2:], polls=False)
+        if arguments[:3] == ["exec", "--replay", "--"] and len(arguments) > 3:
+            return commands.execute(arguments[3:], polls=True)
+        if arguments == ["replay"]:
+            return commands.replay(deployment)
     except StackError as error:
         return fail(str(error))
     except (BotoCoreError, ClientError) as error:

@@ -1,4 +1,4 @@
-"""What the two commands do."""
+"""What the commands do."""
 
 import os
 import subprocess
@@ -8,6 +8,7 @@ from itertools import repeat
 from pathlib import Path
 
 from .processes import StackError, free_port, port_from_environment, shown
+from .redrive import redrive_deployment, redrive_local
 from .router import forward_ipv6
 from .samples import load, play_all
 from .show import sample_line
@@ -61,7 +62,7 @@ def play_samples(stack: Stack, only_differences: bool = False) -> int:
                 different += bool(differs)
                 if differs or not only_differences:
                     print(sample_line(sample.case, result.status, result.became, differs))
-            sessions += [result.added_to for result in results if result.added_to]
+            sessions += [session for result in results for session in result.added_to]
     finally:
         # Whoever interrupts does not wait for the rest.
         pool.shutdown(wait=False, cancel_futures=True)
@@ -100,10 +101,10 @@ Each callback prints a line here. Ctrl-C ends everything.
 """
 
 
-def execute(command: list[str]) -> int:
+def execute(command: list[str], polls: bool) -> int:
     """Runs a command beside a stack of its own, on ports of its own, and returns the command's exit code."""
     # Tests write from several sides at once, and one instance takes one request at a time.
-    with Stack(ROOT, FOLDER / "test", free_port(), free_port(), instances=3) as stack:
+    with Stack(ROOT, FOLDER / "test", free_port(), free_port(), instances=3, polls=polls) as stack:
         stack.write_env_file()
         environment = {**os.environ, **stack.environment, "RINGBACK_STACK_ENV": str(stack.env_file)}
         try:
@@ -117,6 +118,14 @@ def execute(command: list[str]) -> int:
             raise
     # As a shell has it: 128 and the number of the signal.
     return code if code >= 0 else 128 - code
+
+
+def replay(deployment: str) -> int:
+    """Brings dead letters back into the spool, those of a deployment when one is named."""
+    moved = redrive_deployment(deployment) if deployment else redrive_local(FOLDER / "stack.env")
+    letters = "1 dead letter" if moved == 1 else f"{moved} dead letters"
+    print(f"{letters} moved back into the spool" + (f" of {deployment}." if deployment else "."))
+    return 0
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:

@@ -120,6 +120,11 @@ class Emulator:
         answer = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
         return url, answer["Attributes"]["QueueArn"]
 
+    def queue_url(self, arn: str) -> str:
+        """Where the queue with an ARN is."""
+        url: str = self.sqs.get_queue_url(QueueName=arn.rsplit(":", 1)[-1])["QueueUrl"]
+        return url
+
     def subscribe(self, topic: str, subscription: dict[str, Any]) -> None:
         """Subscribes a queue to a topic; other protocols reach nobody here."""
         if subscription["Protocol"] == "sqs":

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .client import invocation
 from .processes import LOOPBACK, Processes, StackError, in_words, last_words, shown
 from .router import Router
 from .template import Function
@@ -28,11 +29,22 @@ class Callback:
 
 
 @dataclass(frozen=True)
+class Replay:
+    """The line that a function prints for each message of a queue."""
+
+    function: str
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Trouble:
     """Anything else that a person should see."""
 
     function: str
     text: str
+
+
+Said = Callback | Replay | Trouble
 
 
 def build(processes: Processes, root: Path, names: list[str]) -> dict[str, Path]:
@@ -77,29 +89,28 @@ class Functions:
         self._folder = folder
         self._ready = False
         self._ended: queue.Queue[str] = queue.Queue()
-        self._said: dict[str, queue.Queue[Callback | Trouble]] = {each.name: queue.Queue() for each in functions}
+        self._said: dict[str, queue.Queue[Said]] = {each.name: queue.Queue() for each in functions}
         for function in functions:
             self._log(function).write_bytes(b"")
             for _ in range(instances):
                 self._start(function)
         for function in functions:
-            for route in function.routes[:1]:
-                self._wait_until_ready(function, route)
+            self._wait_until_ready(function)
         self._ready = True
 
     def line_of(self, name: str) -> dict[str, Any]:
-        """What a function has printed about the request that it has just answered."""
+        """What a function has printed about the request that it has just answered, or the next message of the batch."""
         try:
             while True:
                 said = self._said[name].get(timeout=1)
-                if isinstance(said, Callback):
+                if not isinstance(said, Trouble):
                     return said.fields
         except queue.Empty:
             return {}
 
-    def all_say(self) -> "queue.Queue[Callback | Trouble]":
+    def all_say(self) -> "queue.Queue[Said]":
         """Whatever any function says from now on."""
-        together: queue.Queue[Callback | Trouble] = queue.Queue()
+        together: queue.Queue[Said] = queue.Queue()
         self._said = dict.fromkeys(self._said, together)
         return together
 
@@ -154,16 +165,21 @@ class Functions:
             return
         if fields.get("message") == "callback":
             self._tell(Callback(function.name, fields))
+        elif fields.get("message") == "replay":
+            self._tell(Replay(function.name, fields))
         elif fields.get("level") in ("ERROR", "WARN"):
             self._tell(Trouble(function.name, in_words(line)))
 
-    def _tell(self, said: Callback | Trouble) -> None:
+    def _tell(self, said: Said) -> None:
         self._said[said.function].put(said)
 
-    def _wait_until_ready(self, function: Function, route: str) -> None:
-        """Knocks with a wrong token, which has no effect, until the function answers."""
+    def _wait_until_ready(self, function: Function) -> None:
+        """Knocks until the function answers: with a wrong token or a batch of no messages, which has no effect."""
         connection = http.client.HTTPConnection(LOOPBACK, self._router.port)
-        connection.request("GET", route.replace("{token}", "is-it-ready"))
+        if function.routes:
+            connection.request("GET", function.routes[0].replace("{token}", "is-it-ready"))
+        else:
+            connection.request("POST", invocation(function.name), b'{"Records":[]}')
         deadline = time.monotonic() + SECONDS_TO_START
         while not select.select([connection.sock], [], [], 0.05)[0]:
             if not self._ended.empty():
@@ -176,4 +192,5 @@ class Functions:
                 raise StackError(f"the function {function.name} does not answer: see {shown(self._log(function))}")
         connection.getresponse().read()
         connection.close()
-        self.line_of(function.name)
+        if function.routes:
+            self.line_of(function.name)

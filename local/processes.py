@@ -118,7 +118,7 @@ def in_words(line: str) -> str:
         return line.rstrip()
     if not isinstance(fields, dict):
         return line
-    if fields.get("message") == "callback":
+    if fields.get("message") in ("callback", "replay"):
         return ""
     words = [fields.get("message"), fields.get("error"), fields.get("errorMessage")]
     return ": ".join(str(word) for word in words if word) or line

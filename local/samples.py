@@ -1,25 +1,21 @@
 """Plays the sample events of events/ and compares what became of them with events/expected.json."""
 
 import base64
-import http.client
 import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import show
-from .processes import LOOPBACK, StackError
-from .stack import Stack
+from . import client, show
+from .client import Answer
+from .processes import StackError
+from .stack import RECORDED, Stack
 from .template import Function
 
 EXPECTED = "expected.json"
-# A request that takes longer has failed: the vendors wait two seconds.
-SECONDS_TO_ANSWER = 10
 # What a request line may hold (RFC 3986). The HTTP front refuses anything else.
 URL = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*")
-# A function's words for a callback that is in the table, be it since the last time.
-RECORDED = ("recorded", "duplicate")
 # They describe the connection on which the event once came.
 CONNECTION_HEADERS = ("connection", "content-length", "host", "transfer-encoding")
 
@@ -34,17 +30,9 @@ class Sample:
     expected: dict[str, Any]
 
     def event(self) -> dict[str, Any]:
-        """The API Gateway event."""
+        """The event: API Gateway's, or a batch of SQS's."""
         event: dict[str, Any] = json.loads(self.path.read_bytes())
         return event
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a caller gets; without a status there was no answer."""
-
-    status: int | None
-    body: str
 
 
 @dataclass(frozen=True)
@@ -54,8 +42,8 @@ class Result:
     status: int | None
     effect: str
     became: str
-    # The session that an event was added to; none when the event was there already.
-    added_to: str | None = None
+    # The session of each event that was added; none of one that was there already.
+    added_to: tuple[str, ...] = ()
 
     def differs(self, expected: dict[str, Any]) -> str:
         """What is not as expected; empty when all is."""
@@ -69,7 +57,7 @@ class Result:
 
 
 def load(folder: Path, functions: list[Function]) -> list[list[Sample]]:
-    """The samples of each function, by name."""
+    """The samples of each function, by name; a function may have none."""
     try:
         expected = json.loads((folder / EXPECTED).read_bytes())
     except (OSError, ValueError) as error:
@@ -90,6 +78,8 @@ def play_all(samples: list[Sample], stack: Stack) -> list[Result]:
 
 def play(sample: Sample, stack: Stack) -> Result:
     """Sends one sample and looks at what became of it."""
+    if not sample.function.routes:
+        return play_batch(sample, stack)
     answer = send(sample, stack.port)
     line = stack.line_of(sample.function.name) if answer.status else {}
     outcome = str(line.get("outcome", ""))
@@ -103,8 +93,33 @@ def play(sample: Sample, stack: Stack) -> Result:
         answer.status,
         " and ".join(effects) or "none",
         "; ".join(filter(None, became)),
-        added_to=sid if call and outcome == "recorded" else None,
+        added_to=(sid,) if call and outcome == "recorded" else (),
     )
+
+
+def play_batch(sample: Sample, stack: Stack) -> Result:
+    """Hands a batch of messages to its function and looks at what became of each."""
+    answer = client.invoke(stack.port, sample.function.name, sample.path.read_bytes())
+    if answer.status != 200:
+        return Result(answer.status, "none", why(answer, ""))
+    became, added_to = [], []
+    recorded = False
+    for _ in messages(sample.event()):
+        line = stack.line_of(sample.function.name)
+        outcome, sid = str(line.get("outcome", "?")), str(line.get("sid", ""))
+        call = stack.call(sid) if outcome in RECORDED else None
+        recorded = recorded or bool(call)
+        reason = show.clean(line.get("reason") or "")
+        became.append(": ".join(filter(None, (show.clean(outcome), reason, show.call_line(call) if call else ""))))
+        if call and outcome == "recorded":
+            added_to.append(sid)
+    return Result(200, "record" if recorded else "none", "; ".join(became), tuple(added_to))
+
+
+def messages(event: Any) -> list[Any]:
+    """The messages of a batch; what is no batch has none."""
+    records = event.get("Records") if isinstance(event, dict) else None
+    return records if isinstance(records, list) else []
 
 
 def send(sample: Sample, port: int) -> Answer:
@@ -120,7 +135,7 @@ def send(sample: Sample, port: int) -> Answer:
     headers = {
         name: value for name, value in event.get("headers", {}).items() if name.lower() not in CONNECTION_HEADERS
     }
-    return request(port, event["requestContext"]["http"]["method"], target, content, headers)
+    return client.request(port, event["requestContext"]["http"]["method"], target, content, headers)
 
 
 def is_utf8(content: bytes) -> bool:
@@ -133,26 +148,12 @@ def is_utf8(content: bytes) -> bool:
 
 
 def invoke(sample: Sample, port: int) -> Answer:
-    """Hands a sample to its function as `cargo lambda invoke` does: for what HTTP would not bring there."""
-    target = f"/2015-03-31/functions/{sample.function.name}/invocations"
-    answer = request(port, "POST", target, sample.path.read_bytes(), {})
+    """Hands a sample to its function directly: for what HTTP would not bring there."""
+    answer = client.invoke(port, sample.function.name, sample.path.read_bytes())
     if answer.status != 200:
         return answer
     response = json.loads(answer.body)
     return Answer(response.get("statusCode"), response.get("body") or "")
-
-
-def request(port: int, method: str, target: str, body: bytes, headers: dict[str, str]) -> Answer:
-    """One HTTP request to the router."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=SECONDS_TO_ANSWER)
-    try:
-        connection.request(method, target, body or None, headers)
-        response = connection.getresponse()
-        return Answer(response.status, response.read().decode(errors="replace"))
-    except (OSError, http.client.HTTPException) as error:
-        return Answer(None, f"no answer: {error}")
-    finally:
-        connection.close()
 
 
 def fits(route: str, path: str) -> bool:

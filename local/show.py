@@ -74,11 +74,27 @@ def _clock(milliseconds: int) -> str:
 
 def callback_line(fields: dict[str, Any], became: str) -> str:
     """One callback that came while the stack serves."""
+    if fields.get("outcome") == "deferred":
+        became = "not stored: waits in the spool until replay writes it"
+    return _line(fields, clean(fields.get("callback", "?")), str(fields.get("status", "?")), became)
+
+
+def replay_line(fields: dict[str, Any], became: str) -> str:
+    """One message of the spool that was replayed while the stack serves."""
+    match fields.get("outcome"):
+        case "dead_letter":
+            became = "is with the dead letters now; `make replay` brings it back"
+        case "back_to_the_queue":
+            became = "comes again"
+    reason = clean(fields.get("reason") or "")
+    return _line(fields, "(from the spool)", "", ": ".join(filter(None, (reason, became))))
+
+
+def _line(fields: dict[str, Any], what: str, status: str, became: str) -> str:
     now = f"{datetime.now():%H:%M:%S}"
-    callback = clean(fields.get("callback", "?"))
     outcome = clean(fields.get("outcome", "?"))
     latency = f"{fields['latency_ms']} ms" if "latency_ms" in fields else ""
-    return f"{now}  {callback:<19} {fields.get('status', '?')} {outcome:<13} {latency:>9}  {became}".rstrip()
+    return f"{now}  {what:<19} {status:<3} {outcome:<13} {latency:>9}  {became}".rstrip()
 
 
 def sample_line(case: str, status: int | None, became: str, differs: str) -> str:

@@ -3,13 +3,15 @@
 import hashlib
 import os
 import re
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from . import show
+from . import client, show
 from .emulator import CREDENTIAL, Emulator
-from .functions import Functions, Trouble, build
+from .functions import Functions, Replay, Trouble, build
+from .poller import Poller
 from .processes import LOOPBACK, Processes, StackError, shown
 from .router import Router
 from .template import REGION, Template
@@ -25,17 +27,27 @@ SAMPLES_OWN = {
 FROM_FUNCTIONS = (
     "RECORDS_TABLE",
     "PUSH_JOBS_TOPIC_ARN",
+    "SPOOL_TOPIC_ARN",
+    "DEAD_LETTERS_TOPIC_ARN",
     "CALLBACK_TOKEN_SHA256",
     "LINE_SERVICE_IDS",
     "TENCENT_SDK_APP_IDS",
     "RETENTION_DAYS",
 )
+# A function's words for a callback that is in the table, be it since the last time.
+RECORDED = ("recorded", "duplicate")
+# The template's queues whose URLs stack.env holds.
+QUEUES = {"SPOOL_QUEUE_URL": "SpoolQueue", "DEAD_LETTER_QUEUE_URL": "DeadLetterQueue"}
+# A batch of ten records, each with a store that does not answer.
+SECONDS_FOR_A_BATCH = 60
 
 
 class Stack:
     """The running local stack. A `with` statement starts and ends it."""
 
-    def __init__(self, root: Path, folder: Path, aws_port: int, port: int, instances: int = 1) -> None:
+    def __init__(
+        self, root: Path, folder: Path, aws_port: int, port: int, instances: int = 1, polls: bool = True
+    ) -> None:
         self.root = root
         self.port = port
         self.callback_url = f"http://{LOOPBACK}:{port}/{TOKEN}"
@@ -43,6 +55,8 @@ class Stack:
         self._folder = folder
         self._aws_port = aws_port
         self._instances = instances
+        self._polls = polls
+        self._pollers: list[Poller] = []
         self._processes = Processes()
 
     def __enter__(self) -> "Stack":
@@ -75,13 +89,27 @@ class Stack:
         self._jobs_to_show = self._job_queue("push-jobs-to-show", settings["PUSH_JOBS_TOPIC_ARN"])
 
         aws = aws_environment(self._emulator.endpoint)
-        self.environment = environment(self.callback_url, aws, settings, jobs)
+        self.environment = environment(self.callback_url, aws, settings, queues(template, jobs))
         router = Router(self._processes, self.port, self.root, self._folder)
         self._running = Functions(self._processes, self.functions, binaries, router, aws, self._folder, self._instances)
+        if self._polls:
+            self._poll_queues()
+
+    def _poll_queues(self) -> None:
+        for function in self.functions:
+            for queue in function.queues:
+                invoke = partial(client.invoke, self.port, function.name, seconds=SECONDS_FOR_A_BATCH)
+                poller = Poller(self._emulator.sqs, self._emulator.queue_url(queue.arn), queue, invoke)
+                self._pollers.append(poller)
+                poller.start()
 
     def _stop(self) -> None:
         self.env_file.unlink(missing_ok=True)
+        for poller in self._pollers:
+            poller.stop()
         self._processes.stop()
+        for poller in self._pollers:
+            poller.join()
 
     def _job_queue(self, name: str, topic: str) -> str:
         url, arn = self._emulator.create_queue(name)
@@ -120,11 +148,17 @@ class Stack:
             if isinstance(said, Trouble):
                 log = self._folder / f"{said.function}.log"
                 print(f"{said.function}: {show.clean(said.text)} (see {shown(log)})", flush=True)
+            elif isinstance(said, Replay):
+                print(show.replay_line(said.fields, self._call_line(said.fields)), flush=True)
             else:
                 jobs = self.take_jobs(said.function, said.fields.get("status"))
-                call = None if jobs else self.call(str(said.fields.get("sid", "")))
-                became = "; ".join(map(show.job_line, jobs)) or (show.call_line(call) if call else "")
+                became = "; ".join(map(show.job_line, jobs)) or self._call_line(said.fields)
                 print(show.callback_line(said.fields, became), flush=True)
+
+    def _call_line(self, fields: dict[str, Any]) -> str:
+        """The call that a line is about, when it has become part of it."""
+        call = self.call(str(fields.get("sid", ""))) if fields.get("outcome") in RECORDED else None
+        return show.call_line(call) if call else ""
 
 
 def parameters() -> dict[str, str]:
@@ -164,7 +198,17 @@ def merged(environments: list[dict[str, str]]) -> dict[str, str]:
     return settings
 
 
-def environment(callback_url: str, aws: dict[str, str], settings: dict[str, str], jobs: str) -> dict[str, str]:
+def queues(template: Template, jobs: str) -> dict[str, str]:
+    """The URLs of the queues that stack.env holds; that of the push jobs is no queue of the template's."""
+    return {
+        "PUSH_JOBS_QUEUE_URL": jobs,
+        **{name: str(template.resolve({"Ref": resource})) for name, resource in QUEUES.items()},
+    }
+
+
+def environment(
+    callback_url: str, aws: dict[str, str], settings: dict[str, str], queues: dict[str, str]
+) -> dict[str, str]:
     """What stack.env holds."""
     missing = [name for name in FROM_FUNCTIONS if name not in settings]
     if missing:
@@ -172,7 +216,7 @@ def environment(callback_url: str, aws: dict[str, str], settings: dict[str, str]
     return {
         "CALLBACK_URL": callback_url,
         **aws,
-        "PUSH_JOBS_QUEUE_URL": jobs,
+        **queues,
         **{name: settings[name] for name in FROM_FUNCTIONS},
     }
 

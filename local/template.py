@@ -44,6 +44,16 @@ _Loader.add_multi_constructor("!", _tag)
 
 
 @dataclass(frozen=True)
+class Queue:
+    """A queue that a function is fed from."""
+
+    arn: str
+    batch_size: int
+    # Whether the function says which messages of a batch it could not handle.
+    reports_failures: bool
+
+
+@dataclass(frozen=True)
 class Function:
     """One function of the template."""
 
@@ -51,6 +61,7 @@ class Function:
     routes: list[str]
     memory: str
     environment: dict[str, str]
+    queues: tuple[Queue, ...] = ()
 
 
 class Template:
@@ -95,6 +106,7 @@ class Template:
                 routes=self._routes(properties),
                 memory=str(self.resolve(properties.get("MemorySize", self._globals().get("MemorySize", 128)))),
                 environment=self._environment(properties),
+                queues=self._queues(properties),
             )
             for name, properties in self.resources("AWS::Serverless::Function").items()
         ]
@@ -108,6 +120,10 @@ class Template:
         functions = self.resources("AWS::Serverless::Function")
         return {route: self._binary(name) for name in functions for route in self._routes(functions[name])}
 
+    def outputs(self) -> list[str]:
+        """The names of what a deployment tells."""
+        return list(self._document.get("Outputs", {}))
+
     def _globals(self) -> dict[str, Any]:
         defaults: dict[str, Any] = self._document.get("Globals", {}).get("Function", {})
         return defaults
@@ -119,6 +135,17 @@ class Template:
     def _routes(self, properties: dict[str, Any]) -> list[str]:
         events = properties.get("Events", {}).values()
         return [self.resolve(event["Properties"]["Path"]) for event in events if event["Type"] == "HttpApi"]
+
+    def _queues(self, properties: dict[str, Any]) -> tuple[Queue, ...]:
+        events = (event["Properties"] for event in properties.get("Events", {}).values() if event["Type"] == "SQS")
+        return tuple(
+            Queue(
+                arn=self.resolve(event["Queue"]),
+                batch_size=int(self.resolve(event.get("BatchSize", 10))),
+                reports_failures="ReportBatchItemFailures" in self.resolve(event.get("FunctionResponseTypes", [])),
+            )
+            for event in events
+        )
 
     def _environment(self, properties: dict[str, Any]) -> dict[str, str]:
         common, own = (part.get("Environment", {}).get("Variables", {}) for part in (self._globals(), properties))

@@ -3,8 +3,9 @@
 import unittest
 from pathlib import Path
 
+from .client import Answer
 from .commands import EXAMPLE
-from .samples import Answer, Result, Sample, fits, load, why
+from .samples import Result, Sample, fits, load, messages, why
 from .stack import TOKEN, parameters
 from .template import Function, Template
 
@@ -13,8 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def functions() -> list[Function]:
     """The template's functions with their routes."""
-    routes = Template.read(ROOT / "template.yaml", parameters()).routes()
-    return [Function(name, [route], "128", {}) for route, name in routes.items()]
+    template = Template.read(ROOT / "template.yaml", parameters())
+    routes = {name: [route] for route, name in template.routes().items()}
+    return [Function(name, routes.get(name, []), "128", {}) for name in template.binaries()]
 
 
 def all_samples() -> list[Sample]:
@@ -35,9 +37,16 @@ class Files(unittest.TestCase):
         for sample in all_samples():
             paths = tuple(route.replace("{token}", TOKEN) for route in sample.function.routes)
             # What is refused for its path may have any. A stage may stand before the token, as in URLs that name one.
-            if sample.expected["status"] != 404:
+            if sample.function.routes and sample.expected["status"] != 404:
                 with self.subTest(case=f"{sample.function.name}/{sample.case}"):
                     self.assertTrue(sample.event()["rawPath"].endswith(paths))
+
+    def test_every_message_of_a_batch_has_an_id_and_a_body(self) -> None:
+        for sample in all_samples():
+            if not sample.function.routes:
+                for message in messages(sample.event()):
+                    with self.subTest(case=f"{sample.function.name}/{sample.case}"):
+                        self.assertLessEqual({"messageId", "body"}, set(message))
 
     def test_the_sample_that_the_stack_recommends_is_there(self) -> None:
         self.assertTrue((ROOT / EXAMPLE).is_file())
@@ -51,6 +60,11 @@ class Judging(unittest.TestCase):
         self.assertFalse(fits("/{token}/line/call_event", "//line/call_event"))
         self.assertFalse(fits("/{token}/line/call_event", "/a/b/line/call_event"))
         self.assertFalse(fits("/{token}/line/call_event", "/abc/line/call_event/"))
+
+    def test_what_is_no_batch_has_no_messages(self) -> None:
+        for event in ({}, [], None, 7, {"Records": 7}, {"Records": []}):
+            self.assertEqual(messages(event), [])
+        self.assertEqual(messages({"Records": [{}]}), [{}])
 
     def test_status_and_effect_must_both_be_as_expected(self) -> None:
         expected = {"status": 200, "effect": "record"}

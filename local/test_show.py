@@ -3,7 +3,7 @@
 import unittest
 from decimal import Decimal
 
-from .show import SHOWN, call_line, clean, job_line, shorten
+from .show import SHOWN, call_line, callback_line, clean, job_line, replay_line, shorten
 
 SECRET = (
     "eyJ2b2lwQWRkcmVzcyI6IjE5Mi4wLjIuMSIsIm1wa2V5IjoiQWdFQ0F3UUZCZ2NJQ1FvTERBME9EeEFSRWhNVUZSWVhHQmthR3h3ZEhoOGcifQ=="
@@ -78,6 +78,17 @@ class Lines(unittest.TestCase):
         )
         self.assertIn("cc_param", job_line({}))
         self.assertIn("ended", call_line({"status": "ended", "last_event_at": Decimal(10**30)}))
+
+    def test_a_callback_that_waits_in_the_spool(self) -> None:
+        line = callback_line({"callback": "call_event", "status": 200, "outcome": "deferred", "latency_ms": 1100.2}, "")
+        self.assertRegex(line, r"call_event +200 deferred +1100.2 ms  not stored: waits in the spool")
+
+    def test_messages_of_the_spool(self) -> None:
+        self.assertRegex(replay_line({"outcome": "recorded"}, "a call"), r"\(from the spool\) +recorded +a call$")
+        aside = replay_line({"outcome": "dead_letter", "reason": "future_version"}, "")
+        self.assertRegex(aside, r"dead_letter +future_version: .*make replay")
+        again = replay_line({"outcome": "back_to_the_queue", "reason": None}, "")
+        self.assertRegex(again, r"back_to_the_queue +comes again$")
 
     def test_text_from_outside_cannot_move_the_cursor(self) -> None:
         self.assertEqual(clean("a\x1b[2J\r\nb é"), "a?[2J??b é")

@@ -6,7 +6,18 @@ import unittest
 from unittest import mock
 
 from .processes import StackError
-from .stack import FROM_FUNCTIONS, TOKEN, aws_environment, env_file_text, environment, merged, parameters
+from .stack import (
+    FROM_FUNCTIONS,
+    QUEUES,
+    TOKEN,
+    aws_environment,
+    env_file_text,
+    environment,
+    merged,
+    parameters,
+    queues,
+)
+from .template import Template
 
 # What README.md promises.
 PROMISED = {
@@ -20,6 +31,10 @@ PROMISED = {
     "RECORDS_TABLE",
     "PUSH_JOBS_TOPIC_ARN",
     "PUSH_JOBS_QUEUE_URL",
+    "SPOOL_TOPIC_ARN",
+    "SPOOL_QUEUE_URL",
+    "DEAD_LETTERS_TOPIC_ARN",
+    "DEAD_LETTER_QUEUE_URL",
     "CALLBACK_TOKEN_SHA256",
     "LINE_SERVICE_IDS",
     "TENCENT_SDK_APP_IDS",
@@ -32,17 +47,24 @@ class StackEnv(unittest.TestCase):
 
     def test_it_holds_exactly_the_promised_names(self) -> None:
         settings = dict.fromkeys(FROM_FUNCTIONS, "a,b")
+        template = Template("Resources: {}", {})
+        for resource in QUEUES.values():
+            template.created(resource, f"http://127.0.0.1:4566/{resource}")
         variables = environment(
-            "http://127.0.0.1:9000/t", aws_environment("http://127.0.0.1:4566"), settings, "http://q"
+            "http://127.0.0.1:9000/t",
+            aws_environment("http://127.0.0.1:4566"),
+            settings,
+            queues(template, "http://127.0.0.1:4566/q"),
         )
         self.assertEqual(set(variables), PROMISED)
         lines = env_file_text({**settings, **variables}).splitlines()
         self.assertEqual({line.split("=", 1)[0] for line in lines}, PROMISED)
         self.assertIn("CALLBACK_URL=http://127.0.0.1:9000/t", lines)
+        self.assertIn("SPOOL_QUEUE_URL=http://127.0.0.1:4566/SpoolQueue", lines)
 
     def test_a_function_that_lost_a_variable_is_noticed(self) -> None:
         with self.assertRaisesRegex(StackError, "RETENTION_DAYS"):
-            environment("", {}, {name: "x" for name in FROM_FUNCTIONS if name != "RETENTION_DAYS"}, "")
+            environment("", {}, {name: "x" for name in FROM_FUNCTIONS if name != "RETENTION_DAYS"}, {})
 
     def test_values_that_a_shell_would_take_apart_are_refused(self) -> None:
         for value in ("a b", "$HOME", "`id`", "a'b", "a\nb", "a;b"):

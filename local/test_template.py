@@ -5,8 +5,9 @@ import unittest
 from pathlib import Path
 
 from .processes import StackError
-from .stack import FROM_FUNCTIONS, parameters
-from .template import Template
+from .redrive import OUTPUTS
+from .stack import FROM_FUNCTIONS, QUEUES, parameters
+from .template import Queue, Template
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -14,6 +15,7 @@ SMALL = """
 Parameters:
   Allowed: {Type: String}
   Days: {Type: Number, Default: 90}
+  Batch: {Type: Number, Default: 5}
 Conditions:
   Everybody: !Equals [!Ref Allowed, any]
   Somebody: !Not [!Condition Everybody]
@@ -44,7 +46,7 @@ Resources:
           BOTH: !If [Both, x, neither]
       Events:
         Get: {Type: HttpApi, Properties: {Path: /hello, Method: ANY}}
-        Queue: {Type: SQS, Properties: {Queue: !GetAtt Jobs.Arn}}
+        Queue: {Type: SQS, Properties: {Queue: !GetAtt Jobs.Arn, BatchSize: !Ref Batch}}
   Jobs:
     Type: AWS::SQS::Queue
   Unwanted:
@@ -85,6 +87,10 @@ class SmallTemplate(unittest.TestCase):
         self.assertEqual((function.name, function.routes, function.memory), ("hello", ["/hello"], "256"))
         self.assertEqual(template.routes(), {"/hello": "hello"})
 
+    def test_a_functions_queues_are_those_of_its_events(self) -> None:
+        (function,) = small().functions()
+        self.assertEqual(function.queues, (Queue("arn:jobs", 5, False),))
+
     def test_a_false_condition_takes_a_resource_away(self) -> None:
         self.assertEqual(list(small().resources("AWS::SQS::Queue")), ["Jobs"])
         self.assertEqual(list(small(Allowed="any").resources("AWS::SQS::Queue")), ["Jobs", "Unwanted"])
@@ -119,6 +125,14 @@ class RealTemplate(unittest.TestCase):
             for event in properties.get("Events", {}).values():
                 if event["Type"] == "HttpApi":
                     self.assertEqual(event["Properties"]["Method"], "ANY")
+
+    def test_replay_is_fed_from_the_spool_and_has_no_route(self) -> None:
+        (replay,) = [function for function in self.template.functions() if function.name == "replay"]
+        self.assertEqual((replay.routes, replay.queues), ([], (Queue("arn:SpoolQueue", 10, True),)))
+
+    def test_what_stack_env_and_make_replay_look_for_is_there(self) -> None:
+        self.assertLessEqual(set(QUEUES.values()), set(self.template.resources("AWS::SQS::Queue")))
+        self.assertLessEqual(set(OUTPUTS), set(self.template.outputs()))
 
     def test_the_functions_are_given_what_stack_env_promises(self) -> None:
         given = {name for function in self.template.functions() for name in function.environment}

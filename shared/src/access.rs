@@ -2,17 +2,22 @@
 //!
 //! Neither vendor signs its call callbacks, so the URL is the secret: a path segment of which the deployment knows only the SHA-256 digest.
 //! Behind it stands the allow-list of the team's own service ids (LINE) or SDKAppIDs (Tencent). A request is [`Unverified`] until
-//! [`Gate::admit`] has looked at it, and only what comes out, [`Verified`], can be parsed by a vendor's reader.
+//! [`Gate::admit`] has looked at it, and only what comes out, [`Verified`], can be parsed by a vendor's reader. Source addresses and Tencent's signature are
+//! checked as well where the operator has said against what; that they are not is a named choice, and said at start.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::bounds;
+use crate::model::{Arrival, Provider};
 use crate::query::Parameters;
 use crate::refusal::{Bound, Refusal};
 use crate::route::{Identity, Route};
+use crate::signature::SigningToken;
+use crate::sources::Sources;
 
 /// A request of which nothing is known yet. It can be given to a [`Gate`], and nothing else can be done with it.
 pub struct Unverified {
@@ -20,12 +25,19 @@ pub struct Unverified {
     path: String,
     query: String,
     body: String,
+    source: Option<IpAddr>,
 }
 
 impl Unverified {
     /// Takes a request in as it arrived: the path and the query raw, the body as text.
     pub fn new(method: String, path: String, query: String, body: String) -> Self {
-        Self { method, path, query, body }
+        Self { method, path, query, body, source: None }
+    }
+
+    /// The address that the gateway saw it come from.
+    #[must_use]
+    pub fn from_source(self, source: Option<IpAddr>) -> Self {
+        Self { source, ..self }
     }
 }
 
@@ -124,18 +136,44 @@ impl AllowList {
     }
 }
 
+/// Which addresses are let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceCheck {
+    /// Any: the URL's token is what protects.
+    AnySource,
+    /// Those in the operator's list.
+    Listed(Sources),
+}
+
+/// Whether requests are signed.
+#[derive(Clone, Debug)]
+pub enum SignatureCheck {
+    /// They are not, or nobody looks: the URL's token is what protects.
+    NoVerification,
+    /// By Tencent, with this token.
+    Tencent(SigningToken),
+}
+
 /// The door of one function.
 #[derive(Clone, Debug)]
 pub struct Gate {
     route: &'static Route,
     tokens: TokenDigests,
     allowed: AllowList,
+    sources: SourceCheck,
+    signature: SignatureCheck,
 }
 
 impl Gate {
-    /// A door for a route.
-    pub fn new(route: &'static Route, tokens: TokenDigests, allowed: AllowList) -> Self {
-        Self { route, tokens, allowed }
+    /// The door of a route.
+    pub fn new(
+        route: &'static Route,
+        tokens: TokenDigests,
+        allowed: AllowList,
+        sources: SourceCheck,
+        signature: SignatureCheck,
+    ) -> Self {
+        Self { route, tokens, allowed, sources, signature }
     }
 
     /// The route that it stands at.
@@ -143,13 +181,22 @@ impl Gate {
         self.route
     }
 
-    /// Lets a request in or says why not. The token comes first: without it nobody learns whether anything is here.
+    /// What it does not check, for the log at start.
+    pub fn unchecked(&self) -> Vec<&'static str> {
+        let sources = (self.sources == SourceCheck::AnySource).then_some("source addresses");
+        let unsigned = matches!(self.signature, SignatureCheck::NoVerification);
+        let signature = (unsigned && self.route.provider == Provider::Tencent).then_some("signatures");
+        let ids = (self.allowed == AllowList::Any).then_some("whose callbacks they are");
+        sources.into_iter().chain(signature).chain(ids).collect()
+    }
+
+    /// Lets a request in or says why not. Token and address come first: without them nobody learns whether anything is here.
     ///
     /// # Errors
-    /// [`Refusal::UnknownUrl`], [`Refusal::WrongMethod`], [`Refusal::TooLong`] or [`Refusal::NotOurs`], in this order.
-    pub fn admit(&self, request: Unverified) -> Result<Verified, Refusal> {
+    /// [`Refusal::UnknownUrl`], [`Refusal::WrongMethod`], [`Refusal::TooLong`], [`Refusal::WrongSignature`] or [`Refusal::NotOurs`], in this order.
+    pub fn admit(&self, request: Unverified, arrival: Arrival) -> Result<Verified, Refusal> {
         let token = self.route.token_in(&request.path).ok_or(Refusal::UnknownUrl)?;
-        if !self.tokens.open_for(token) {
+        if !self.tokens.open_for(token) || !self.is_from_the_vendor(request.source) {
             return Err(Refusal::UnknownUrl);
         }
         if request.method != self.route.method {
@@ -159,10 +206,26 @@ impl Gate {
             return Err(Refusal::TooLong(Bound::Body));
         }
         let parameters = Parameters::parse(&request.query)?;
+        if !self.is_signed(&parameters, arrival) {
+            return Err(Refusal::WrongSignature);
+        }
         if !self.is_ours(&parameters, &request.body) {
             return Err(Refusal::NotOurs);
         }
         Ok(Verified { parameters, body: VerifiedBody(request.body) })
+    }
+
+    fn is_from_the_vendor(&self, source: Option<IpAddr>) -> bool {
+        match &self.sources {
+            SourceCheck::AnySource => true,
+            SourceCheck::Listed(sources) => sources.include(source),
+        }
+    }
+
+    fn is_signed(&self, parameters: &Parameters, arrival: Arrival) -> bool {
+        let SignatureCheck::Tencent(token) = &self.signature else { return true };
+        let sent = parameters.text("Sign").zip(parameters.text("RequestTime"));
+        sent.is_some_and(|(sign, request_time)| token.verifies(sign, request_time, arrival))
     }
 
     fn is_ours(&self, parameters: &Parameters, body: &str) -> bool {
@@ -192,6 +255,7 @@ fn is_blank(body: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Environment;
     use crate::route;
 
     const TOKEN: &str = "a-token";
@@ -200,27 +264,32 @@ mod tests {
         Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    fn gate(route: &'static Route, allowed: &str) -> Gate {
-        Gate::new(route, TokenDigests::parse(&hex(TOKEN)).unwrap(), AllowList::parse(allowed).unwrap())
+    const NOW: Arrival = Arrival { milliseconds: 1_669_872_112_000 };
+
+    fn gate(route: &'static Route, allowed: &'static str) -> Gate {
+        guarded(route, &[("LINE_SERVICE_IDS", allowed), ("TENCENT_SDK_APP_IDS", allowed)])
+    }
+
+    fn guarded(route: &'static Route, variables: &[(&'static str, &'static str)]) -> Gate {
+        let variables = variables.to_vec();
+        let lookup = move |asked: &str| match asked {
+            "CALLBACK_TOKEN_SHA256" => Some(hex(TOKEN)),
+            _ => variables.iter().find(|(name, _)| *name == asked).map(|(_, value)| (*value).to_owned()),
+        };
+        Environment::new(lookup).gate(route).unwrap()
     }
 
     fn line(path: &str, query: &str) -> Result<Verified, Refusal> {
-        gate(&route::NOTIFY, "ours,ours-too").admit(Unverified::new(
-            "GET".into(),
-            path.into(),
-            query.into(),
-            String::new(),
-        ))
+        let request = Unverified::new("GET".into(), path.into(), query.into(), String::new());
+        gate(&route::NOTIFY, "ours,ours-too").admit(request, NOW)
     }
 
     fn tencent(query: &str, body: &str) -> Result<Verified, Refusal> {
-        let path = format!("/{TOKEN}/tencent/call_event");
-        gate(&route::TENCENT_CALL_EVENT, "1400000001").admit(Unverified::new(
-            "POST".into(),
-            path,
-            query.into(),
-            body.into(),
-        ))
+        gate(&route::TENCENT_CALL_EVENT, "1400000001").admit(tencent_request(query, body), NOW)
+    }
+
+    fn tencent_request(query: &str, body: &str) -> Unverified {
+        Unverified::new("POST".into(), format!("/{TOKEN}/tencent/call_event"), query.into(), body.into())
     }
 
     #[test]
@@ -260,9 +329,8 @@ mod tests {
     #[test]
     fn a_wrong_method_is_told_only_to_those_who_know_the_token() {
         let head = |path: &str| {
-            gate(&route::NOTIFY, "any")
-                .admit(Unverified::new("HEAD".into(), path.into(), String::new(), String::new()))
-                .unwrap_err()
+            let request = Unverified::new("HEAD".into(), path.into(), String::new(), String::new());
+            gate(&route::NOTIFY, "any").admit(request, NOW).unwrap_err()
         };
         assert_eq!(head("/a-token/line/notify_cb"), Refusal::WrongMethod);
         assert_eq!(head("/x/line/notify_cb"), Refusal::UnknownUrl);
@@ -293,6 +361,44 @@ mod tests {
         for (query, body) in [("", "x"), ("sdkappid=2", "{}"), ("sdkappid=1400000001&SdkAppid=2", "x")] {
             assert_eq!(tencent(query, body).unwrap_err(), Refusal::NotOurs, "{query}");
         }
+    }
+
+    #[test]
+    fn a_listed_source_comes_in_and_for_any_other_there_is_nothing_here() {
+        let gate = guarded(&route::NOTIFY, &[("LINE_SERVICE_IDS", "any"), ("LINE_SOURCE_CIDRS", "192.0.2.0/24")]);
+        let from = |source: Option<&str>| {
+            let request = Unverified::new("GET".into(), "/a-token/line/notify_cb".into(), String::new(), String::new());
+            gate.admit(request.from_source(source.map(|source| source.parse().unwrap())), NOW)
+        };
+        assert!(from(Some("192.0.2.7")).is_ok());
+        assert_eq!(from(Some("198.51.100.7")).unwrap_err(), Refusal::UnknownUrl);
+        assert_eq!(from(None).unwrap_err(), Refusal::UnknownUrl);
+        assert!(!gate.unchecked().contains(&"source addresses"));
+    }
+
+    #[test]
+    fn with_a_signing_token_only_tencents_signature_comes_in() {
+        let variables = [("TENCENT_SDK_APP_IDS", "1400000001"), ("TENCENT_CALLBACK_TOKEN", "xxxxyyyy")];
+        let gate = guarded(&route::TENCENT_CALL_EVENT, &variables);
+        let admit = |query: &str| gate.admit(tencent_request(&format!("SdkAppid=1400000001&{query}"), "{}"), NOW);
+        let sign = "17773bc39a671d7b9aa835458704d2a6db81360a5940292b587d6d760d484061";
+        assert!(admit(&format!("Sign={sign}&RequestTime=1669872112")).is_ok());
+        for query in [
+            "",
+            "Sign=&RequestTime=1669872112",
+            "Sign=0&RequestTime=1669872112",
+            &format!("Sign={sign}"),
+            &format!("Sign={sign}&RequestTime=1669872113"),
+        ] {
+            assert_eq!(admit(query).unwrap_err(), Refusal::WrongSignature, "{query}");
+        }
+        assert_eq!(gate.unchecked(), ["source addresses"]);
+    }
+
+    #[test]
+    fn what_is_not_checked_has_a_name() {
+        assert_eq!(gate(&route::NOTIFY, "any").unchecked(), ["source addresses", "whose callbacks they are"]);
+        assert_eq!(gate(&route::TENCENT_CALL_EVENT, "1").unchecked(), ["source addresses", "signatures"]);
     }
 
     #[test]

@@ -1,22 +1,13 @@
 //! The AWS clients, made by hand for a function's start: settings come from the variables that Lambda sets, there is one TLS stack, and every call
-//! has its time-outs. `aws-config` would bring the credential sources of a developer's machine and two more SDK crates for them.
-
-use std::time::Duration;
+//! has its time-outs (the SDK has none of its own). `aws-config` would bring the credential sources of a developer's machine and two more SDK crates for them.
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
+use crate::budget::{self, Budget};
 use crate::config::{ConfigError, Environment};
-
-/// The SDK waits without end unless it is told otherwise. An attempt that was lost leaves time for another within the 1.8 s that a whole callback
-/// may take.
-const CONNECT: Duration = Duration::from_millis(500);
-const ATTEMPT: Duration = Duration::from_millis(800);
-const OPERATION: Duration = Duration::from_millis(1_700);
-const ATTEMPTS: u32 = 3;
-const FIRST_PAUSE: Duration = Duration::from_millis(40);
 
 struct Settings {
     region: Region,
@@ -26,7 +17,7 @@ struct Settings {
     retries: RetryConfig,
 }
 
-fn settings(environment: &Environment) -> Result<Settings, ConfigError> {
+fn settings(environment: &Environment, budget: Budget) -> Result<Settings, ConfigError> {
     let credentials = Credentials::new(
         environment.required("AWS_ACCESS_KEY_ID")?,
         environment.required("AWS_SECRET_ACCESS_KEY")?,
@@ -39,11 +30,11 @@ fn settings(environment: &Environment) -> Result<Settings, ConfigError> {
         credentials,
         http: aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https(),
         timeouts: TimeoutConfig::builder()
-            .connect_timeout(CONNECT)
-            .operation_attempt_timeout(ATTEMPT)
-            .operation_timeout(OPERATION)
+            .connect_timeout(budget.connect)
+            .operation_attempt_timeout(budget.attempt)
+            .operation_timeout(budget.whole)
             .build(),
-        retries: RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_PAUSE),
+        retries: RetryConfig::standard().with_max_attempts(budget::ATTEMPTS).with_initial_backoff(budget::FIRST_PAUSE),
     })
 }
 
@@ -54,8 +45,8 @@ fn endpoint(environment: &Environment, of_the_service: &str) -> Option<String> {
 
 /// The SDK generates a type of its own for each service's settings; what is set is the same.
 macro_rules! client {
-    ($service:ident, $environment:expr, $endpoint:literal) => {{
-        let settings = settings($environment)?;
+    ($service:ident, $environment:expr, $budget:expr, $endpoint:literal) => {{
+        let settings = settings($environment, $budget)?;
         let mut config = $service::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(settings.region)
@@ -72,14 +63,14 @@ macro_rules! client {
 ///
 /// # Errors
 /// [`ConfigError`] naming the variable.
-pub fn dynamodb(environment: &Environment) -> Result<aws_sdk_dynamodb::Client, ConfigError> {
-    client!(aws_sdk_dynamodb, environment, "AWS_ENDPOINT_URL_DYNAMODB")
+pub fn dynamodb(environment: &Environment, budget: Budget) -> Result<aws_sdk_dynamodb::Client, ConfigError> {
+    client!(aws_sdk_dynamodb, environment, budget, "AWS_ENDPOINT_URL_DYNAMODB")
 }
 
 /// A client of SNS.
 ///
 /// # Errors
 /// [`ConfigError`] naming the variable.
-pub fn sns(environment: &Environment) -> Result<aws_sdk_sns::Client, ConfigError> {
-    client!(aws_sdk_sns, environment, "AWS_ENDPOINT_URL_SNS")
+pub fn sns(environment: &Environment, budget: Budget) -> Result<aws_sdk_sns::Client, ConfigError> {
+    client!(aws_sdk_sns, environment, budget, "AWS_ENDPOINT_URL_SNS")
 }

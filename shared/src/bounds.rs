@@ -17,6 +17,8 @@ pub const BODY_BYTES: usize = 65_536;
 pub const JSON_DEPTH: usize = 16;
 /// Bytes of a session id. DynamoDB would take 2,048; no vendor sends more than 36 today.
 pub const SESSION_ID_BYTES: usize = 256;
+/// Bytes of a message of the spool. SNS takes no larger one, so that what is longer was not written by these functions.
+pub const SPOOL_MESSAGE_BYTES: usize = 262_144;
 /// Bytes of one text in a Tencent body (a user id, a room id, a code) that is taken into the call item. A longer one stays in the event item only, so
 /// that no sequence of callbacks can make a call item outgrow DynamoDB's 400 KB.
 pub const TEXT_BYTES: usize = 512;

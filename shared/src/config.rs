@@ -1,7 +1,11 @@
 //! The environment, read once at start. A function does not start with a variable that is missing or makes no sense, and says which.
 
-use crate::access::{AllowList, TokenDigests};
+use crate::access::{AllowList, Gate, SignatureCheck, SourceCheck, TokenDigests};
+use crate::model::Provider;
 use crate::record::Retention;
+use crate::route::Route;
+use crate::signature::SigningToken;
+use crate::sources::Sources;
 
 /// A variable that keeps a function from starting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,32 +41,42 @@ impl Environment {
         Self { lookup: Box::new(lookup) }
     }
 
-    /// `CALLBACK_TOKEN_SHA256`: one or two digests.
+    /// The door of a route: `CALLBACK_TOKEN_SHA256`, and of LINE `LINE_SERVICE_IDS` and `LINE_SOURCE_CIDRS`, of Tencent `TENCENT_SDK_APP_IDS`,
+    /// `TENCENT_SOURCE_CIDRS` and `TENCENT_CALLBACK_TOKEN`.
     ///
     /// # Errors
     /// [`ConfigError`] naming the variable.
-    pub fn token_digests(&self) -> Result<TokenDigests, ConfigError> {
-        self.parsed(
+    pub fn gate(&self, route: &'static Route) -> Result<Gate, ConfigError> {
+        let tokens = self.parsed(
             "CALLBACK_TOKEN_SHA256",
             "one or two SHA-256 digests of 64 hex digits, separated by a comma",
             TokenDigests::parse,
-        )
+        )?;
+        let (allowed, sources, signature) = match route.provider {
+            Provider::Line => (
+                self.parsed("LINE_SERVICE_IDS", "service ids separated by commas, or the word any", AllowList::parse)?,
+                self.sources("LINE_SOURCE_CIDRS")?,
+                SignatureCheck::NoVerification,
+            ),
+            Provider::Tencent => (
+                self.parsed("TENCENT_SDK_APP_IDS", "SDKAppIDs separated by commas, or the word any", AllowList::parse)?,
+                self.sources("TENCENT_SOURCE_CIDRS")?,
+                self.tencent_signature()?,
+            ),
+        };
+        Ok(Gate::new(route, tokens, allowed, sources, signature))
     }
 
-    /// `LINE_SERVICE_IDS`.
-    ///
-    /// # Errors
-    /// [`ConfigError`] naming the variable.
-    pub fn line_service_ids(&self) -> Result<AllowList, ConfigError> {
-        self.parsed("LINE_SERVICE_IDS", "service ids separated by commas, or the word any", AllowList::parse)
+    fn sources(&self, name: &'static str) -> Result<SourceCheck, ConfigError> {
+        let expected = "address ranges such as 192.0.2.0/24, separated by commas";
+        let listed = self.parsed_if_set(name, expected, Sources::parse)?;
+        Ok(listed.map_or(SourceCheck::AnySource, SourceCheck::Listed))
     }
 
-    /// `TENCENT_SDK_APP_IDS`.
-    ///
-    /// # Errors
-    /// [`ConfigError`] naming the variable.
-    pub fn tencent_sdk_app_ids(&self) -> Result<AllowList, ConfigError> {
-        self.parsed("TENCENT_SDK_APP_IDS", "SDKAppIDs separated by commas, or the word any", AllowList::parse)
+    fn tencent_signature(&self) -> Result<SignatureCheck, ConfigError> {
+        let token =
+            self.parsed_if_set("TENCENT_CALLBACK_TOKEN", "a token of 1 to 128 characters", SigningToken::parse)?;
+        Ok(token.map_or(SignatureCheck::NoVerification, SignatureCheck::Tencent))
     }
 
     /// `RECORDS_TABLE`: a table's name or ARN.
@@ -77,12 +91,12 @@ impl Environment {
         })
     }
 
-    /// `PUSH_JOBS_TOPIC_ARN`.
+    /// The ARN of an SNS topic.
     ///
     /// # Errors
     /// [`ConfigError`] naming the variable.
-    pub fn push_jobs_topic_arn(&self) -> Result<String, ConfigError> {
-        self.parsed("PUSH_JOBS_TOPIC_ARN", "an SNS topic's ARN", |text| is_arn_of(text, "sns").then(|| text.to_owned()))
+    pub fn topic_arn(&self, name: &'static str) -> Result<String, ConfigError> {
+        self.parsed(name, "an SNS topic's ARN", |text| is_arn_of(text, "sns").then(|| text.to_owned()))
     }
 
     /// `RETENTION_DAYS`.
@@ -106,6 +120,16 @@ impl Environment {
         (self.lookup)(name).filter(|text| !text.trim().is_empty())
     }
 
+    fn parsed_if_set<T>(
+        &self,
+        name: &'static str,
+        expected: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, ConfigError> {
+        let Some(text) = self.optional(name) else { return Ok(None) };
+        parse(&text).map(Some).ok_or(ConfigError::Malformed { name, expected })
+    }
+
     fn parsed<T>(
         &self,
         name: &'static str,
@@ -127,24 +151,43 @@ fn is_arn_of(text: &str, service: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::route;
 
     fn with(name: &'static str, value: &'static str) -> Environment {
         Environment::new(move |asked| (asked == name).then(|| value.to_owned()))
     }
 
+    const DIGEST: (&str, &str) =
+        ("CALLBACK_TOKEN_SHA256", "128221626c643cda6c13a4375b74d2a0086abe6df589f4f5fcdb5a036ef9329e");
+
+    fn gate(route: &'static Route, variables: &[(&'static str, &'static str)]) -> Result<Gate, ConfigError> {
+        let variables = variables.to_vec();
+        let value = move |asked: &str| variables.iter().find(|(name, _)| *name == asked).map(|(_, value)| *value);
+        Environment::new(move |asked| value(asked).map(str::to_owned)).gate(route)
+    }
+
     #[test]
     fn what_is_missing_or_malformed_is_named_and_its_value_is_not() {
-        let missing = with("X", "y").token_digests().unwrap_err();
+        let missing = gate(&route::NOTIFY, &[]).unwrap_err();
         assert_eq!(missing.to_string(), "environment variable CALLBACK_TOKEN_SHA256 is missing");
-        let malformed = with("CALLBACK_TOKEN_SHA256", "my-secret-token").token_digests().unwrap_err().to_string();
+        let malformed = gate(&route::NOTIFY, &[("CALLBACK_TOKEN_SHA256", "my-secret-token")]).unwrap_err().to_string();
         assert!(malformed.contains("CALLBACK_TOKEN_SHA256") && !malformed.contains("my-secret-token"), "{malformed}");
     }
 
     #[test]
     fn an_allow_list_must_name_somebody() {
-        assert_eq!(with("LINE_SERVICE_IDS", "  ").line_service_ids(), Err(ConfigError::Missing("LINE_SERVICE_IDS")));
-        assert!(matches!(with("LINE_SERVICE_IDS", ",,").line_service_ids(), Err(ConfigError::Malformed { .. })));
-        assert_eq!(with("TENCENT_SDK_APP_IDS", "any").tencent_sdk_app_ids(), Ok(AllowList::Any));
+        let line = |ids| gate(&route::NOTIFY, &[DIGEST, ("LINE_SERVICE_IDS", ids)]).err();
+        assert_eq!(line("  "), Some(ConfigError::Missing("LINE_SERVICE_IDS")));
+        assert!(matches!(line(",,"), Some(ConfigError::Malformed { name: "LINE_SERVICE_IDS", .. })));
+        assert_eq!(line("any"), None);
+    }
+
+    #[test]
+    fn a_check_that_is_asked_for_must_make_sense() {
+        let tencent = |variable| gate(&route::TENCENT_CALL_EVENT, &[DIGEST, ("TENCENT_SDK_APP_IDS", "any"), variable]);
+        assert!(tencent(("TENCENT_CALLBACK_TOKEN", "xxxxyyyy")).is_ok());
+        let malformed = tencent(("TENCENT_SOURCE_CIDRS", "somewhere")).unwrap_err();
+        assert!(malformed.to_string().contains("TENCENT_SOURCE_CIDRS"));
     }
 
     #[test]
@@ -152,9 +195,11 @@ mod tests {
         assert!(with("RECORDS_TABLE", "ringback-RecordsTable-1A").records_table().is_ok());
         assert!(with("RECORDS_TABLE", "arn:aws:dynamodb:eu-west-1:1:table/x").records_table().is_ok());
         assert!(with("RECORDS_TABLE", "a b").records_table().is_err());
-        assert!(with("PUSH_JOBS_TOPIC_ARN", "arn:aws-cn:sns:cn-north-1:1:jobs").push_jobs_topic_arn().is_ok());
+        assert!(
+            with("PUSH_JOBS_TOPIC_ARN", "arn:aws-cn:sns:cn-north-1:1:jobs").topic_arn("PUSH_JOBS_TOPIC_ARN").is_ok()
+        );
         for text in ["jobs", "arn:aws:sqs:eu-west-1:1:jobs", "arn:aws:sns:eu-west-1:1", "arn:aws:sns:eu-west-1:1:"] {
-            assert!(with("PUSH_JOBS_TOPIC_ARN", text).push_jobs_topic_arn().is_err(), "{text}");
+            assert!(with("PUSH_JOBS_TOPIC_ARN", text).topic_arn("PUSH_JOBS_TOPIC_ARN").is_err(), "{text}");
         }
     }
 }

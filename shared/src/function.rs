@@ -10,33 +10,55 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::FutureExt;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
 
 use crate::config::{ConfigError, Environment};
 use crate::handler::Handler;
 use crate::http::{GatewayEvent, answer};
 use crate::model::Arrival;
 use crate::outcome::CallbackOutcome;
+use crate::replay::{Batch, DeadLetters, Replayer};
+use crate::store::{PutCall, PutEvent};
 use crate::telemetry::{self, Handling};
 
-/// Runs a function until Lambda ends it. `make` builds the handler from the environment; a variable that is wrong ends the start with its name.
+/// Runs a callback's function until Lambda ends it. `make` builds the handler from the environment; a variable that is wrong ends the start with its
+/// name.
 pub async fn run<H: Handler>(make: impl FnOnce(&Environment) -> Result<H, ConfigError>) -> ExitCode {
-    let environment = Environment::of_process();
-    telemetry::start(&environment);
-    let handler = match make(&environment) {
-        Ok(handler) => handler,
-        Err(error) => {
-            tracing::error!(%error, "the function cannot start");
-            return ExitCode::FAILURE;
-        }
-    };
+    let Some(handler) = started(make) else { return ExitCode::FAILURE };
+    for what in handler.gate().unchecked() {
+        tracing::warn!(
+            callback = handler.gate().route().callback,
+            "{what} are not checked: the URL's token is what protects"
+        );
+    }
     let cold = Cell::new(true);
     let respond = |event: LambdaEvent<GatewayEvent>| {
         let cold = cold.replace(false);
         let handler = &handler;
         async move { Ok::<_, Infallible>(respond(handler, event.payload, cold).await) }
     };
-    match lambda_runtime::run(service_fn(respond)).await {
+    ended(lambda_runtime::run(service_fn(respond)).await)
+}
+
+/// Runs the function that replays the spool.
+pub async fn run_replay<S: PutEvent + PutCall, D: DeadLetters>(
+    make: impl FnOnce(&Environment) -> Result<Replayer<S, D>, ConfigError>,
+) -> ExitCode {
+    let Some(replayer) = started(make) else { return ExitCode::FAILURE };
+    let replayer = &replayer;
+    let respond =
+        async |event: LambdaEvent<Batch>| -> Result<_, Infallible> { Ok(replayer.replay(event.payload).await) };
+    ended(lambda_runtime::run(service_fn(respond)).await)
+}
+
+fn started<T>(make: impl FnOnce(&Environment) -> Result<T, ConfigError>) -> Option<T> {
+    let environment = Environment::of_process();
+    telemetry::start(&environment);
+    make(&environment).inspect_err(|error| tracing::error!(%error, "the function cannot start")).ok()
+}
+
+fn ended(result: Result<(), Error>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "the function stopped");
@@ -50,16 +72,50 @@ async fn respond<H: Handler>(handler: &H, event: GatewayEvent, cold: bool) -> Ap
     let started = Instant::now();
     let handling = AssertUnwindSafe(async { handler.handle(event.into(), now()).await });
     let handled = handling.catch_unwind().await.unwrap_or_else(|_| CallbackOutcome::Panicked.into());
-    let answer = answer(handler.route(), &handled.outcome);
-    telemetry::request_line(
-        handler.route(),
-        &handled,
-        Handling { took: started.elapsed(), cold, status: answer.status },
-    );
+    let route = handler.gate().route();
+    let answer = answer(route, &handled.outcome);
+    telemetry::request_line(route, &handled, Handling { took: started.elapsed(), cold, status: answer.status });
     answer.into()
 }
 
 fn now() -> Arrival {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Arrival { milliseconds: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::{Gate, Unverified};
+    use crate::outcome::Handled;
+    use crate::route;
+    use crate::testing::{block_on, environment};
+
+    /// Panics at its first request and at no other.
+    struct Stumbling {
+        gate: Gate,
+        stumbled: Cell<bool>,
+    }
+
+    impl Handler for Stumbling {
+        fn gate(&self) -> &Gate {
+            &self.gate
+        }
+
+        async fn handle(&self, _: Unverified, _: Arrival) -> Handled {
+            assert!(self.stumbled.replace(true), "the first step");
+            CallbackOutcome::Ignored.into()
+        }
+    }
+
+    #[test]
+    fn a_panic_is_answered_and_the_next_request_is_handled() {
+        let gate = environment().gate(&route::TENCENT_CALL_EVENT).unwrap();
+        let handler = Stumbling { gate, stumbled: Cell::new(false) };
+        let answer = || block_on(respond(&handler, GatewayEvent::default(), false));
+        let panicked = answer();
+        assert_eq!(panicked.status_code, 500);
+        assert!(format!("{:?}", panicked.body).contains("panicked"));
+        assert_eq!(answer().status_code, 200);
+    }
 }

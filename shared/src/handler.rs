@@ -1,53 +1,108 @@
 //! The two sentences that every callback is handled by.
 //!
-//! Raw request → verified → the vendor's callback → a record of it → DynamoDB → outcome; or, for a call that rings, → a push job → SNS → outcome.
+//! Raw request → verified → the vendor's callback → a record of it → DynamoDB, else the spool → outcome; or, for a call that rings, → a push job → SNS → outcome.
+//! A push job is never spooled: a phone that rings later rings for nothing, and a caller who is told at once can try again.
 
 use crate::access::{Gate, Unverified, Verified};
-use crate::line::notify::Notify;
+use crate::budget;
+use crate::config::{ConfigError, Environment};
+use crate::line::{self, notify::Notify};
 use crate::model::Arrival;
 use crate::outcome::{CallbackOutcome, Handled};
-use crate::publish::Publish;
+use crate::publish::{Publish, PushJobsTopic};
 use crate::push::PushJob;
 use crate::record::Record;
 use crate::refusal::Refusal;
-use crate::route::Route;
-use crate::store::{PutCall, PutEvent, Records};
+use crate::route::{self, Route};
+use crate::spool::{Spool, SpoolTopic};
+use crate::store::{PutCall, PutEvent, Records, RecordsTable};
+use crate::tencent;
 
 /// What a function does with its callback.
 pub trait Handler {
-    /// Where its callback comes in.
-    fn route(&self) -> &'static Route;
+    /// The door that its callback comes in by.
+    fn gate(&self) -> &Gate;
 
     /// Handles one request.
     fn handle(&self, request: Unverified, arrival: Arrival) -> impl Future<Output = Handled>;
 }
 
-/// A vendor's reader: a record, or `None` where there is nothing to record.
-pub type Reader = fn(&Verified) -> Result<Option<Record>, Refusal>;
+/// A callback that becomes a record: where it comes in, and who reads it.
+#[derive(Clone, Copy, Debug)]
+pub struct Recorded {
+    route: &'static Route,
+    /// `None` where there is nothing to record.
+    read: fn(&Verified) -> Result<Option<Record>, Refusal>,
+}
+
+impl Recorded {
+    /// LINE: a one-to-one call ended.
+    pub const CALL_EVENT: Self =
+        Self { route: &route::CALL_EVENT, read: |request| line::call_event::read(request).map(Some) };
+    /// LINE: a participant of a group call came, went or changed.
+    pub const GROUP_CALL_EVENT: Self =
+        Self { route: &route::GROUP_CALL_EVENT, read: |request| line::group_call_event::read(request).map(Some) };
+    /// LINE: a call made by the server reached the callee, or not.
+    pub const AGENT_CALL_STATUS: Self =
+        Self { route: &route::AGENT_CALL_STATUS, read: |request| line::agent_call_status::read(request).map(Some) };
+    /// Tencent: every call callback of both generations.
+    pub const TENCENT_CALL_EVENT: Self = Self { route: &route::TENCENT_CALL_EVENT, read: tencent::read };
+}
 
 /// Keeps a record of every callback of a route.
 #[derive(Clone, Debug)]
-pub struct Recorder<S> {
+pub struct Recorder<S, P> {
     gate: Gate,
-    read: Reader,
+    callback: Recorded,
     records: Records<S>,
+    spool: P,
 }
 
-impl<S: PutEvent + PutCall> Recorder<S> {
-    /// A recorder behind a gate.
-    pub fn new(gate: Gate, read: Reader, records: Records<S>) -> Self {
-        Self { gate, read, records }
+impl Recorder<RecordsTable, SpoolTopic> {
+    /// The recorder that the environment describes.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable.
+    pub fn of(callback: Recorded, environment: &Environment) -> Result<Self, ConfigError> {
+        let table = RecordsTable::of(environment, budget::STORE)?;
+        Self::into(table, SpoolTopic::of(environment)?, callback, environment)
     }
 }
 
-impl<S: PutEvent + PutCall> Handler for Recorder<S> {
-    fn route(&self) -> &'static Route {
-        self.gate.route()
+impl<S: PutEvent + PutCall, P: Spool> Recorder<S, P> {
+    /// A recorder into a store and a spool, and for the rest as the environment describes it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable.
+    pub fn into(store: S, spool: P, callback: Recorded, environment: &Environment) -> Result<Self, ConfigError> {
+        let gate = environment.gate(callback.route)?;
+        let records = Records::new(store, environment.retention()?, budget::STORE);
+        Ok(Self { gate, callback, records, spool })
+    }
+
+    async fn keep(&self, record: &Record, arrival: Arrival) -> CallbackOutcome {
+        let not_stored = match self.records.keep(record, arrival).await {
+            Ok(kept) => return kept.into(),
+            Err(error) => error,
+        };
+        match self.spool.spool(record, arrival).await {
+            Ok(()) => CallbackOutcome::Deferred(not_stored),
+            Err(not_spooled) => CallbackOutcome::NotStored(not_stored, not_spooled),
+        }
+    }
+}
+
+impl<S: PutEvent + PutCall, P: Spool> Handler for Recorder<S, P> {
+    fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     async fn handle(&self, request: Unverified, arrival: Arrival) -> Handled {
-        match self.gate.admit(request).and_then(|verified| (self.read)(&verified)) {
-            Ok(Some(record)) => self.records.keep(record, arrival).await,
+        match self.gate.admit(request, arrival).and_then(|verified| (self.callback.read)(&verified)) {
+            Ok(Some(record)) => {
+                let outcome = self.keep(&record, arrival).await;
+                Handled::of(record.session, outcome)
+            }
             Ok(None) => CallbackOutcome::Ignored.into(),
             Err(refusal) => refusal.into(),
         }
@@ -61,20 +116,33 @@ pub struct Notifier<P> {
     push_jobs: P,
 }
 
+impl Notifier<PushJobsTopic> {
+    /// The notifier that the environment describes.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable.
+    pub fn of(environment: &Environment) -> Result<Self, ConfigError> {
+        Self::into(PushJobsTopic::of(environment)?, environment)
+    }
+}
+
 impl<P: Publish> Notifier<P> {
-    /// A notifier behind a gate.
-    pub fn new(gate: Gate, push_jobs: P) -> Self {
-        Self { gate, push_jobs }
+    /// A notifier into a topic, and for the rest as the environment describes it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable.
+    pub fn into(push_jobs: P, environment: &Environment) -> Result<Self, ConfigError> {
+        Ok(Self { gate: environment.gate(&route::NOTIFY)?, push_jobs })
     }
 }
 
 impl<P: Publish> Handler for Notifier<P> {
-    fn route(&self) -> &'static Route {
-        self.gate.route()
+    fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     async fn handle(&self, request: Unverified, arrival: Arrival) -> Handled {
-        let notify = match self.gate.admit(request).and_then(|verified| Notify::read(&verified)) {
+        let notify = match self.gate.admit(request, arrival).and_then(|verified| Notify::read(&verified)) {
             Ok(notify) => notify,
             Err(refusal) => return refusal.into(),
         };

@@ -45,6 +45,8 @@ struct RequestContext {
 #[serde(default)]
 struct HttpContext {
     method: Option<String>,
+    #[serde(rename = "sourceIp")]
+    source_ip: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for GatewayEvent {
@@ -58,12 +60,14 @@ impl From<GatewayEvent> for Unverified {
     fn from(GatewayEvent { fields }: GatewayEvent) -> Self {
         let body = fields.body.unwrap_or_default();
         let body = if fields.is_base64_encoded.unwrap_or_default() { decoded(body) } else { body };
+        let http = fields.request_context.http;
         Self::new(
-            fields.request_context.http.method.unwrap_or_default(),
+            http.method.unwrap_or_default(),
             fields.raw_path.unwrap_or_default(),
             fields.raw_query_string.unwrap_or_default(),
             body,
         )
+        .from_source(http.source_ip.and_then(|address| address.parse().ok()))
     }
 }
 
@@ -91,15 +95,16 @@ pub fn status(outcome: &CallbackOutcome) -> u16 {
         CallbackOutcome::Published
         | CallbackOutcome::Recorded
         | CallbackOutcome::Duplicate
+        | CallbackOutcome::Deferred(_)
         | CallbackOutcome::Ignored => 200,
         CallbackOutcome::Refused(refusal) => match refusal {
             Refusal::UnknownUrl => 404,
             Refusal::WrongMethod => 405,
-            Refusal::NotOurs => 403,
+            Refusal::NotOurs | Refusal::WrongSignature => 403,
             Refusal::MissingField(_) | Refusal::UnusableField(_) | Refusal::TooLong(_) | Refusal::NotJson => 400,
         },
         // LINE releases the caller at once; Tencent sends again.
-        CallbackOutcome::NotPublished(_) | CallbackOutcome::NotStored(_) => 503,
+        CallbackOutcome::NotPublished(_) | CallbackOutcome::NotStored(..) => 503,
         CallbackOutcome::Panicked => 500,
     }
 }
@@ -169,6 +174,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::publish::PublishError;
     use crate::refusal::Bound;
     use crate::route;
     use crate::store::StoreError;
@@ -200,7 +206,7 @@ mod tests {
             CallbackOutcome::Ignored,
             CallbackOutcome::Refused(Refusal::UnknownUrl),
             CallbackOutcome::Refused(Refusal::TooLong(Bound::Query)),
-            CallbackOutcome::NotStored(StoreError::TooSlow),
+            CallbackOutcome::NotStored(StoreError::TooSlow, PublishError::TooSlow),
             CallbackOutcome::Panicked,
         ] {
             let response: ApiGatewayV2httpResponse = answer(&route::CALL_EVENT, &outcome).into();
@@ -220,7 +226,7 @@ mod tests {
         for outcome in [
             CallbackOutcome::Refused(Refusal::NotOurs),
             CallbackOutcome::Refused(Refusal::MissingField("CallId")),
-            CallbackOutcome::NotStored(StoreError::TooSlow),
+            CallbackOutcome::NotStored(StoreError::TooSlow, PublishError::TooSlow),
         ] {
             let answer = answer(&route::TENCENT_CALL_EVENT, &outcome);
             let body: serde_json::Value = serde_json::from_str(&answer.body.unwrap()).unwrap();

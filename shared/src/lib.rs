@@ -8,17 +8,19 @@
 //!
 //! * [`handler`]: the way of a callback in a sentence; [`function`]: a function's life around it.
 //! * [`http`]: API Gateway events in, answers out, the status policy.
-//! * [`route`], [`access`], [`refusal`], [`bounds`]: who and what may come in.
+//! * [`route`], [`access`] with [`sources`] and [`signature`], [`refusal`], [`bounds`]: who and what may come in.
 //! * [`query`], [`json`]: text into parameters and values without losing anything.
 //! * [`line`], [`tencent`]: one vendor's fields, codes and quirks each.
 //! * [`model`], [`call`]: the field's terms; what is known of a call and how more joins it.
 //! * [`record`], [`push`]: the two contracts that others build on.
-//! * [`store`], [`publish`], [`aws`]: the effects.
+//! * [`store`], [`publish`], [`spool`], [`aws`]: the effects, and [`budget`]: how long each may take.
+//! * [`replay`]: what was spooled, written later.
 //! * [`config`], [`telemetry`]: the environment in, log lines out.
 
 pub mod access;
 pub mod aws;
 pub mod bounds;
+pub mod budget;
 pub mod call;
 pub mod config;
 pub mod function;
@@ -33,7 +35,11 @@ pub mod push;
 pub mod query;
 pub mod record;
 pub mod refusal;
+pub mod replay;
 pub mod route;
+pub mod signature;
+pub mod sources;
+pub mod spool;
 pub mod store;
 pub mod telemetry;
 pub mod tencent;

@@ -103,6 +103,11 @@ pub struct Arrival {
 }
 
 impl Arrival {
+    /// Reads a time of arrival that was written down. `None` when it cannot be one: 0, or more than 13 digits.
+    pub fn from_milliseconds(milliseconds: u64) -> Option<Self> {
+        (1..=Moment::LAST).contains(&milliseconds).then_some(Self { milliseconds })
+    }
+
     /// Seconds since the epoch.
     pub fn seconds(self) -> u64 {
         self.milliseconds / 1_000

@@ -3,7 +3,7 @@
 use crate::model::SessionId;
 use crate::publish::PublishError;
 use crate::refusal::Refusal;
-use crate::store::StoreError;
+use crate::store::{Kept, StoreError};
 
 /// What became of a callback.
 #[derive(Debug)]
@@ -14,14 +14,16 @@ pub enum CallbackOutcome {
     Recorded,
     /// The record was in the table already.
     Duplicate,
+    /// DynamoDB did not take the record in time; it is safe in the spool.
+    Deferred(StoreError),
     /// No call callback: nothing to do.
     Ignored,
     /// Turned away.
     Refused(Refusal),
     /// SNS did not take the push job in time.
     NotPublished(PublishError),
-    /// DynamoDB did not take the record in time.
-    NotStored(StoreError),
+    /// DynamoDB did not take the record in time, and neither did the spool.
+    NotStored(StoreError, PublishError),
     /// A bug: the code behind the door panicked.
     Panicked,
 }
@@ -33,11 +35,21 @@ impl CallbackOutcome {
             Self::Published => "published",
             Self::Recorded => "recorded",
             Self::Duplicate => "duplicate",
+            Self::Deferred(_) => "deferred",
             Self::Ignored => "ignored",
             Self::Refused(refusal) => refusal.word(),
             Self::NotPublished(_) => "not_published",
-            Self::NotStored(_) => "not_stored",
+            Self::NotStored(..) => "not_stored",
             Self::Panicked => "panicked",
+        }
+    }
+}
+
+impl From<Kept> for CallbackOutcome {
+    fn from(kept: Kept) -> Self {
+        match kept {
+            Kept::Recorded => Self::Recorded,
+            Kept::Duplicate => Self::Duplicate,
         }
     }
 }

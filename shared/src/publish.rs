@@ -1,23 +1,19 @@
-//! Publishing push jobs, to SNS.
-
-use std::time::Duration;
+//! Publishing to SNS: push jobs, and whatever else leaves by a topic.
 
 use aws_sdk_sns::Client;
 use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sns::types::MessageAttributeValue;
 
 use crate::aws;
+use crate::budget::{self, Budget};
 use crate::config::{ConfigError, Environment};
 use crate::push::PushJob;
 
-/// The caller hears a ring tone that nobody else hears until this has passed; then it is released.
-const PATIENCE: Duration = Duration::from_millis(1_800);
-
-/// Why a push job is not on its way.
+/// Why a message is not on its way.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// SNS said no, or nothing.
-    #[error("SNS did not take the push job ({code})")]
+    #[error("SNS did not take the message ({code})")]
     Unavailable {
         /// SNS's word for it, or how the connection failed.
         code: String,
@@ -25,9 +21,52 @@ pub enum PublishError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Not done within the time that a caller can be kept waiting.
+    /// Not done within its budget.
     #[error("SNS did not answer in time")]
     TooSlow,
+}
+
+/// A topic in SNS. It uses `Publish` and nothing else.
+#[derive(Clone, Debug)]
+pub struct Topic {
+    client: Client,
+    arn: String,
+    budget: Budget,
+}
+
+impl Topic {
+    /// The topic that a variable of the environment names.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable.
+    pub fn of(environment: &Environment, variable: &'static str, budget: Budget) -> Result<Self, ConfigError> {
+        Ok(Self { client: aws::sns(environment, budget)?, arn: environment.topic_arn(variable)?, budget })
+    }
+
+    /// Publishes a message; once this is `Ok`, SNS delivers it.
+    ///
+    /// # Errors
+    /// [`PublishError`] when SNS has not taken it within the budget. It may have taken it all the same and only its answer was lost.
+    pub async fn publish(&self, body: &str, attributes: &[(&'static str, String)]) -> Result<(), PublishError> {
+        let mut message = self.client.publish().topic_arn(&self.arn).message(body);
+        for (name, text) in attributes {
+            let value = MessageAttributeValue::builder().data_type("String").string_value(text).build();
+            let value = value.map_err(|error| PublishError::Unavailable {
+                code: "bad_attribute".to_owned(),
+                source: error.into(),
+            })?;
+            message = message.message_attributes(*name, value);
+        }
+        match tokio::time::timeout(self.budget.whole, Box::pin(message.send())).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => {
+                let error = SdkError::into_service_error(error);
+                let code = error.code().unwrap_or("no_answer").to_owned();
+                Err(PublishError::Unavailable { code, source: error.into() })
+            }
+            Err(_) => Err(PublishError::TooSlow),
+        }
+    }
 }
 
 /// Publishes a push job.
@@ -36,44 +75,22 @@ pub trait Publish {
     fn publish(&self, job: &PushJob) -> impl Future<Output = Result<(), PublishError>>;
 }
 
-/// The push jobs' topic in SNS. It uses `Publish` and nothing else.
+/// The push jobs' topic.
 #[derive(Clone, Debug)]
-pub struct PushJobsTopic {
-    client: Client,
-    topic_arn: String,
-}
+pub struct PushJobsTopic(Topic);
 
 impl PushJobsTopic {
-    /// The topic that the environment names.
+    /// The topic that `PUSH_JOBS_TOPIC_ARN` names.
     ///
     /// # Errors
     /// [`ConfigError`] naming the variable.
     pub fn of(environment: &Environment) -> Result<Self, ConfigError> {
-        Ok(Self { client: aws::sns(environment)?, topic_arn: environment.push_jobs_topic_arn()? })
+        Ok(Self(Topic::of(environment, "PUSH_JOBS_TOPIC_ARN", budget::PUSH)?))
     }
 }
 
 impl Publish for PushJobsTopic {
     async fn publish(&self, job: &PushJob) -> Result<(), PublishError> {
-        let mut message = self.client.publish().topic_arn(&self.topic_arn).message(job.body());
-        for (name, text) in job.attributes() {
-            let value = MessageAttributeValue::builder().data_type("String").string_value(text).build();
-            let value = value.map_err(|error| PublishError::Unavailable {
-                code: "bad_attribute".to_owned(),
-                source: error.into(),
-            })?;
-            message = message.message_attributes(*name, value);
-        }
-        match tokio::time::timeout(PATIENCE, Box::pin(message.send())).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => {
-                let error = SdkError::into_service_error(error);
-                Err(PublishError::Unavailable {
-                    code: error.code().unwrap_or("no_answer").to_owned(),
-                    source: error.into(),
-                })
-            }
-            Err(_) => Err(PublishError::TooSlow),
-        }
+        self.0.publish(job.body(), job.attributes()).await
     }
 }

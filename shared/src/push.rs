@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::json::deliverable;
 use crate::line::notify::Notify;
 use crate::model::{Arrival, Media, Personal};
 
@@ -72,7 +73,7 @@ impl PushJob {
 
 /// A body that a push service takes: the app data gives way, `cc_param` never.
 fn shortened(mut body: Map<String, Value>) -> String {
-    let mut text = Value::Object(body.clone()).to_string();
+    let mut text = deliverable(&Value::Object(body.clone()));
     let mut dropped = Vec::new();
     for name in OPTIONAL {
         if text.len() <= BODY_BYTES {
@@ -81,7 +82,7 @@ fn shortened(mut body: Map<String, Value>) -> String {
         if body.remove(name).is_some() {
             dropped.push(name);
             body.insert("dropped".into(), dropped.join(",").into());
-            text = Value::Object(body.clone()).to_string();
+            text = deliverable(&Value::Object(body.clone()));
         }
     }
     text

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -21,7 +22,8 @@ pub const CALL: &str = "call";
 const NAMELESS: &str = "(no name)";
 
 /// Every parameter received, verbatim. Its `Debug` says how many.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Vendor(Vec<(String, Value)>);
 
 impl fmt::Debug for Vendor {
@@ -212,7 +214,7 @@ fn frame(record: &Record, sort_key: &str, arrival: Arrival, retention: Retention
 }
 
 /// What is not known is no attribute.
-fn put(item: &mut Map<String, Value>, name: &str, value: Option<impl serde::Serialize>) {
+fn put(item: &mut Map<String, Value>, name: &str, value: Option<impl Serialize>) {
     if let Some(value) = value {
         item.insert(name.to_owned(), json!(value));
     }

@@ -40,6 +40,8 @@ pub enum Refusal {
     WrongMethod,
     /// A service id or SDKAppID that is not in the allow-list.
     NotOurs,
+    /// A signature that is missing, wrong or too old.
+    WrongSignature,
     /// A field without which nothing can be done is absent or empty.
     MissingField(&'static str),
     /// A field without which nothing can be done cannot be used as it is.
@@ -57,6 +59,7 @@ impl Refusal {
             Self::UnknownUrl => "unknown_url",
             Self::WrongMethod => "wrong_method",
             Self::NotOurs => "not_ours",
+            Self::WrongSignature => "wrong_signature",
             Self::MissingField(_) => "missing_field",
             Self::UnusableField(_) => "unusable_field",
             Self::TooLong(_) => "too_long",

@@ -1,7 +1,6 @@
 //! The five addresses that a vendor knows. `template.yaml` and the local router carry the same paths; tests compare them.
 
 use crate::model::Provider;
-use crate::tencent;
 
 /// Whether a callback has to say whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,12 +28,30 @@ pub struct Route {
     pub identity: Identity,
 }
 
+/// Every route.
+static ALL: [&Route; 5] = [&NOTIFY, &CALL_EVENT, &GROUP_CALL_EVENT, &AGENT_CALL_STATUS, &TENCENT_CALL_EVENT];
+
 impl Route {
+    /// The route of a callback, by its name.
+    pub fn of_callback(callback: &str) -> Option<&'static Self> {
+        ALL.into_iter().find(|route| route.callback == callback)
+    }
+
     /// The token of a path, when the path is this route's. A stage or base path may stand before it.
     pub fn token_in<'a>(&self, path: &'a str) -> Option<&'a str> {
         let (_, token) = path.strip_suffix(self.path)?.rsplit_once('/')?;
         (!token.is_empty()).then_some(token)
     }
+}
+
+/// All of these must be the team's own.
+fn names_a_line_service(name: &str) -> bool {
+    matches!(name, "from_service_id" | "to_service_id" | "svc_id" | "user_svc_id" | "host_svc_id")
+}
+
+/// `sdkappid` in the older generation, `SdkAppid` in the current one.
+fn names_a_tencent_app(name: &str) -> bool {
+    name.eq_ignore_ascii_case("sdkappid")
 }
 
 const fn line(callback: &'static str, path: &'static str) -> Route {
@@ -43,7 +60,7 @@ const fn line(callback: &'static str, path: &'static str) -> Route {
         provider: Provider::Line,
         method: "GET",
         path,
-        names_a_service: crate::line::names_a_service,
+        names_a_service: names_a_line_service,
         identity: Identity::CheckedWhenPresent,
     }
 }
@@ -62,6 +79,6 @@ pub static TENCENT_CALL_EVENT: Route = Route {
     provider: Provider::Tencent,
     method: "POST",
     path: "/tencent/call_event",
-    names_a_service: tencent::names_an_app,
+    names_a_service: names_a_tencent_app,
     identity: Identity::Required,
 };

@@ -14,14 +14,11 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use serde_json::Value;
 
 use crate::aws;
+use crate::budget::Budget;
 use crate::call::CallFacts;
 use crate::config::{ConfigError, Environment};
 use crate::model::Arrival;
-use crate::outcome::{CallbackOutcome, Handled};
 use crate::record::{self, Item, Record, Retention};
-
-/// Tencent takes an answer for lost after 2 s, and nobody knows LINE's patience: what is not stored by then is answered as not stored.
-const PATIENCE: Duration = Duration::from_millis(1_800);
 
 /// Why a record is not in the table.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +32,7 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Not done within the time that the vendor waits.
+    /// Not done within its budget.
     #[error("DynamoDB did not answer in time")]
     TooSlow,
     /// The call item holds facts that this version cannot read.
@@ -77,34 +74,67 @@ pub trait PutCall {
     fn put_call(&self, item: &Item, expected: Option<&str>) -> impl Future<Output = Result<CallPut, StoreError>>;
 }
 
+impl StoreError {
+    /// Whether the same item will be refused however often it is sent.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Unavailable { code, .. } => code == "ValidationException",
+            Self::UnreadableFacts { .. } => true,
+            Self::TooSlow => false,
+        }
+    }
+
+    /// The stable word to filter by.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } if self.is_final() => "refused_by_the_table",
+            Self::Unavailable { .. } => "table_unavailable",
+            Self::TooSlow => "table_too_slow",
+            Self::UnreadableFacts { .. } => "unreadable_facts",
+        }
+    }
+}
+
+/// How a record is in the table now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It was new.
+    Recorded,
+    /// It was there before.
+    Duplicate,
+}
+
 /// The records of all calls.
 #[derive(Clone, Debug)]
 pub struct Records<S> {
     store: S,
     retention: Retention,
+    budget: Budget,
 }
 
 impl<S: PutEvent + PutCall> Records<S> {
-    /// Records in a store, kept for a time.
-    pub fn new(store: S, retention: Retention) -> Self {
-        Self { store, retention }
+    /// Records in a store, kept for a time, each written within a budget.
+    pub fn new(store: S, retention: Retention, budget: Budget) -> Self {
+        Self { store, retention, budget }
     }
 
     /// Keeps what a callback says: the event as it came, and the call moved forward by it.
-    pub async fn keep(&self, record: Record, arrival: Arrival) -> Handled {
-        let event = record::event_item(&record, arrival, self.retention);
-        let both = async { tokio::try_join!(self.store.put_event(&event), self.move_call_forward(&record, arrival)) };
-        let outcome = match tokio::time::timeout(PATIENCE, both).await {
-            Ok(Ok((EventPut::Stored, ()))) => CallbackOutcome::Recorded,
-            Ok(Ok((EventPut::AlreadyThere, ()))) => CallbackOutcome::Duplicate,
-            Ok(Err(error)) => CallbackOutcome::NotStored(error),
-            Err(_) => CallbackOutcome::NotStored(StoreError::TooSlow),
-        };
-        Handled::of(record.session, outcome)
+    ///
+    /// # Errors
+    /// [`StoreError`] when not both are in the table within the budget. One of them may be; the same record again does the rest.
+    pub async fn keep(&self, record: &Record, arrival: Arrival) -> Result<Kept, StoreError> {
+        let event = record::event_item(record, arrival, self.retention);
+        let both = async { tokio::try_join!(self.store.put_event(&event), self.move_call_forward(record, arrival)) };
+        match tokio::time::timeout(self.budget.whole, both).await {
+            Ok(Ok((EventPut::Stored, ()))) => Ok(Kept::Recorded),
+            Ok(Ok((EventPut::AlreadyThere, ()))) => Ok(Kept::Duplicate),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(StoreError::TooSlow),
+        }
     }
 
     /// Joins the callback's facts into the call item. Each round that is lost was won by another writer, so that many writers always get on;
-    /// the caller's time-out bounds the rounds.
+    /// the budget bounds the rounds.
     async fn move_call_forward(&self, record: &Record, arrival: Arrival) -> Result<(), StoreError> {
         let mut facts = record.call.clone();
         let mut expected: Option<String> = None;
@@ -143,8 +173,8 @@ impl RecordsTable {
     ///
     /// # Errors
     /// [`ConfigError`] naming the variable.
-    pub fn of(environment: &Environment) -> Result<Self, ConfigError> {
-        Ok(Self { client: aws::dynamodb(environment)?, table: environment.records_table()? })
+    pub fn of(environment: &Environment, budget: Budget) -> Result<Self, ConfigError> {
+        Ok(Self { client: aws::dynamodb(environment, budget)?, table: environment.records_table()? })
     }
 }
 

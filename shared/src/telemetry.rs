@@ -64,7 +64,10 @@ pub fn request_line(route: &Route, handled: &Handled, handling: Handling) {
         "callback"
     );
     match &handled.outcome {
-        CallbackOutcome::NotStored(error) => tracing::error!(%error, "record not stored"),
+        CallbackOutcome::Deferred(error) => tracing::warn!(%error, "record spooled"),
+        CallbackOutcome::NotStored(error, spool) => {
+            tracing::error!(%error, %spool, "record neither stored nor spooled")
+        }
         CallbackOutcome::NotPublished(error) => tracing::error!(%error, "push job not published"),
         _ => {}
     }

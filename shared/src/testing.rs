@@ -15,7 +15,9 @@ use crate::model::Arrival;
 use crate::outcome::{CallbackOutcome, Handled};
 use crate::publish::{Publish, PublishError};
 use crate::push::PushJob;
-use crate::record::{CALL, Item};
+use crate::record::{CALL, Item, Record};
+use crate::replay::DeadLetters;
+use crate::spool::{self, Spool};
 use crate::store::{CallPut, EventPut, PutCall, PutEvent, StoreError};
 
 /// Tests arrive at one time.
@@ -69,7 +71,7 @@ pub fn play_recorder_samples<'a, H: Handler>(function: &str, handler: impl Fn(&'
         let table: &MemoryTable = Box::leak(Box::default());
         let handler = handler(table);
         let handled = block_on(handler.handle(sample.request(), ARRIVAL));
-        wrong.extend(compare_answer(&sample, &answer(handler.route(), &handled.outcome)));
+        wrong.extend(compare_answer(&sample, &answer(handler.gate().route(), &handled.outcome)));
         if sample.expected["effect"] == "record" {
             if (table.items().len(), table.events().len()) != (2, 1) {
                 wrong.push(format!(
@@ -257,6 +259,50 @@ impl Publish for &MemoryTopic {
 /// A topic that takes nothing.
 #[derive(Debug)]
 pub struct DeadTopic;
+
+impl Spool for DeadTopic {
+    async fn spool(&self, _: &Record, _: Arrival) -> Result<(), PublishError> {
+        Err(PublishError::TooSlow)
+    }
+}
+
+/// A spool in memory.
+#[derive(Debug, Default)]
+pub struct MemorySpool {
+    messages: RefCell<Vec<String>>,
+}
+
+impl MemorySpool {
+    pub fn messages(&self) -> Vec<String> {
+        self.messages.borrow().clone()
+    }
+}
+
+impl Spool for &MemorySpool {
+    async fn spool(&self, record: &Record, arrival: Arrival) -> Result<(), PublishError> {
+        self.messages.borrow_mut().push(spool::write(record, arrival));
+        Ok(())
+    }
+}
+
+/// Dead letters in memory, with their reasons.
+#[derive(Debug, Default)]
+pub struct MemoryDeadLetters {
+    letters: RefCell<Vec<(String, &'static str)>>,
+}
+
+impl MemoryDeadLetters {
+    pub fn letters(&self) -> Vec<(String, &'static str)> {
+        self.letters.borrow().clone()
+    }
+}
+
+impl DeadLetters for &MemoryDeadLetters {
+    async fn put_aside(&self, message: &str, reason: &'static str) -> Result<(), PublishError> {
+        self.letters.borrow_mut().push((message.to_owned(), reason));
+        Ok(())
+    }
+}
 
 impl Publish for DeadTopic {
     async fn publish(&self, _: &PushJob) -> Result<(), PublishError> {

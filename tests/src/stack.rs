@@ -12,13 +12,17 @@ pub fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run these tests with `make test`"))
 }
 
-/// The folder that the functions were built into.
+/// A built function.
 pub fn built(function: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    test.ancestors().nth(2).unwrap().join(function)
+    let program = std::env::current_exe().unwrap();
+    let folder = program.parent().unwrap();
+    // Tests are in a folder of their own beside the binaries.
+    let folder = if folder.ends_with("deps") { folder.parent().unwrap() } else { folder };
+    folder.join(function)
 }
 
-fn address_of(url: &str) -> &str {
+/// Host and port of a URL.
+pub fn address_of(url: &str) -> &str {
     url.strip_prefix("http://").unwrap().split('/').next().unwrap()
 }
 
@@ -41,7 +45,8 @@ pub fn invoke(function: &str, event: &str) -> Response {
     http::send(address_of(&variable("CALLBACK_URL")), "POST", &target, &[], event)
 }
 
-fn aws(endpoint: &str, target: &str, json_version: &str, body: &Value) -> Value {
+/// Asks AWS's JSON protocol at the endpoint that a variable names.
+pub fn aws(endpoint: &str, target: &str, json_version: &str, body: &Value) -> Value {
     let content_type = format!("application/x-amz-json-{json_version}");
     let credentials =
         "AWS4-HMAC-SHA256 Credential=local/20261101/us-east-1/service/aws4_request, SignedHeaders=host, Signature=0";

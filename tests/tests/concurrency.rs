@@ -2,23 +2,21 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use futures_util::future::join_all;
+use ringback::budget;
 use ringback::config::Environment;
-use ringback::handler::{Handler, Reader, Recorder};
+use ringback::handler::{Handler, Recorded, Recorder};
 use ringback::outcome::CallbackOutcome;
-use ringback::store::{Records, RecordsTable};
-use ringback::testing::{self, ARRIVAL, Sample};
-use ringback::{access::Gate, line, route, tencent};
+use ringback::store::RecordsTable;
+use ringback::testing::{self, ARRIVAL, DeadTopic, Sample};
 use ringback_tests::stack::call_and_events;
 use serde_json::Value;
 
 const WRITERS: usize = 8;
 
-fn recorder(route: &'static route::Route, read: Reader) -> Recorder<RecordsTable> {
+fn recorder(callback: Recorded) -> Recorder<RecordsTable, DeadTopic> {
     let environment = Environment::of_process();
-    let allowed = ringback::access::AllowList::Any;
-    let table = RecordsTable::of(&environment).unwrap();
-    let records = Records::new(table, environment.retention().unwrap());
-    Recorder::new(Gate::new(route, environment.token_digests().unwrap(), allowed), read, records)
+    let table = RecordsTable::of(&environment, budget::REPLAY).unwrap();
+    Recorder::into(table, DeadTopic, callback, &environment).unwrap()
 }
 
 /// The story under a session id of its own.
@@ -42,7 +40,7 @@ async fn told_by_many_writers(
     function: &str,
     story: &str,
     sid_of: fn(&Value) -> String,
-    make: impl Fn() -> Recorder<RecordsTable>,
+    make: impl Fn() -> Recorder<RecordsTable, DeadTopic>,
 ) {
     let prefix = format!("{function}/{story}");
     let samples: Vec<Sample> =
@@ -81,10 +79,7 @@ async fn a_room_told_by_many_writers_at_once_is_the_same_room() {
         let query = event["rawQueryString"].as_str().unwrap();
         query.split('&').find_map(|piece| piece.strip_prefix("sid=")).unwrap().to_owned()
     };
-    told_by_many_writers("group-call-event", "standup-", sid, || {
-        recorder(&route::GROUP_CALL_EVENT, |request| line::group_call_event::read(request).map(Some))
-    })
-    .await;
+    told_by_many_writers("group-call-event", "standup-", sid, || recorder(Recorded::GROUP_CALL_EVENT)).await;
 }
 
 #[tokio::test]
@@ -95,7 +90,6 @@ async fn a_tencent_call_told_by_many_writers_at_once_is_the_same_call() {
         call_id.unwrap().to_owned()
     };
     for story in ["old-one-to-one-", "old-group-", "current-group-"] {
-        told_by_many_writers("tencent-call-event", story, sid, || recorder(&route::TENCENT_CALL_EVENT, tencent::read))
-            .await;
+        told_by_many_writers("tencent-call-event", story, sid, || recorder(Recorded::TENCENT_CALL_EVENT)).await;
     }
 }

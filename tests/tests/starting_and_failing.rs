@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::net::TcpListener;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use ringback::signature::SigningToken;
 use ringback::testing::{self, TOKEN};
 use ringback_tests::control_plane::{Function, start_and_end};
 use serde_json::{Value, json};
@@ -18,6 +19,8 @@ fn variables(endpoint: &str) -> Vec<(&'static str, String)> {
         ("RECORDS_TABLE", "records"),
         ("RETENTION_DAYS", "90"),
         ("PUSH_JOBS_TOPIC_ARN", "arn:aws:sns:us-east-1:000000000000:jobs"),
+        ("SPOOL_TOPIC_ARN", "arn:aws:sns:us-east-1:000000000000:spool"),
+        ("DEAD_LETTERS_TOPIC_ARN", "arn:aws:sns:us-east-1:000000000000:dead-letters"),
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", "local"),
         ("AWS_SECRET_ACCESS_KEY", "local"),
@@ -44,13 +47,15 @@ fn a_variable_that_is_missing_or_malformed_stops_the_start_and_is_named() {
     let aws = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(|name| (name, None));
     let token = ("CALLBACK_TOKEN_SHA256", Some("not-a-digest"));
     let line = ("LINE_SERVICE_IDS", Some(" , "));
-    let records = [("RECORDS_TABLE", Some("a table")), ("RETENTION_DAYS", Some("ninety"))];
+    let table = [("RECORDS_TABLE", Some("a table")), ("RETENTION_DAYS", Some("ninety"))];
+    let records = [table.to_vec(), vec![("SPOOL_TOPIC_ARN", Some("spool"))]].concat();
     for (function, own) in [
         ("notify", vec![token, line, ("PUSH_JOBS_TOPIC_ARN", Some("jobs"))]),
-        ("call-event", [vec![token, line], records.to_vec()].concat()),
-        ("group-call-event", [vec![token, line], records.to_vec()].concat()),
-        ("agent-call-status", [vec![token, line], records.to_vec()].concat()),
-        ("tencent-call-event", [vec![token, ("TENCENT_SDK_APP_IDS", Some(","))], records.to_vec()].concat()),
+        ("call-event", [vec![token, line], records.clone()].concat()),
+        ("group-call-event", [vec![token, line], records.clone()].concat()),
+        ("agent-call-status", [vec![token, line], records.clone()].concat()),
+        ("tencent-call-event", [vec![token, ("TENCENT_SDK_APP_IDS", Some(","))], records.clone()].concat()),
+        ("replay", [vec![("DEAD_LETTERS_TOPIC_ARN", Some("letters"))], table.to_vec()].concat()),
     ] {
         for (name, malformed) in own.into_iter().chain(aws) {
             let mut values = vec![None, Some("")];
@@ -65,6 +70,54 @@ fn a_variable_that_is_missing_or_malformed_stops_the_start_and_is_named() {
             }
         }
     }
+}
+
+#[test]
+fn only_what_tencent_signed_this_minute_comes_in_once_a_signing_token_is_set() {
+    let token = "a-signing-token";
+    let mut variables = variables("http://127.0.0.1:9");
+    variables.push(("TENCENT_CALLBACK_TOKEN", token.to_owned()));
+    let running = Function::start("tencent-call-event", &borrowed(&variables));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let signed_at = |seconds: u64| {
+        let time = seconds.to_string();
+        format!("sdkappid=8888888&RequestTime={time}&Sign={}", SigningToken::parse(token).unwrap().sign(&time))
+    };
+    for (query, status) in [
+        (signed_at(now), 200),
+        (signed_at(now - 90), 403),
+        (signed_at(now + 90), 403),
+        (signed_at(now).replace("Sign=", "Sign=0"), 403),
+        ("sdkappid=8888888".to_owned(), 403),
+    ] {
+        let (response, _) = running.invoke(&event("POST", "/tencent/call_event", &query, "{}"));
+        assert_eq!(response["statusCode"], status, "{query}");
+    }
+}
+
+#[test]
+fn for_an_address_that_is_not_listed_there_is_nothing_here_whatever_its_headers_say() {
+    let mut variables = variables("http://127.0.0.1:9");
+    variables.push(("LINE_SOURCE_CIDRS", "192.0.2.0/24".to_owned()));
+    let running = Function::start("call-event", &borrowed(&variables));
+    for (source, status) in [("192.0.2.9", 400), ("203.0.113.9", 404), ("", 404)] {
+        let mut event: Value = serde_json::from_str(&event("GET", "/line/call_event", "", "")).unwrap();
+        event["requestContext"]["http"]["sourceIp"] = source.into();
+        event["headers"] = json!({ "x-forwarded-for": "192.0.2.9" });
+        let (response, _) = running.invoke(&event.to_string());
+        assert_eq!(response["statusCode"], status, "{source}: {response}");
+    }
+}
+
+#[test]
+fn either_of_two_tokens_opens_so_that_a_change_has_no_gap() {
+    let mut variables = variables("http://127.0.0.1:9");
+    let other = "0".repeat(64);
+    variables.retain(|(name, _)| *name != "CALLBACK_TOKEN_SHA256");
+    variables.push(("CALLBACK_TOKEN_SHA256", format!("{other},{DIGEST}")));
+    let running = Function::start("notify", &borrowed(&variables));
+    let (response, _) = running.invoke(&event("GET", "/line/notify_cb", "", ""));
+    assert_eq!(response["statusCode"], 400, "past the gate, and without a sid: {response}");
 }
 
 #[test]

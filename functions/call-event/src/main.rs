@@ -1,25 +1,16 @@
 //! GET /{token}/line/call_event: a one-to-one call ended. Becomes the call's record in DynamoDB.
 //!
-//! The way of a request is a sentence in `ringback::handler`; this file says of what it is made.
+//! The way of a request is a sentence in `ringback::handler`; this file says of which callback.
 
 #[cfg(test)]
 mod tests;
 
 use std::process::ExitCode;
 
-use ringback::access::Gate;
-use ringback::config::{ConfigError, Environment};
-use ringback::handler::Recorder;
-use ringback::store::{PutCall, PutEvent, Records, RecordsTable};
-use ringback::{function, line, route};
+use ringback::function;
+use ringback::handler::{Recorded, Recorder};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    function::run(|environment| handler(environment, RecordsTable::of(environment)?)).await
-}
-
-fn handler<S: PutEvent + PutCall>(environment: &Environment, store: S) -> Result<Recorder<S>, ConfigError> {
-    let gate = Gate::new(&route::CALL_EVENT, environment.token_digests()?, environment.line_service_ids()?);
-    let records = Records::new(store, environment.retention()?);
-    Ok(Recorder::new(gate, |request| line::call_event::read(request).map(Some), records))
+    function::run(|environment| Recorder::of(Recorded::CALL_EVENT, environment)).await
 }

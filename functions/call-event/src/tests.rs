@@ -1,12 +1,16 @@
 //! Real callbacks through the real handler, with the table in memory.
 
 use ringback::access::Unverified;
-use ringback::handler::Handler;
+use ringback::handler::{Handler, Recorded, Recorder};
 use ringback::http::status;
 use ringback::outcome::CallbackOutcome;
-use ringback::testing::{self, ARRIVAL, DeadTable, MemoryTable, block_on, environment};
+use ringback::spool::Spool;
+use ringback::store::{PutCall, PutEvent};
+use ringback::testing::{self, ARRIVAL, DeadTable, DeadTopic, MemorySpool, MemoryTable, block_on, environment};
 
-use super::handler;
+fn recorder<S: PutEvent + PutCall, P: Spool>(store: S, spool: P) -> Recorder<S, P> {
+    Recorder::into(store, spool, Recorded::CALL_EVENT, &environment()).unwrap()
+}
 
 fn call_event(query: &str) -> Unverified {
     let path = format!("/{}/line/call_event", testing::TOKEN);
@@ -15,13 +19,13 @@ fn call_event(query: &str) -> Unverified {
 
 #[test]
 fn every_sample_event_becomes_what_is_expected_of_it() {
-    testing::play_recorder_samples("call-event", |table| handler(&environment(), table).unwrap());
+    testing::play_recorder_samples("call-event", |table| recorder(table, DeadTopic));
 }
 
 #[test]
 fn the_same_callback_twice_is_one_event_and_one_call_that_stays_as_it_was() {
     let table = MemoryTable::default();
-    let handler = handler(&environment(), &table).unwrap();
+    let handler = recorder(&table, DeadTopic);
     let send = |query| block_on(handler.handle(call_event(query), ARRIVAL)).outcome;
     assert!(matches!(send("sid=a&duration=3&start_time=1793600000"), CallbackOutcome::Recorded));
     let first = table.items();
@@ -30,8 +34,17 @@ fn the_same_callback_twice_is_one_event_and_one_call_that_stays_as_it_was() {
 }
 
 #[test]
-fn a_callback_that_cannot_be_stored_is_not_answered_with_200() {
-    let handler = handler(&environment(), DeadTable).unwrap();
+fn a_record_that_cannot_be_stored_waits_in_the_spool_and_is_answered_with_200() {
+    let spool = MemorySpool::default();
+    let handler = recorder(DeadTable, &spool);
+    let handled = block_on(handler.handle(call_event("sid=a"), ARRIVAL));
+    assert!(matches!(handled.outcome, CallbackOutcome::Deferred(_)));
+    assert_eq!((status(&handled.outcome), spool.messages().len()), (200, 1));
+}
+
+#[test]
+fn a_callback_that_can_be_neither_stored_nor_spooled_is_not_answered_with_200() {
+    let handler = recorder(DeadTable, DeadTopic);
     let handled = block_on(handler.handle(call_event("sid=a"), ARRIVAL));
     assert_eq!(status(&handled.outcome), 503);
 }
@@ -39,7 +52,7 @@ fn a_callback_that_cannot_be_stored_is_not_answered_with_200() {
 #[test]
 fn a_secret_that_does_not_belong_here_is_in_no_record() {
     let table = MemoryTable::default();
-    let handler = handler(&environment(), &table).unwrap();
+    let handler = recorder(&table, DeadTopic);
     block_on(handler.handle(call_event("sid=a&param=c2VjcmV0&cc_param=c2VjcmV0"), ARRIVAL));
     let everything = format!("{:?} {:?}", table.call(), table.events());
     assert!(!everything.contains("c2VjcmV0"), "{everything}");

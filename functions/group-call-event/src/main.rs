@@ -1,25 +1,16 @@
 //! GET /{token}/line/gcall_event: somebody joined or left a group call, or it ended. Becomes records in DynamoDB.
 //!
-//! The way of a request is a sentence in `ringback::handler`; this file says of what it is made.
+//! The way of a request is a sentence in `ringback::handler`; this file says of which callback.
 
 #[cfg(test)]
 mod tests;
 
 use std::process::ExitCode;
 
-use ringback::access::Gate;
-use ringback::config::{ConfigError, Environment};
-use ringback::handler::Recorder;
-use ringback::store::{PutCall, PutEvent, Records, RecordsTable};
-use ringback::{function, line, route};
+use ringback::function;
+use ringback::handler::{Recorded, Recorder};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    function::run(|environment| handler(environment, RecordsTable::of(environment)?)).await
-}
-
-fn handler<S: PutEvent + PutCall>(environment: &Environment, store: S) -> Result<Recorder<S>, ConfigError> {
-    let gate = Gate::new(&route::GROUP_CALL_EVENT, environment.token_digests()?, environment.line_service_ids()?);
-    let records = Records::new(store, environment.retention()?);
-    Ok(Recorder::new(gate, |request| line::group_call_event::read(request).map(Some), records))
+    function::run(|environment| Recorder::of(Recorded::GROUP_CALL_EVENT, environment)).await
 }

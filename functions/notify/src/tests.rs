@@ -1,20 +1,23 @@
 //! Real callbacks through the real handler, with the topic in memory.
 
-use ringback::handler::Handler;
+use ringback::handler::{Handler, Notifier};
 use ringback::http::{answer, status};
+use ringback::publish::Publish;
 use ringback::testing::{self, ARRIVAL, DeadTopic, MemoryTopic, block_on, environment};
 use serde_json::{Value, json};
 
-use super::handler;
+fn notifier<P: Publish>(push_jobs: P) -> Notifier<P> {
+    Notifier::into(push_jobs, &environment()).unwrap()
+}
 
 #[test]
 fn every_sample_event_becomes_what_is_expected_of_it() {
     let mut wrong = Vec::new();
     for sample in testing::samples("notify") {
         let topic = MemoryTopic::default();
-        let handler = handler(&environment(), &topic).unwrap();
+        let handler = notifier(&topic);
         let handled = block_on(handler.handle(sample.request(), ARRIVAL));
-        wrong.extend(testing::compare_answer(&sample, &answer(handler.route(), &handled.outcome)));
+        wrong.extend(testing::compare_answer(&sample, &answer(handler.gate().route(), &handled.outcome)));
         let jobs = topic.jobs();
         assert_eq!(jobs.len(), usize::from(sample.expected["effect"] == "job"), "{}: jobs", sample.name);
         for job in jobs {
@@ -29,7 +32,7 @@ fn every_sample_event_becomes_what_is_expected_of_it() {
 
 #[test]
 fn a_notify_that_sns_will_not_take_fails_at_once_so_that_the_caller_is_released() {
-    let handler = handler(&environment(), DeadTopic).unwrap();
+    let handler = notifier(DeadTopic);
     let path = format!("/{}/line/notify_cb", testing::TOKEN);
     let handled = testing::send(&handler, "GET", &path, "sid=a&param=b", "");
     assert_eq!(status(&handled.outcome), 503);
@@ -40,7 +43,7 @@ fn param_leaves_as_it_came_whether_encoded_or_raw() {
     let path = format!("/{}/line/notify_cb", testing::TOKEN);
     for param in ["a+b/c==", "a%2Bb%2Fc%3D%3D", "a%2bb/c%3d="] {
         let topic = MemoryTopic::default();
-        let handler = handler(&environment(), &topic).unwrap();
+        let handler = notifier(&topic);
         testing::send(&handler, "GET", &path, &format!("sid=s&param={param}&stid=x"), "");
         let body: Value = serde_json::from_str(topic.jobs()[0].body()).unwrap();
         assert_eq!(body["cc_param"], "a+b/c==", "{param}");

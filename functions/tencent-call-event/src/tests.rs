@@ -1,26 +1,31 @@
 //! Real callbacks through the real handler, with the table in memory.
 
-use ringback::testing::{self, MemoryTable, environment};
+use ringback::handler::{Recorded, Recorder};
+use ringback::spool::Spool;
+use ringback::store::{PutCall, PutEvent};
+use ringback::testing::{self, DeadTopic, MemoryTable, environment};
 use serde_json::{Value, json};
 
-use super::handler;
+fn recorder<S: PutEvent + PutCall, P: Spool>(store: S, spool: P) -> Recorder<S, P> {
+    Recorder::into(store, spool, Recorded::TENCENT_CALL_EVENT, &environment()).unwrap()
+}
 
 fn played(cases: &[&str]) -> Value {
     let table = MemoryTable::default();
-    let handler = handler(&environment(), &table).unwrap();
+    let handler = recorder(&table, DeadTopic);
     testing::play(&handler, "tencent-call-event", cases);
     table.call()
 }
 
 #[test]
 fn every_sample_event_becomes_what_is_expected_of_it() {
-    testing::play_recorder_samples("tencent-call-event", |table| handler(&environment(), table).unwrap());
+    testing::play_recorder_samples("tencent-call-event", |table| recorder(table, DeadTopic));
 }
 
 #[test]
 fn a_call_told_by_both_sides_ends_in_the_same_state_whatever_the_order() {
     for story in ["old-one-to-one-", "old-group-", "current-one-to-one-", "current-group-"] {
-        testing::play_in_any_order("tencent-call-event", story, |table| handler(&environment(), table).unwrap());
+        testing::play_in_any_order("tencent-call-event", story, |table| recorder(table, DeadTopic));
     }
 }
 
@@ -54,7 +59,7 @@ fn events_of_the_same_second_are_ordered_by_what_they_say() {
     let events = [("caller", "start_call"), ("callee", "accept_call"), ("callee", "call_end")];
     for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]] {
         let table = MemoryTable::default();
-        let handler = handler(&environment(), &table).unwrap();
+        let handler = recorder(&table, DeadTopic);
         for (role, event) in order.map(|position| events[position]) {
             testing::send(&handler, "POST", &path, "sdkappid=8888888&command=x", &body(role, event));
         }

@@ -16,11 +16,6 @@ use crate::query::Parameters;
 use crate::record::Vendor;
 use crate::refusal::Refusal;
 
-/// Whether a parameter names a service. All of them must be the team's own.
-pub fn names_a_service(name: &str) -> bool {
-    matches!(name, "from_service_id" | "to_service_id" | "svc_id" | "user_svc_id" | "host_svc_id")
-}
-
 /// The session id: the one field that no callback can do without.
 fn session(parameters: &Parameters) -> Result<SessionId, Refusal> {
     let mut sent = parameters.values(|name| name == "sid").filter(|sid| *sid != Some(""));

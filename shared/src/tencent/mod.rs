@@ -17,11 +17,6 @@ use crate::record::{Record, Vendor};
 use crate::refusal::Refusal;
 use crate::route;
 
-/// Whether a parameter names the app: `sdkappid` (older) or `SdkAppid` (current).
-pub fn names_an_app(name: &str) -> bool {
-    name.eq_ignore_ascii_case("sdkappid")
-}
-
 /// Of the query, what a retry may send differently.
 fn belongs_to_the_delivery(name: &str) -> bool {
     matches!(name, "Sign" | "RequestTime")
@@ -100,7 +95,7 @@ pub fn read(request: &Verified) -> Result<Option<Record>, Refusal> {
         let lost = !body.members().is_empty() && is_call_callback(command, &body);
         return if lost { Err(Refusal::MissingField("CallId")) } else { Ok(None) };
     };
-    let app = parameters.values(names_an_app).flatten().find(|app| !app.is_empty());
+    let app = parameters.values(route::TENCENT_CALL_EVENT.names_a_service).flatten().find(|app| !app.is_empty());
     let callback = Callback { command, app, body: &body };
     let story = if current::speaks_it(&callback) { current::read(&callback) } else { older::read(&callback) };
     Ok(Some(Record {

@@ -1,0 +1,107 @@
+//! Messages of the spool through the real replayer, with table and dead letters in memory.
+
+use ringback::budget::REPLAY;
+use ringback::handler::{Handler, Recorded, Recorder};
+use ringback::record::Retention;
+use ringback::replay::{Batch, Replayer};
+use ringback::store::Records;
+use ringback::testing::{
+    self, ARRIVAL, DeadTable, DeadTopic, MemoryDeadLetters, MemorySpool, MemoryTable, block_on, environment,
+};
+use serde_json::{Value, json};
+
+fn retention() -> Retention {
+    environment().retention().unwrap()
+}
+
+/// The spool's messages of a story that DynamoDB took nothing of, and the table that it would have made.
+fn spooled(story: &str) -> (Vec<String>, MemoryTable) {
+    let spool = MemorySpool::default();
+    let table = MemoryTable::default();
+    let callback = Recorded::TENCENT_CALL_EVENT;
+    let dead = Recorder::into(DeadTable, &spool, callback, &environment()).unwrap();
+    let live = Recorder::into(&table, DeadTopic, callback, &environment()).unwrap();
+    let samples = testing::samples("tencent-call-event");
+    for sample in samples.iter().filter(|sample| sample.name.contains(story)) {
+        block_on(dead.handle(sample.request(), ARRIVAL));
+        block_on(live.handle(sample.request(), ARRIVAL));
+    }
+    (spool.messages(), table)
+}
+
+fn batch(messages: &[String]) -> Batch {
+    let records: Vec<Value> = messages
+        .iter()
+        .enumerate()
+        .map(|(position, body)| json!({ "messageId": position.to_string(), "body": body, "eventSource": "aws:sqs" }))
+        .collect();
+    serde_json::from_value(json!({ "Records": records })).unwrap()
+}
+
+fn failures(report: &ringback::replay::Report) -> usize {
+    report.failures.len()
+}
+
+#[test]
+fn every_sample_batch_becomes_what_is_expected_of_it() {
+    for sample in testing::samples("replay") {
+        let (table, dead_letters) = (MemoryTable::default(), MemoryDeadLetters::default());
+        let replayer = Replayer::new(Records::new(&table, retention(), REPLAY), &dead_letters);
+        let messages = sample.event["Records"].as_array().unwrap().len();
+        let report = block_on(replayer.replay(serde_json::from_value(sample.event.clone()).unwrap()));
+        assert_eq!(failures(&report), 0, "{}", sample.name);
+        let recorded = sample.expected["effect"] == "record";
+        assert_eq!(table.items().len(), if recorded { 2 } else { 0 }, "{}", sample.name);
+        assert!(recorded || dead_letters.letters().len() == messages, "{}", sample.name);
+    }
+}
+
+#[test]
+fn what_is_replayed_is_what_would_have_been_stored_in_any_order_and_twice() {
+    let (mut messages, expected) = spooled("/old-group-");
+    assert!(messages.len() > 5);
+    messages.extend(messages.clone());
+    messages.reverse();
+    let (table, dead_letters) = (MemoryTable::default(), MemoryDeadLetters::default());
+    let replayer = Replayer::new(Records::new(&table, retention(), REPLAY), &dead_letters);
+    let report = block_on(replayer.replay(batch(&messages)));
+    assert_eq!((failures(&report), dead_letters.letters().len()), (0, 0));
+    assert_eq!(table.items(), expected.items());
+}
+
+#[test]
+fn a_message_that_can_never_be_written_is_put_aside_with_its_reason_and_blocks_nothing() {
+    let (messages, expected) = spooled("/old-one-to-one-1");
+    let good = messages[0].clone();
+    let newer = good.replacen("\"version\":1", "\"version\":2", 1);
+    let unknown = good.replacen("tencent_call_event", "fax_event", 1);
+    let mut keyless: Value = serde_json::from_str(&good).unwrap();
+    keyless["sid"] = json!("");
+    let all = ["no json".to_owned(), String::new(), "{}".to_owned(), newer, unknown, keyless.to_string(), good];
+    let (table, dead_letters) = (MemoryTable::default(), MemoryDeadLetters::default());
+    let replayer = Replayer::new(Records::new(&table, retention(), REPLAY), &dead_letters);
+    let report = block_on(replayer.replay(batch(&all)));
+    assert_eq!(failures(&report), 0);
+    let reasons: Vec<&str> = dead_letters.letters().iter().map(|(_, reason)| *reason).collect();
+    assert_eq!(
+        reasons,
+        ["not_a_record", "not_a_record", "not_a_record", "future_version", "unknown_callback", "unusable_key"]
+    );
+    assert_eq!(table.items(), expected.items());
+}
+
+#[test]
+fn what_fails_for_now_goes_back_to_the_queue_and_is_no_dead_letter() {
+    let (messages, _) = spooled("/old-one-to-one-");
+    let dead_letters = MemoryDeadLetters::default();
+    let replayer = Replayer::new(Records::new(DeadTable, retention(), REPLAY), &dead_letters);
+    let report = block_on(replayer.replay(batch(&messages)));
+    assert_eq!((failures(&report), dead_letters.letters().len()), (messages.len(), 0));
+}
+
+#[test]
+fn an_event_that_is_no_batch_fails_so_that_nothing_is_deleted() {
+    for event in ["{}", "null", "[]", r#"{"Records":7}"#, r#"{"Records":[{"body":"x"}]}"#] {
+        assert!(serde_json::from_str::<Batch>(event).is_err(), "{event}");
+    }
+}

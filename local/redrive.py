@@ -1,0 +1,121 @@
+"""Dead letters, brought back into the spool: of the local stack that is running, or of a deployment."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    ProfileNotFound,
+)
+
+from .processes import StackError, shown
+
+# A move on AWS goes on without us; this is how long we look on.
+SECONDS_TO_MOVE = 600
+SECONDS_BETWEEN_LOOKS = 2
+OUTPUTS = ("DeadLetterQueueArn", "SpoolQueueArn")
+NO_STACK = (
+    "no local stack is running: start one with `make run`, or name a deployment with STACK=<CloudFormation stack>"
+)
+
+
+def redrive_local(env_file: Path) -> int:
+    """Moves the dead letters of the running local stack and says how many."""
+    try:
+        lines = env_file.read_text().splitlines()
+    except FileNotFoundError:
+        raise StackError(f"{shown(env_file)} is not there: {NO_STACK}") from None
+    settings = dict(line.split("=", 1) for line in lines if "=" in line)
+    missing = [name for name in ("DEAD_LETTER_QUEUE_URL", "SPOOL_QUEUE_URL") if name not in settings]
+    if missing:
+        raise StackError(f"{shown(env_file)} names no {' and no '.join(missing)}: start the local stack again")
+    sqs = boto3.client(
+        "sqs",
+        endpoint_url=settings["AWS_ENDPOINT_URL_SQS"],
+        region_name=settings["AWS_REGION"],
+        aws_access_key_id=settings["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=settings["AWS_SECRET_ACCESS_KEY"],
+        config=Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=10),
+    )
+    try:
+        return move(sqs, settings["DEAD_LETTER_QUEUE_URL"], settings["SPOOL_QUEUE_URL"])
+    except EndpointConnectionError:
+        raise StackError(f"nothing answers at {settings['AWS_ENDPOINT_URL_SQS']}: {NO_STACK}") from None
+
+
+def move(sqs: Any, source: str, target: str) -> int:
+    """Moves messages one by one, because the emulator has no move of its own. Each is in one of the queues at any time.
+
+    Only as many as there are now: a message that is still bad comes back while others are being moved.
+    """
+    answer = sqs.get_queue_attributes(QueueUrl=source, AttributeNames=["ApproximateNumberOfMessages"])
+    waiting = int(answer["Attributes"]["ApproximateNumberOfMessages"])
+    moved = 0
+    while moved < waiting:
+        messages = sqs.receive_message(
+            QueueUrl=source, MaxNumberOfMessages=min(10, waiting - moved), MessageAttributeNames=["All"]
+        ).get("Messages", [])
+        if not messages:
+            break
+        for message in messages:
+            attributes = message.get("MessageAttributes", {})
+            sqs.send_message(QueueUrl=target, MessageBody=message["Body"], MessageAttributes=attributes)
+            sqs.delete_message(QueueUrl=source, ReceiptHandle=message["ReceiptHandle"])
+            moved += 1
+    return moved
+
+
+def redrive_deployment(stack: str, client: Callable[[str], Any] | None = None) -> int:
+    """Has SQS move the dead letters of a deployment and says how many, with the AWS settings of whoever runs this."""
+    try:
+        return _redrive_deployment(stack, client or _client)
+    except (NoCredentialsError, ProfileNotFound) as error:
+        raise StackError(f"no AWS credentials for STACK={stack}: {error}") from error
+    except NoRegionError:
+        raise StackError(f"no AWS region for STACK={stack}: set AWS_REGION or AWS_PROFILE") from None
+    except ClientError as error:
+        said = error.response.get("Error", {})
+        doing = error.operation_name
+        raise StackError(f"AWS refuses {doing} for STACK={stack}: {said.get('Message') or said.get('Code')}") from error
+    except BotoCoreError as error:
+        raise StackError(f"AWS cannot be asked about STACK={stack}: {error}") from error
+
+
+def _client(service: str) -> Any:
+    # boto3 knows the region by another name than every other tool of AWS.
+    region = os.environ.get("AWS_REGION") or None
+    config = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 3})
+    return boto3.client(service, region_name=region, config=config)
+
+
+def _redrive_deployment(stack: str, client: Callable[[str], Any]) -> int:
+    description = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
+    missing = [name for name in OUTPUTS if name not in outputs]
+    if missing:
+        raise StackError(f"the stack {stack} has no output {' and no '.join(missing)}: is it a Ringback of today?")
+    source, target = (outputs[name] for name in OUTPUTS)
+    sqs = client("sqs")
+    # The target is named because SQS only knows the way back of what it moved itself, and replay sent most of these.
+    sqs.start_message_move_task(SourceArn=source, DestinationArn=target)
+    deadline = time.monotonic() + SECONDS_TO_MOVE
+    while True:
+        task = sqs.list_message_move_tasks(SourceArn=source, MaxResults=1)["Results"][0]
+        moved = int(task.get("ApproximateNumberOfMessagesMoved", 0))
+        if task["Status"] == "COMPLETED":
+            return moved
+        if task["Status"] not in ("RUNNING", "CANCELLING"):
+            why = task.get("FailureReason", "SQS does not say why")
+            raise StackError(f"the move ended as {task['Status']} after {moved} messages: {why}")
+        if time.monotonic() > deadline:
+            raise StackError(f"the move goes on without us: {moved} messages after {SECONDS_TO_MOVE} s")
+        time.sleep(SECONDS_BETWEEN_LOOKS)

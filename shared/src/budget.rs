@@ -1,0 +1,72 @@
+//! How long anything may take.
+//!
+//! Tencent takes an answer for lost after 2 s (TR/34354), nobody knows LINE's patience, and a caller hears a ring tone that no phone plays. So a callback
+//! is answered within 2 s, whatever AWS does: what the store does not take in its share goes to the spool in the rest.
+//!
+//! An attempt's share leaves room for another one, because a connection that died while the environment was frozen is only noticed by using it.
+
+use std::time::Duration;
+
+/// Time-outs of one AWS operation.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// To connect.
+    pub connect: Duration,
+    /// For one attempt, connecting included.
+    pub attempt: Duration,
+    /// For all attempts and the pauses between them.
+    pub whole: Duration,
+}
+
+/// To store a record while the vendor waits.
+pub const STORE: Budget = Budget {
+    connect: Duration::from_millis(250),
+    attempt: Duration::from_millis(450),
+    whole: Duration::from_millis(1_100),
+};
+
+/// To spool a record that was not stored.
+pub const SPOOL: Budget = Budget {
+    connect: Duration::from_millis(200),
+    attempt: Duration::from_millis(300),
+    whole: Duration::from_millis(650),
+};
+
+/// To publish a push job.
+pub const PUSH: Budget = Budget {
+    connect: Duration::from_millis(300),
+    attempt: Duration::from_millis(800),
+    whole: Duration::from_millis(1_750),
+};
+
+/// To store a spooled record, or to put it aside: nobody waits.
+pub const REPLAY: Budget = Budget {
+    connect: Duration::from_millis(1_000),
+    attempt: Duration::from_millis(2_000),
+    whole: Duration::from_millis(5_000),
+};
+
+/// Attempts within a budget, the first one included.
+pub const ATTEMPTS: u32 = 4;
+/// The pause before the second attempt; the SDK doubles it each time and shortens it at random.
+pub const FIRST_PAUSE: Duration = Duration::from_millis(40);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn store_and_spool_together_leave_a_vendor_with_2_s_of_patience_an_answer() {
+        let limit = Duration::from_millis(1_800);
+        assert!(STORE.whole + SPOOL.whole <= limit);
+        assert!(PUSH.whole <= limit);
+    }
+
+    #[test]
+    fn every_budget_has_room_for_a_second_attempt() {
+        for budget in [STORE, SPOOL, PUSH, REPLAY] {
+            assert!(budget.connect < budget.attempt);
+            assert!(budget.attempt * 2 + FIRST_PAUSE < budget.whole, "{budget:?}");
+        }
+    }
+}

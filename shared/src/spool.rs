@@ -1,0 +1,207 @@
+//! The spool: where a record waits that DynamoDB did not take.
+//!
+//! A message holds the whole record as it was read, so that `functions/replay` needs nothing else to write what the callback's own function would have
+//! written: the same keys, the same facts, the same time of arrival.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bounds;
+use crate::budget;
+use crate::call::CallFacts;
+use crate::config::{ConfigError, Environment};
+use crate::json::deliverable;
+use crate::model::{Arrival, Moment, Person, SessionId};
+use crate::publish::{PublishError, Topic};
+use crate::record::{Record, Vendor};
+use crate::route::Route;
+
+/// The version of the message's form. A reader refuses what is newer than itself, and the message waits for a newer reader.
+pub const VERSION: u64 = 1;
+
+#[derive(Serialize)]
+struct Written<'a> {
+    version: u64,
+    callback: &'static str,
+    arrived_at: u64,
+    sid: &'a str,
+    what: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    who: Option<&'a Person>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<Moment>,
+    vendor: &'a Vendor,
+    call: &'a CallFacts,
+}
+
+#[derive(Deserialize)]
+struct Read {
+    callback: String,
+    arrived_at: u64,
+    sid: String,
+    what: String,
+    #[serde(default)]
+    who: Option<Person>,
+    #[serde(default)]
+    at: Option<Moment>,
+    vendor: Vendor,
+    call: CallFacts,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    version: u64,
+}
+
+/// Why a message can never become a record, at least not by this version.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// No JSON, or not the JSON of a spooled record.
+    #[error("the message is no spooled record")]
+    NotARecord {
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Written by a newer version than this one.
+    #[error("the message has version {0}, and this is version {VERSION}")]
+    FutureVersion(u64),
+    /// Longer than [`bounds::SPOOL_MESSAGE_BYTES`].
+    #[error("the message is longer than a spooled record can be")]
+    TooLarge,
+    /// Of a callback that this version does not know.
+    #[error("the message is of an unknown callback")]
+    UnknownCallback,
+    /// With a session id or time of arrival that cannot be stored.
+    #[error("the message has no usable session id or time of arrival")]
+    UnusableKey,
+}
+
+impl Unreadable {
+    /// The stable word to filter by.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::NotARecord { .. } => "not_a_record",
+            Self::FutureVersion(_) => "future_version",
+            Self::TooLarge => "too_large",
+            Self::UnknownCallback => "unknown_callback",
+            Self::UnusableKey => "unusable_key",
+        }
+    }
+}
+
+/// A record as a message.
+pub fn write(record: &Record, arrival: Arrival) -> String {
+    let written = Written {
+        version: VERSION,
+        callback: record.route.callback,
+        arrived_at: arrival.milliseconds,
+        sid: record.session.as_str(),
+        what: &record.what,
+        who: record.who.as_ref(),
+        at: record.at,
+        vendor: &record.vendor,
+        call: &record.call,
+    };
+    deliverable(&serde_json::json!(written))
+}
+
+/// A message as a record, with the time when its callback arrived.
+///
+/// # Errors
+/// [`Unreadable`] when it can never become one.
+pub fn read(message: &str) -> Result<(Record, Arrival), Unreadable> {
+    if message.len() > bounds::SPOOL_MESSAGE_BYTES {
+        return Err(Unreadable::TooLarge);
+    }
+    let not_a_record = |source| Unreadable::NotARecord { source };
+    let Envelope { version } = serde_json::from_str(message).map_err(not_a_record)?;
+    if version != VERSION {
+        return Err(Unreadable::FutureVersion(version));
+    }
+    let read: Read = serde_json::from_str(message).map_err(not_a_record)?;
+    let route = Route::of_callback(&read.callback).ok_or(Unreadable::UnknownCallback)?;
+    let session = SessionId::parse(&read.sid).ok_or(Unreadable::UnusableKey)?;
+    let arrival = Arrival::from_milliseconds(read.arrived_at).ok_or(Unreadable::UnusableKey)?;
+    let at = match read.at {
+        Some(at) => Some(Moment::from_seconds_or_milliseconds(at.milliseconds()).ok_or(Unreadable::UnusableKey)?),
+        None => None,
+    };
+    let record = Record { session, route, what: read.what, who: read.who, at, vendor: read.vendor, call: read.call };
+    Ok((record, arrival))
+}
+
+/// Puts a record aside.
+pub trait Spool {
+    /// Hands the record over; once this is `Ok`, it is safe.
+    fn spool(&self, record: &Record, arrival: Arrival) -> impl Future<Output = Result<(), PublishError>>;
+}
+
+/// The spool's topic in SNS, with a queue behind it.
+#[derive(Clone, Debug)]
+pub struct SpoolTopic(Topic);
+
+impl SpoolTopic {
+    /// The topic that `SPOOL_TOPIC_ARN` names.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable.
+    pub fn of(environment: &Environment) -> Result<Self, ConfigError> {
+        Ok(Self(Topic::of(environment, "SPOOL_TOPIC_ARN", budget::SPOOL)?))
+    }
+}
+
+impl Spool for SpoolTopic {
+    async fn spool(&self, record: &Record, arrival: Arrival) -> Result<(), PublishError> {
+        self.0.publish(&write(record, arrival), &[]).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::query::Parameters;
+    use crate::route;
+
+    #[test]
+    fn a_message_past_the_bound_is_too_large() {
+        let message = |bytes: usize| "x".repeat(bytes);
+        assert!(matches!(read(&message(bounds::SPOOL_MESSAGE_BYTES)), Err(Unreadable::NotARecord { .. })));
+        assert!(matches!(read(&message(bounds::SPOOL_MESSAGE_BYTES + 1)), Err(Unreadable::TooLarge)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_record_comes_back_from_the_spool_as_it_was(
+            query in "(\\PC{0,9}=\\PC{0,9}&){0,6}", session in "[!-~]{1,40}", at in 0_u64..9_999_999_999_999, talked: bool,
+        ) {
+            let record = Record {
+                session: SessionId::parse(&session).unwrap(),
+                route: &route::CALL_EVENT,
+                what: "ended".into(),
+                who: Person::known(None, Some("a")),
+                at: Moment::from_seconds_or_milliseconds(at),
+                vendor: Vendor::from_parameters(&Parameters::parse(&query).unwrap(), |_| false),
+                call: CallFacts { talked, ..CallFacts::default() },
+            };
+            let arrival = Arrival { milliseconds: 1_793_600_000_000 };
+            let (read, arrived) = read(&write(&record, arrival)).unwrap();
+            prop_assert_eq!(arrived, arrival);
+            prop_assert_eq!(crate::record::event_key(&read), crate::record::event_key(&record));
+            prop_assert_eq!((read.session, read.what, read.who, read.vendor, read.call), (record.session, record.what, record.who, record.vendor, record.call));
+        }
+
+        #[test]
+        fn any_message_is_read_or_refused_without_panic(message in "\\PC{0,200}") {
+            let _ = read(&message);
+        }
+
+        #[test]
+        fn a_message_near_a_record_is_read_or_refused_without_panic(
+            tail in r#"[\[\]{}":,a-z0-9]{0,80}"#, version in 0_u64..3,
+        ) {
+            let _ = read(&format!(r#"{{"version":{version},{tail}}}"#));
+        }
+    }
+}

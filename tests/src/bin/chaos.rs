@@ -1,0 +1,47 @@
+//! `chaos --callbacks 1000 --out docs/chaos.md`: every fault, and a table of what became of the callbacks. It runs on a local stack:
+//! `python -m local exec -- cargo run --package ringback-tests --bin chaos`. `--only WORD` runs the trials whose row has the word.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use ringback_tests::chaos::{self, Harness, Sending, report};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (mut callbacks, mut out, mut only) = (1_000, None, String::new());
+    for pair in arguments.chunks(2) {
+        match pair {
+            [name, value] if name == "--callbacks" => callbacks = value.parse().expect("a number of callbacks"),
+            [name, value] if name == "--out" => out = Some(value.clone()),
+            [name, value] if name == "--only" => only.clone_from(value),
+            _ => {
+                eprintln!("chaos [--callbacks NUMBER] [--out FILE] [--only WORD]");
+                return ExitCode::from(2);
+            }
+        }
+    }
+    let harness = Harness::new(Sending {
+        // As many as two cores can serve without the faults' time-outs becoming the machine's.
+        instances: vec![
+            ("notify", 3),
+            ("call-event", 4),
+            ("group-call-event", 5),
+            ("agent-call-status", 1),
+            ("tencent-call-event", 6),
+        ],
+        repeats: 6,
+        deadline: Duration::from_secs(300),
+    });
+    let wanted = |trial: &chaos::Trial| {
+        format!("{} {}", report::fault_in_words(*trial), report::place_in_words(*trial)).contains(&only)
+    };
+    let trials: Vec<chaos::Trial> = chaos::all_trials().into_iter().filter(wanted).collect();
+    let rows = harness.run_all(&trials, callbacks);
+    println!("{}", report::table(&rows));
+    if let Some(path) = out {
+        std::fs::write(path, report::page(&rows, &format!("chaos {}", arguments.join(" "))))
+            .expect("the page can be written");
+    }
+    if !rows.is_empty() && rows.iter().all(chaos::Row::is_right) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,300 @@
+//! A proxy between the functions and AWS that does to requests what networks and AWS do on a bad day.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, SockRef, Socket, Type};
+
+/// Longer than any client waits, and an end for every thread.
+const PATIENCE: Duration = Duration::from_secs(30);
+const TURN: Duration = Duration::from_millis(100);
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// Nobody listens; whoever is connected already is cut off.
+    Refuses,
+    /// AWS's own answers to too many requests.
+    Throttles,
+    /// AWS's own answers when something is wrong on its side.
+    Answers500,
+    /// The request is taken and never answered.
+    Hangs,
+    /// The request is carried out, and the connection ends in the middle of the answer.
+    ResetsInMidAnswer,
+    /// All is well and nothing is, in turns of 100 ms.
+    Flaps,
+}
+
+/// Whose errors it answers with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// JSON, the type in `__type`.
+    DynamoDb,
+    /// The query protocol's XML, the type in `Code`.
+    Sns,
+}
+
+/// A running proxy. It keeps its port through all faults.
+pub struct FaultProxy {
+    address: SocketAddr,
+    state: Arc<State>,
+    listening: Mutex<Option<(Arc<AtomicBool>, JoinHandle<()>)>>,
+    // While nobody listens, this holds the port, so that no other program can get it.
+    _port: Socket,
+}
+
+struct State {
+    service: Service,
+    upstream: String,
+    fault: Mutex<(Fault, Instant)>,
+    struck: AtomicU64,
+}
+
+impl Drop for FaultProxy {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl FaultProxy {
+    /// A proxy in front of an address, without a fault.
+    pub fn start(service: Service, upstream: &str) -> Self {
+        let port = socket(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let address = port.local_addr().unwrap().as_socket().unwrap();
+        let fault = Mutex::new((Fault::None, Instant::now()));
+        let state = Arc::new(State { service, upstream: upstream.to_owned(), fault, struck: AtomicU64::new(0) });
+        let proxy = Self { address, state, listening: Mutex::new(None), _port: port };
+        proxy.open();
+        proxy
+    }
+
+    /// Where to send requests.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// From now on this goes wrong.
+    pub fn set(&self, fault: Fault) {
+        *self.state.fault.lock().unwrap() = (fault, Instant::now());
+        if fault == Fault::Refuses { self.close() } else { self.open() }
+    }
+
+    /// How many requests and connections a fault has struck. Those that nobody listened to are not among them.
+    pub fn struck(&self) -> u64 {
+        self.state.struck.load(Ordering::Relaxed)
+    }
+
+    fn open(&self) {
+        let mut listening = self.listening.lock().unwrap();
+        if listening.is_some() {
+            return;
+        }
+        let socket = socket(self.address);
+        socket.listen(1024).unwrap();
+        let listener = TcpListener::from(socket);
+        let state = Arc::clone(&self.state);
+        let closing = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&closing);
+        let thread = std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                if told.load(Ordering::SeqCst) {
+                    return;
+                }
+                let Ok(connection) = connection else { continue };
+                let state = Arc::clone(&state);
+                std::thread::spawn(move || state.serve(connection));
+            }
+        });
+        *listening = Some((closing, thread));
+    }
+
+    fn close(&self) {
+        if let Some((closing, thread)) = self.listening.lock().unwrap().take() {
+            closing.store(true, Ordering::SeqCst);
+            let _ = TcpStream::connect(self.address);
+            let _ = thread.join();
+        }
+    }
+}
+
+fn socket(address: SocketAddr) -> Socket {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    socket.bind(&address.into()).unwrap();
+    socket
+}
+
+impl State {
+    fn fault(&self) -> Fault {
+        let (fault, since) = *self.fault.lock().unwrap();
+        match fault {
+            Fault::Flaps if (since.elapsed().as_millis() / TURN.as_millis()).is_multiple_of(2) => Fault::None,
+            Fault::Flaps => Fault::Refuses,
+            other => other,
+        }
+    }
+
+    fn serve(&self, mut connection: TcpStream) {
+        let _ = connection.set_nodelay(true);
+        loop {
+            // A new connection is struck before its request, an old one with it.
+            if self.fault() == Fault::Refuses {
+                return self.reset(connection);
+            }
+            let Some(request) = read_message(&mut connection) else { return };
+            let fault = self.fault();
+            let number = if fault == Fault::None { 0 } else { self.struck.fetch_add(1, Ordering::Relaxed) };
+            let answer = match fault {
+                Fault::None => self.forward(&request),
+                Fault::Throttles => Some(self.throttling(number)),
+                Fault::Answers500 => Some(self.failing(number)),
+                Fault::Hangs => return self.hang(connection),
+                Fault::ResetsInMidAnswer => {
+                    if let Some(answer) = self.forward(&request) {
+                        // In the middle of the head, or with a whole head and one byte less than it promises.
+                        let sent = if number.is_multiple_of(2) { answer.len() / 2 } else { answer.len() - 1 };
+                        let _ = connection.write_all(&answer[..sent]);
+                        std::thread::sleep(Duration::from_millis(3));
+                    }
+                    return reset(connection);
+                }
+                Fault::Refuses | Fault::Flaps => return reset(connection),
+            };
+            match answer {
+                Some(answer) if connection.write_all(&answer).is_ok() => {}
+                _ => return,
+            }
+        }
+    }
+
+    fn reset(&self, connection: TcpStream) {
+        self.struck.fetch_add(1, Ordering::Relaxed);
+        reset(connection);
+    }
+
+    /// Until the client gives up or the fault is over.
+    fn hang(&self, mut connection: TcpStream) {
+        let _ = connection.set_read_timeout(Some(TURN));
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE && self.fault() == Fault::Hangs {
+            match connection.read(&mut [0; 64]) {
+                Ok(0) => return,
+                Err(error) if !is_timeout(&error) => return,
+                _ => {}
+            }
+        }
+    }
+
+    fn forward(&self, request: &[u8]) -> Option<Vec<u8>> {
+        let mut upstream = TcpStream::connect(&self.upstream).ok()?;
+        let _ = upstream.set_nodelay(true);
+        upstream.write_all(request).ok()?;
+        let answer = read_message(&mut upstream);
+        let _ = upstream.shutdown(Shutdown::Both);
+        answer
+    }
+
+    fn throttling(&self, number: u64) -> Vec<u8> {
+        match (self.service, number.is_multiple_of(2)) {
+            (Service::DynamoDb, true) => dynamodb_error(
+                "400 Bad Request",
+                "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",
+                "The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning level \
+                 with the UpdateTable API.",
+            ),
+            (Service::DynamoDb, false) => dynamodb_error(
+                "400 Bad Request",
+                "com.amazonaws.dynamodb.v20120810#ThrottlingException",
+                "Throughput exceeds the current capacity of your table or index.",
+            ),
+            (Service::Sns, true) => sns_error("400 Bad Request", "Sender", "Throttling", "Rate exceeded"),
+            (Service::Sns, false) => sns_error("429 Too Many Requests", "Sender", "Throttled", "Rate exceeded"),
+        }
+    }
+
+    fn failing(&self, number: u64) -> Vec<u8> {
+        match (self.service, number.is_multiple_of(2)) {
+            (Service::DynamoDb, true) => dynamodb_error(
+                "500 Internal Server Error",
+                "com.amazonaws.dynamodb.v20120810#InternalServerError",
+                "Internal server error",
+            ),
+            (Service::Sns, true) => {
+                sns_error("500 Internal Server Error", "Receiver", "InternalError", "Internal error")
+            }
+            // What a load balancer says that is not AWS's API at all.
+            (_, false) => http("500 Internal Server Error", "text/html", "<html><body>500</body></html>"),
+        }
+    }
+}
+
+fn dynamodb_error(status: &str, kind: &str, message: &str) -> Vec<u8> {
+    let body = serde_json::json!({ "__type": kind, "message": message }).to_string();
+    http(status, "application/x-amz-json-1.0", &body)
+}
+
+fn sns_error(status: &str, side: &str, code: &str, message: &str) -> Vec<u8> {
+    let body = format!(
+        "<ErrorResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">\n  <Error>\n    <Type>{side}</Type>\n    <Code>{code}</Code>\n    \
+         <Message>{message}</Message>\n  </Error>\n  <RequestId>2f7a1b1e-0000-5000-8000-000000000000</RequestId>\n</ErrorResponse>\n"
+    );
+    http(status, "text/xml", &body)
+}
+
+fn http(status: &str, content_type: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\nx-amzn-requestid: 2f7a1b1e-0000-5000-8000-000000000000\r\ncontent-type: {content_type}\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
+/// Ends a connection with RST instead of FIN.
+fn reset(connection: TcpStream) {
+    let _ = SockRef::from(&connection).set_linger(Some(Duration::ZERO));
+}
+
+fn is_timeout(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
+}
+
+/// One request or response as it stands; `None` at the connection's end.
+fn read_message(connection: &mut TcpStream) -> Option<Vec<u8>> {
+    connection.set_read_timeout(Some(PATIENCE)).ok()?;
+    let mut message = Vec::with_capacity(4096);
+    let mut more = |message: &mut Vec<u8>| {
+        let mut buffer = [0; 8192];
+        let count = connection.read(&mut buffer).ok().filter(|count| *count > 0)?;
+        message.extend_from_slice(&buffer[..count]);
+        Some(())
+    };
+    let head = loop {
+        if let Some(end) = message.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end + 4;
+        }
+        more(&mut message)?;
+    };
+    let lines = String::from_utf8_lossy(&message[..head]).to_ascii_lowercase();
+    let header = |name: &str| {
+        lines.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim).map(str::to_owned))
+    };
+    if header("transfer-encoding").is_some_and(|value| value.contains("chunked")) {
+        while !message[head..].ends_with(b"0\r\n\r\n") {
+            more(&mut message)?;
+        }
+    } else {
+        let length: usize = header("content-length").map_or(Some(0), |length| length.parse().ok())?;
+        while message.len() < head + length {
+            more(&mut message)?;
+        }
+    }
+    Some(message)
+}
