@@ -1,6 +1,6 @@
 # Everything that a person runs. `make` alone lists it.
 
-FUNCTIONS := notify call-event group-call-event agent-call-status tencent-call-event
+FUNCTIONS := notify call-event group-call-event agent-call-status tencent-call-event replay
 PACKAGES := $(addprefix --package ,$(FUNCTIONS))
 VENV := .local/venv
 CHECKS := .local/checks
@@ -10,7 +10,7 @@ CARGO_LAMBDA := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo lambda
 PROFILE ?= quick
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build check fmt clean
+.PHONY: help run test build check token replay chaos fuzz fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,11 +27,21 @@ test: $(VENV)/ready ## run all tests: units, handlers, and the built functions a
 build: $(VENV)/ready ## build target/lambda/<function>/bootstrap (PROFILE=release for a deployment)
 	$(CARGO_LAMBDA) build --locked --profile $(PROFILE) $(PACKAGES)
 
-check: $(CHECKS)/ready ## formatting, lints, the template, unused dependencies
+check: $(CHECKS)/ready ## formatting, lints, the template, unused dependencies, licences and bans
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(CHECKS)/bin/sam validate --lint --template template.yaml
 	$(CHECKS)/bin/cargo-machete
+	PATH="$(CURDIR)/$(CHECKS)/bin:$$PATH" cargo deny --locked check --deny warnings --hide-inclusion-graph licenses bans sources
+
+token: ## make a token: the secret in your URLs, its digest and the URLs (API_URL=https://... for whole ones)
+	@python3 local/make_token.py
+
+replay: $(VENV)/ready ## send dead letters through the spool again: of `make run`, or with STACK=name of a deployment
+	@$(VENV)/bin/python -m local replay
+
+chaos: $(VENV)/ready ## run the functions against an AWS that refuses, throttles, hangs and resets; writes docs/chaos.md (about a quarter of an hour)
+	$(VENV)/bin/python -m local exec -- cargo run --locked --package ringback-tests --bin chaos -- --callbacks 1000 --out docs/chaos.md
 
 fmt: ## format the code
 	cargo fmt --all
@@ -44,8 +54,9 @@ $(VENV)/ready: local/requirements.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
-$(CHECKS)/ready: .ci/requirements.txt
+$(CHECKS)/ready: .ci/requirements.txt Makefile
 	python3 -m venv --clear $(CHECKS)
-	$(CHECKS)/bin/pip install --quiet --disable-pip-version-check --requirement $<
-	cargo install --quiet --locked --root $(CHECKS) cargo-machete@0.9.2
+	$(CHECKS)/bin/pip install --quiet --disable-pip-version-check --requirement .ci/requirements.txt
+	cargo install --quiet --locked --debug --root $(CHECKS) cargo-machete@0.9.2
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root $(CHECKS) cargo-deny@0.20.2
 	@touch $@
