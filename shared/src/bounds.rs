@@ -19,8 +19,10 @@ pub const JSON_DEPTH: usize = 16;
 pub const SESSION_ID_BYTES: usize = 256;
 /// Bytes of a message of the spool. SNS takes no larger one, so that what is longer was not written by these functions.
 pub const SPOOL_MESSAGE_BYTES: usize = 262_144;
-/// Bytes of one text in a Tencent body (a user id, a room id, a code) that is taken into the call item. A longer one stays in the event item only, so
-/// that no sequence of callbacks can make a call item outgrow DynamoDB's 400 KB.
-pub const TEXT_BYTES: usize = 512;
+/// Bytes of one text in a call item: an id, a code. A longer one stays in the event item only, so that no sequence of callbacks can make a call item outgrow
+/// DynamoDB's 400 KB. LINE's ids have at most 64, Tencent's 32.
+pub const TEXT_BYTES: usize = 256;
+/// Bytes of app data in a call item, for the same reason. LINE's SDK takes at most 4,095.
+pub const APP_DATA_BYTES: usize = 4_096;
 /// People kept in one call item, for the same reason.
 pub const PEOPLE: usize = 256;

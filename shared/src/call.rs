@@ -13,6 +13,11 @@ use serde::{Deserialize, Serialize};
 use crate::bounds;
 use crate::model::{Kind, Media, Moment, Outcome, Person, Personal, ReleaseCode, Releaser, Room, Status};
 
+/// Text that a call item can hold: no longer than [`bounds::TEXT_BYTES`], and without control characters, which become six times as long when facts are stored.
+pub fn keepable(text: &str) -> Option<&str> {
+    (text.len() <= bounds::TEXT_BYTES && !text.chars().any(char::is_control)).then_some(text)
+}
+
 /// How good a statement's source is. A better source beats a newer one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Source {
@@ -409,6 +414,14 @@ mod tests {
             let view = a.view();
             prop_assert_eq!(view.outcome == Some(Outcome::Answered), talk && view.status == Status::Ended);
         }
+    }
+
+    #[test]
+    fn text_is_kept_up_to_the_bound_and_without_control_characters() {
+        let text = |bytes| "x".repeat(bytes);
+        assert!(keepable(&text(bounds::TEXT_BYTES)).is_some());
+        assert_eq!(keepable(&text(bounds::TEXT_BYTES + 1)), None);
+        assert_eq!(keepable("a\u{1}"), None);
     }
 
     #[test]

@@ -86,6 +86,11 @@ impl Moment {
     /// Reads a time that may count seconds or milliseconds, as both vendors mix them. 0 means "did not happen".
     pub fn from_seconds_or_milliseconds(number: u64) -> Option<Self> {
         let milliseconds = if number < Self::FIRST_MILLISECONDS { number.checked_mul(1_000)? } else { number };
+        Self::from_milliseconds(milliseconds)
+    }
+
+    /// Reads a time that was written down in milliseconds.
+    pub fn from_milliseconds(milliseconds: u64) -> Option<Self> {
         (1..=Self::LAST).contains(&milliseconds).then_some(Self(milliseconds))
     }
 

@@ -136,7 +136,8 @@ impl<S: PutEvent + PutCall> Records<S> {
     /// Joins the callback's facts into the call item. Each round that is lost was won by another writer, so that many writers always get on;
     /// the budget bounds the rounds.
     async fn move_call_forward(&self, record: &Record, arrival: Arrival) -> Result<(), StoreError> {
-        let mut facts = record.call.clone();
+        // Joined with nothing, facts are within their bounds, as they will be whenever they are joined again.
+        let mut facts = CallFacts::default().join(record.call.clone());
         let mut expected: Option<String> = None;
         for round in 0.. {
             let item = record::call_item(record, &facts, arrival, self.retention);

@@ -67,3 +67,45 @@ fn events_of_the_same_second_are_ordered_by_what_they_say() {
         assert_eq!((&call["status"], &call["outcome"]), (&json!("ended"), &json!("answered")), "{order:?}");
     }
 }
+
+#[test]
+fn a_crowd_beyond_the_bound_is_the_same_crowd_when_it_is_told_again() {
+    let users: Vec<Value> = (0..300).map(|number| json!({ "User_Account": format!("{number:03}") })).collect();
+    let body =
+        json!({ "CallInfo": { "CallId": "c" }, "UserList": users, "EventTime": 1_793_600_000_000_u64 }).to_string();
+    let path = format!("/{}/tencent/call_event", testing::TOKEN);
+    let table = MemoryTable::default();
+    let recorder = recorder(&table, DeadTopic);
+    let tell = || {
+        testing::send(&recorder, "POST", &path, "sdkappid=8888888&CallbackCommand=Call.CallbackAfterStartCall", &body)
+    };
+    tell();
+    let once = table.call();
+    tell();
+    assert_eq!(table.call(), once);
+    assert_eq!(once["callees"].as_array().unwrap().len(), 256);
+}
+
+#[test]
+fn no_ids_however_odd_make_a_call_item_outgrow_dynamodb() {
+    let path = format!("/{}/tencent/call_event", testing::TOKEN);
+    let table = MemoryTable::default();
+    let recorder = recorder(&table, DeadTopic);
+    for odd in ["\u{1}", "\"", "\\", "é"] {
+        for batch in 0..4 {
+            let users: Vec<Value> = (0..64)
+                .map(|number| json!({ "User_Account": format!("{batch}-{number}-{}", odd.repeat(120)) }))
+                .collect();
+            let body = json!({ "CallInfo": { "CallId": "c" }, "UserList": users }).to_string();
+            testing::send(
+                &recorder,
+                "POST",
+                &path,
+                "sdkappid=8888888&CallbackCommand=Call.CallbackAfterStartCall",
+                &body,
+            );
+        }
+    }
+    let bytes = table.call().to_string().len();
+    assert!((50_000..400_000).contains(&bytes), "{bytes}");
+}

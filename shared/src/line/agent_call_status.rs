@@ -21,7 +21,7 @@ pub fn read(request: &Verified) -> Result<Record, Refusal> {
     let result = parameters.text("result").unwrap_or_default();
     let failed = result.eq_ignore_ascii_case("FAIL");
     // The page prints the word None on success.
-    let fail_reason = parameters.text("fail_reason").filter(|reason| *reason != "None");
+    let fail_reason = line::word(parameters, "fail_reason").filter(|reason| *reason != "None");
     let fail_reason =
         fail_reason.map(|reason| Claim::new(Source::Stated, None, ReleaseCode::Word(Personal::new(reason))));
     let call = CallFacts {

@@ -20,7 +20,7 @@ pub fn read(request: &Verified) -> Result<Record, Refusal> {
     let at = line::moment(parameters, "ts").or_else(|| line::latest_time(parameters));
     // The 2020 sample spells `mediaType`, its table and the field `media_type`.
     let media = parameters.text("media_type").or_else(|| parameters.text("mediaType"));
-    let room = Room::known(parameters.text("svc_id"), parameters.text("id"));
+    let room = Room::known(line::word(parameters, "svc_id"), line::word(parameters, "id"));
     let call = CallFacts {
         kind: Some(Claim::new(Source::Stated, at, Kind::Group)),
         media: line::stated(at, line::media(media)),

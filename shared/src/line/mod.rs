@@ -10,7 +10,8 @@ pub mod release_reason;
 
 use std::collections::BTreeMap;
 
-use crate::call::{CallFacts, Claim, Source};
+use crate::bounds;
+use crate::call::{CallFacts, Claim, Source, keepable};
 use crate::model::{Media, Moment, Person, Personal, ReleaseCode, SessionId};
 use crate::query::Parameters;
 use crate::record::Vendor;
@@ -40,8 +41,13 @@ fn moment(parameters: &Parameters, name: &str) -> Option<Moment> {
     number(parameters, name).and_then(Moment::from_seconds_or_milliseconds)
 }
 
+/// Text that a call item can hold.
+fn word<'a>(parameters: &'a Parameters, name: &str) -> Option<&'a str> {
+    parameters.text(name).and_then(keepable)
+}
+
 fn person(parameters: &Parameters, service: &str, user: &str) -> Option<Person> {
-    Person::known(parameters.text(service), parameters.text(user))
+    Person::known(word(parameters, service), word(parameters, user))
 }
 
 /// `A` and `V`, as in `type` and `media_type`.
@@ -55,7 +61,8 @@ fn media(letter: Option<&str>) -> Option<Media> {
 
 /// `app_svr_data` carries the same data as the deprecated `stid`; the newer name is preferred.
 fn app_data(parameters: &Parameters) -> Option<Personal> {
-    parameters.text("app_svr_data").or_else(|| parameters.text("stid")).map(Personal::new)
+    let sent = parameters.text("app_svr_data").or_else(|| parameters.text("stid"));
+    sent.filter(|data| data.len() <= bounds::APP_DATA_BYTES).map(Personal::new)
 }
 
 /// The codes that came, each family under its own name: 1001 to 1003 mean different things in two of them.
@@ -63,7 +70,8 @@ fn reason(parameters: &Parameters, at: Option<Moment>) -> BTreeMap<String, Claim
     const INTEGERS: [&str; 5] = ["disconnect_reason", "releaser_type", "terminate", "call_end_reason", "rel_code"];
     const WORDS: [&str; 3] = ["rel_code_str", "releaser", "user_rel_code"];
     let integers = INTEGERS.iter().filter_map(|name| Some((*name, ReleaseCode::Number(number(parameters, name)?))));
-    let words = WORDS.iter().filter_map(|name| Some((*name, ReleaseCode::Word(Personal::new(parameters.text(name)?)))));
+    let words =
+        WORDS.iter().filter_map(|name| Some((*name, ReleaseCode::Word(Personal::new(word(parameters, name)?)))));
     integers.chain(words).map(|(name, code)| (name.to_owned(), Claim::new(Source::Stated, at, code))).collect()
 }
 

@@ -37,8 +37,8 @@ impl Notify {
         let call_type = parameters.text("type");
         Ok(Self {
             session: line::session(parameters)?,
-            caller: line::person(parameters, "from_service_id", "from_user_id"),
-            callee: line::person(parameters, "to_service_id", "to_user_id"),
+            caller: Person::known(parameters.text("from_service_id"), parameters.text("from_user_id")),
+            callee: Person::known(parameters.text("to_service_id"), parameters.text("to_user_id")),
             call_type: call_type.map(str::to_owned),
             media: line::media(call_type),
             cc_param: cc_param(request)?,

@@ -6,7 +6,7 @@ use crate::call::{CallFacts, Claim, Part, Source};
 use crate::json::Json;
 use crate::model::{Kind, Moment, Outcome, Person, Status};
 use crate::tencent::words::{self, Action};
-use crate::tencent::{Callback, Story};
+use crate::tencent::{Callback, Story, word};
 
 /// Whether a callback belongs to this generation.
 pub(super) fn speaks_it(callback: &Callback<'_>) -> bool {
@@ -65,7 +65,7 @@ fn members_changed(mut call: CallFacts, callback: &Callback<'_>, changed: &[Json
     }
     call.reached = Some(Status::Ringing);
     for user in changed {
-        let action = user.member("ActionType").and_then(Json::scalar).map_or(Action::Unknown, words::action);
+        let action = user.member("ActionType").and_then(word).map_or(Action::Unknown, words::action);
         let Some(account) = account(user) else { continue };
         let part = call.people.entry(account).or_default();
         part.callee |= !matches!(action, Action::Leaves | Action::Unknown);
@@ -96,7 +96,7 @@ fn ended(mut call: CallFacts, callback: &Callback<'_>) -> CallFacts {
         .filter(|_| caller.is_some())
         .map(|caller| Claim::new(Source::Stated, None, caller));
     for callee in callback.member("CalleeList_Account").map(Json::items).unwrap_or_default() {
-        if let Some(account) = callee.scalar() {
+        if let Some(account) = word(callee) {
             call.people.insert(account.to_owned(), Part { callee: true, ..Part::default() });
         }
     }
@@ -116,11 +116,11 @@ fn users<'a>(callback: &Callback<'a>) -> impl Iterator<Item = &'a Json> {
 
 /// `Status` in a user list: `Calling` is in the call, `Waiting` has not answered.
 fn waits(user: &Json) -> bool {
-    user.member("Status").and_then(Json::scalar).is_none_or(|status| words::plain(status) != "calling")
+    user.member("Status").and_then(word).is_none_or(|status| words::plain(status) != "calling")
 }
 
 fn account(user: &Json) -> Option<String> {
-    user.member("User_Account").or(Some(user)).and_then(Json::scalar).map(str::to_owned)
+    user.member("User_Account").or(Some(user)).and_then(word).map(str::to_owned)
 }
 
 fn caller_of(call: &CallFacts) -> Option<String> {

@@ -9,7 +9,7 @@ pub mod older;
 pub mod words;
 
 use crate::access::Verified;
-use crate::call::{CallFacts, Claim, Source};
+use crate::call::{CallFacts, Claim, Source, keepable};
 use crate::json::Json;
 use crate::model::{Media, Moment, Personal, ReleaseCode, Room, SessionId};
 use crate::query::Parameters;
@@ -45,7 +45,7 @@ impl<'a> Callback<'a> {
     }
 
     fn text(&self, name: &str) -> Option<&'a str> {
-        self.member(name).and_then(Json::scalar)
+        self.member(name).and_then(word)
     }
 
     fn moment(&self, name: &str) -> Option<Moment> {
@@ -80,6 +80,11 @@ impl<'a> Callback<'a> {
     }
 }
 
+/// A string or a number that a call item can hold.
+fn word(json: &Json) -> Option<&str> {
+    json.scalar().and_then(keepable)
+}
+
 /// Reads a callback. `None` when it is no call callback: the console's URL check, or another product's event.
 ///
 /// # Errors
@@ -95,7 +100,11 @@ pub fn read(request: &Verified) -> Result<Option<Record>, Refusal> {
         let lost = !body.members().is_empty() && is_call_callback(command, &body);
         return if lost { Err(Refusal::MissingField("CallId")) } else { Ok(None) };
     };
-    let app = parameters.values(route::TENCENT_CALL_EVENT.names_a_service).flatten().find(|app| !app.is_empty());
+    let app = parameters
+        .values(route::TENCENT_CALL_EVENT.names_a_service)
+        .flatten()
+        .filter_map(keepable)
+        .find(|app| !app.is_empty());
     let callback = Callback { command, app, body: &body };
     let story = if current::speaks_it(&callback) { current::read(&callback) } else { older::read(&callback) };
     Ok(Some(Record {
