@@ -5,7 +5,9 @@
 //! of the way of the others.
 
 use futures_util::future::join_all;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 use crate::budget;
 use crate::config::{ConfigError, Environment};
@@ -15,11 +17,25 @@ use crate::spool;
 use crate::store::{Kept, PutCall, PutEvent, Records, RecordsTable};
 
 /// A batch of messages, as Lambda hands them over from SQS. An event that is none fails as a whole: Lambda would delete the messages of a batch that succeeds.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub struct Batch {
     /// The messages.
-    #[serde(rename = "Records")]
     pub messages: Vec<Message>,
+}
+
+impl<'de> Deserialize<'de> for Batch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Event {
+            #[serde(rename = "Records")]
+            records: Vec<Message>,
+        }
+        let event = Box::<RawValue>::deserialize(deserializer)?;
+        // serde's own words would quote what was sent, and the runtime prints them.
+        let event: Event =
+            serde_json::from_str(event.get()).map_err(|_| D::Error::custom("no batch of SQS messages"))?;
+        Ok(Self { messages: event.records })
+    }
 }
 
 /// A message of the spool's queue.
