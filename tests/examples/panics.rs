@@ -1,0 +1,35 @@
+//! A function that panics with what was sent, since none of the real ones can be made to: a test looks at what becomes of the panic.
+#![allow(clippy::panic)]
+
+use std::process::ExitCode;
+
+use ringback::access::{Gate, Unverified};
+use ringback::handler::Handler;
+use ringback::model::Arrival;
+use ringback::outcome::Handled;
+use ringback::{function, route};
+
+struct Panicking {
+    gate: Gate,
+}
+
+impl Handler for Panicking {
+    fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    async fn handle(&self, request: Unverified, arrival: Arrival) -> Handled {
+        match self.gate.admit(request, arrival) {
+            Ok(verified) => {
+                let sent: Vec<(&str, &str)> = verified.parameters().verbatim().collect();
+                panic!("{sent:?}")
+            }
+            Err(refusal) => refusal.into(),
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    function::run(|environment| Ok(Panicking { gate: environment.gate(&route::NOTIFY)? })).await
+}

@@ -1,0 +1,407 @@
+//! Nothing that was sent is in anything that a function prints, however talkative it is made: not on stdout, not on stderr, not when AWS fails, and not in a
+//! panic. The session id is the exception, and what the functions print is otherwise their own words.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use ringback::testing::{self, TOKEN};
+use ringback_tests::control_plane::{Function, Reply};
+use ringback_tests::stack::variable;
+use serde_json::{Value, json};
+
+const FUNCTIONS: [&str; 6] =
+    ["notify", "call-event", "group-call-event", "agent-call-status", "tencent-call-event", "replay"];
+/// Shorter values turn up in our own words by chance.
+const SHORTEST: usize = 5;
+const SECRETS: [(&str, &str); 2] =
+    [("AWS_SECRET_ACCESS_KEY", "planted-secret-access-key"), ("AWS_SESSION_TOKEN", "planted-session-token")];
+const SIGNING_TOKEN: &str = "planted-signing-token";
+/// What may be sent and is a word of ours as well.
+const HARMLESS: [&str; 9] = [
+    "notify",
+    "notify_cb",
+    "call_event",
+    "gcall_event",
+    "group_call_event",
+    "agent_call_status",
+    "tencent",
+    "tencent_call_event",
+    "callback",
+];
+
+/// A function's environment on the running stack, with every crate told to say all it can.
+fn variables(endpoint: Option<&str>) -> Vec<(&'static str, String)> {
+    let from_stack = [
+        "CALLBACK_TOKEN_SHA256",
+        "LINE_SERVICE_IDS",
+        "TENCENT_SDK_APP_IDS",
+        "RECORDS_TABLE",
+        "RETENTION_DAYS",
+        "PUSH_JOBS_TOPIC_ARN",
+        "SPOOL_TOPIC_ARN",
+        "DEAD_LETTERS_TOPIC_ARN",
+        "AWS_REGION",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_ENDPOINT_URL_DYNAMODB",
+        "AWS_ENDPOINT_URL_SNS",
+    ];
+    let mut variables: Vec<_> = from_stack.map(|name| (name, variable(name))).to_vec();
+    if let Some(endpoint) = endpoint {
+        variables.retain(|(name, _)| !name.starts_with("AWS_ENDPOINT_URL"));
+        variables.push(("AWS_ENDPOINT_URL", endpoint.to_owned()));
+    }
+    variables.extend(SECRETS.map(|(name, value)| (name, value.to_owned())));
+    let talkative = [
+        ("AWS_LAMBDA_LOG_LEVEL", "TRACE"),
+        ("RUST_LOG", "trace"),
+        ("RUST_BACKTRACE", "full"),
+        ("RUST_LIB_BACKTRACE", "full"),
+    ];
+    variables.extend(talkative.map(|(name, value)| (name, value.to_owned())));
+    variables
+}
+
+/// Plays events through a built function and returns all that it printed.
+fn said(function: &str, variables: &[(&'static str, String)], events: &[String]) -> String {
+    let path = |stream: &str| {
+        let unique = format!("{}-{:016x}-{stream}", function.replace('/', "-"), fastrand::u64(..));
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique)
+    };
+    let paths = [path("stdout"), path("stderr")];
+    let [output, error] = paths.clone().map(|path| Stdio::from(File::create(path).unwrap()));
+    let borrowed: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut running = Function::start_saying(function, &borrowed, output, error);
+    for event in events {
+        let handed = running.hand_over(event);
+        let reply = running.reply(handed, Duration::from_secs(20));
+        assert!(!matches!(reply, Reply::Nothing), "{function} did not answer");
+    }
+    running.kill();
+    paths
+        .map(|path| {
+            let said = std::fs::read(&path).unwrap();
+            std::fs::remove_file(path).unwrap();
+            String::from_utf8_lossy(&said).into_owned()
+        })
+        .concat()
+}
+
+/// The same by several processes side by side: when AWS does not answer, each event takes its time.
+fn said_by_several(
+    function: &str,
+    variables: &[(&'static str, String)],
+    events: &[String],
+    processes: usize,
+) -> String {
+    let share = events.len().div_ceil(processes).max(1);
+    thread::scope(|scope| {
+        let running: Vec<_> =
+            events.chunks(share).map(|events| scope.spawn(|| said(function, variables, events))).collect();
+        running.into_iter().map(|running| running.join().unwrap()).collect()
+    })
+}
+
+/// Every text in an event that came from outside: path, query, headers, address, body. Session ids may be printed.
+fn sent(event: &Value) -> BTreeSet<String> {
+    let mut texts = BTreeSet::new();
+    for record in event["Records"].as_array().into_iter().flatten() {
+        body(record["body"].as_str().unwrap_or_default(), &mut texts);
+    }
+    texts.extend(event["rawPath"].as_str().unwrap_or_default().split('/').map(str::to_owned));
+    for piece in event["rawQueryString"].as_str().unwrap_or_default().split('&') {
+        let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+        if name != "sid" {
+            let decoded = percent_decoded(value);
+            texts.extend([value.to_owned(), decoded.replace(' ', "+"), decoded]);
+        }
+    }
+    let http = &event["requestContext"]["http"];
+    texts.extend(http["sourceIp"].as_str().map(str::to_owned));
+    texts.extend(event["headers"]["x-forwarded-for"].as_str().map(str::to_owned));
+    body(event["body"].as_str().unwrap_or_default(), &mut texts);
+    texts.retain(|text| text.len() >= SHORTEST && !HARMLESS.contains(&text.as_str()));
+    texts
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let escaped = tail.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        match escaped.filter(|_| *first == b'%') {
+            Some(byte) => (bytes.push(byte), rest = &tail[2..]),
+            None => (bytes.push(*first), rest = tail),
+        };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The texts of a body; the whole of it when it is no JSON.
+fn body(text: &str, texts: &mut BTreeSet<String>) {
+    match serde_json::from_str(text) {
+        Ok(value) => values(&value, texts),
+        Err(_) => texts.extend([text.to_owned()]),
+    }
+}
+
+fn values(value: &Value, texts: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) => texts.extend([text.clone()]),
+        Value::Array(items) => items.iter().for_each(|item| values(item, texts)),
+        Value::Object(members) => {
+            let others =
+                members.iter().filter(|(name, _)| !["CallId", "sid"].iter().any(|id| name.eq_ignore_ascii_case(id)));
+            others.for_each(|(_, value)| values(value, texts));
+        }
+        Value::Number(number) => texts.extend([number.to_string()]),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// What a function printed without what it may print: times, durations, session ids. As it stands, and with the escapes of its JSON undone.
+fn without_what_is_allowed(said: &str) -> String {
+    let mut left = String::new();
+    for line in said.lines() {
+        match serde_json::from_str(line) {
+            Ok(Value::Object(mut fields)) => {
+                for allowed in ["timestamp", "latency_ms", "sid"] {
+                    fields.remove(allowed);
+                }
+                let texts: Vec<&str> = fields.values().filter_map(Value::as_str).collect();
+                left += &format!("{}\n{}\n", Value::Object(fields.clone()), texts.join("\n"));
+            }
+            _ => left += &format!("{line}\n"),
+        }
+    }
+    left
+}
+
+fn leaks(said: &str, sought: &BTreeSet<String>) -> Vec<String> {
+    let said = without_what_is_allowed(said);
+    let secrets = SECRETS.map(|(_, value)| value).into_iter().chain([SIGNING_TOKEN]).map(str::to_owned);
+    sought.iter().cloned().chain(secrets).filter(|text| said.contains(text.as_str())).collect()
+}
+
+fn gateway(method: &str, path: &str, query: &str, body: &str) -> Value {
+    json!({
+        "version": "2.0", "rawPath": format!("/planted-stage/{TOKEN}{path}"), "rawQueryString": query, "body": body,
+        "headers": { "x-forwarded-for": "2001:db8::5ec:4e71, 203.0.113.201" },
+        "requestContext": { "http": { "method": method, "sourceIp": "2001:db8::5ec:4e72" } },
+    })
+}
+
+/// Events in which every field holds a value that cannot be mistaken for anything else: accepted, refused late, refused early, and cut off.
+fn planted(function: &str) -> Vec<Value> {
+    const LINE: &str = "param=planted-param%2B%2F==&cc_param=planted-cc-param&from_user_id=planted-from-user&to_user_id=planted-to-user\
+         &user_id=planted-user&id=planted-room&host_id=planted-host&stid=planted-stid&app_svr_data=planted-app-data\
+         &display_name=planted%20display%20name&srcip=203.0.113.202&dstip=203.0.113.203&client_address=203.0.113.204\
+         &releaser=planted-releaser&rel_code_str=planted-rel-code&user_rel_code=planted-user-code&result=planted-result\
+         &fail_reason=planted-fail-reason&type=planted-type&sc=planted-sc&msc=planted-msc&planted-name=x&ts=planted-time";
+    let services = "from_service_id=planetkit&to_service_id=planetkit";
+    let line = |path: &str| {
+        let sid = format!("silence-{:016x}", fastrand::u64(..));
+        vec![
+            gateway("GET", path, &format!("sid={sid}&{services}&{LINE}"), "planted-body"),
+            gateway("GET", path, &format!("sid={sid}&from_service_id=planted-service&{LINE}"), ""),
+            gateway("GET", path, &format!("{services}&{LINE}"), ""),
+            gateway("GET", path, &format!("sid=%ff&{services}&{LINE}"), ""),
+            gateway("POST", path, LINE, ""),
+            gateway("GET", "planted-token/line/nothing", LINE, ""),
+        ]
+    };
+    let tencent = || {
+        let query = |rest: &str| {
+            format!(
+                "clientip=203.0.113.205&optplatform=planted-platform&Sign=planted-sign&RequestTime=1793600000&{rest}"
+            )
+        };
+        let ours = |command: &str| query(&format!("SdkAppid=1400000001&CallbackCommand={command}"));
+        let id = format!("silence-{:016x}", fastrand::u64(..));
+        let old = json!({
+            "CallId": id, "UserId": "planted-user", "RoomId": "planted-room", "Event": "planted-event", "CallResult": "planted-result", "Role": "planted-role",
+            "MediaType": "planted-media", "CallType": "planted-kind", "NickName": "planted display name", "UserData": "planted-app-data", "EventTime": "planted-time",
+        });
+        let new = json!({
+            "CallInfo": {
+                "CallId": format!("{id}-new"), "Caller_Account": "planted-caller", "CalleeList_Account": ["planted-callee"], "RoomId": "planted-room-2",
+                "CallMediaType": "planted-media", "ChatGroupId": "planted-group", "UserData": "planted-app-data",
+            },
+            "UserList": [{ "User_Account": "planted-member", "Status": "Calling" }, { "User_Account": 144_115_212_345_678_901_u64, "Status": "planted-status" }],
+        });
+        let path = "/tencent/call_event";
+        vec![
+            gateway("POST", path, &ours("caller_start_call"), &old.to_string()),
+            gateway("POST", path, &ours("Call.CallbackAfterStartCall"), &new.to_string()),
+            gateway("POST", path, &ours("planted-command"), &old.to_string().replace("planted-event", "start_call")),
+            gateway("POST", path, &query("sdkappid=1999999999"), &old.to_string()),
+            gateway("POST", path, &ours("caller_start_call"), r#"{"UserId":"planted-user"}"#),
+            gateway("POST", path, &ours("caller_start_call"), r#"{"UserId":"planted-user","CallId":"planted-call-id"#),
+            gateway("PUT", path, &ours("caller_start_call"), &old.to_string()),
+        ]
+    };
+    let replay = || {
+        let good = |text: &str| text.replace("silence-sid", &format!("silence-{:016x}", fastrand::u64(..)));
+        let record = r#"{"version":1,"callback":"call_event","arrived_at":1793600001234,"sid":"silence-sid","what":"planted-what","who":{"user_id":"planted-user"},
+            "vendor":[["stid","planted-stid"],["srcip","203.0.113.202"]],"call":{"caller":{"s":"f","t":null,"v":{"user_id":"planted-caller"}}}}"#;
+        let messages = [
+            good(record),
+            good(record).replace(r#""call_event""#, r#""planted-callback""#),
+            good(record).replace("1793600001234", r#""planted-arrival""#),
+            good(record).replace(r#""f""#, r#""planted-source""#),
+            good(record).replace(r#"{"user_id":"planted-user"}"#, r#""planted-who""#),
+            "planted message that is no JSON".to_owned(),
+            r#""planted message that is a text""#.to_owned(),
+        ];
+        let records: Vec<Value> = messages
+            .iter()
+            .enumerate()
+            .map(|(id, body)| json!({ "messageId": id.to_string(), "body": body }))
+            .collect();
+        vec![json!({ "Records": records }), json!({ "Records": "planted-records" })]
+    };
+    match function {
+        "notify" => line("/line/notify_cb"),
+        "call-event" => line("/line/call_event"),
+        "group-call-event" => line("/line/gcall_event"),
+        "agent-call-status" => line("/line/agent_call_status"),
+        "tencent-call-event" => tencent(),
+        _ => replay(),
+    }
+}
+
+/// Everything for one function: the sample events, the planted ones, and what is no JSON.
+fn events(function: &str) -> (Vec<String>, BTreeSet<String>) {
+    let samples = testing::samples(function).into_iter().map(|sample| sample.event);
+    let all: Vec<Value> = samples.chain(planted(function)).collect();
+    let mut sought: BTreeSet<String> = all.iter().flat_map(sent).collect();
+    let mut texts: Vec<String> = all.iter().map(Value::to_string).collect();
+    texts.extend([r#"{"rawPath":"planted-broken-json"#.to_owned(), r#""planted-text-event""#.to_owned()]);
+    sought.extend(["planted-broken-json".to_owned(), "planted-text-event".to_owned(), TOKEN.to_owned()]);
+    (texts, sought)
+}
+
+/// Plays everything through all functions at once and fails with what was printed that should not be.
+fn assert_silent(endpoint: Option<&str>, processes: usize) {
+    let found = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for function in FUNCTIONS {
+            let found = &found;
+            scope.spawn(move || {
+                let (events, sought) = events(function);
+                let said = said_by_several(function, &variables(endpoint), &events, processes);
+                let lines = said.lines().filter(|line| line.contains(r#""outcome""#)).count();
+                assert!(lines + 2 >= events.len(), "{function} printed {lines} lines for {} events", events.len());
+                found
+                    .lock()
+                    .unwrap()
+                    .extend(leaks(&said, &sought).into_iter().map(|leak| format!("{function}: {leak}")));
+            });
+        }
+    });
+    let found = found.into_inner().unwrap();
+    assert!(found.is_empty(), "{} leaks:\n{}", found.len(), found.join("\n"));
+}
+
+/// An AWS that refuses everything and quotes what it got.
+fn quoting_aws() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            thread::spawn(move || {
+                let mut request = vec![0; 100_000];
+                connection.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+                let mut length = 0;
+                while let Ok(bytes @ 1..) = connection.read(&mut request[length..]) {
+                    length += bytes;
+                }
+                let quoted = String::from_utf8_lossy(&request[..length]).into_owned();
+                // DynamoDB speaks JSON, SNS XML.
+                let answer = if quoted.contains("x-amz-target") {
+                    json!({ "__type": "com.amazon.coral.validate#ValidationException", "message": quoted }).to_string()
+                } else {
+                    let quoted = quoted.replace('&', "&amp;").replace('<', "&lt;");
+                    format!(
+                        "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidParameter</Code><Message>{quoted}</Message></Error></ErrorResponse>"
+                    )
+                };
+                let head = "HTTP/1.1 400 Bad Request\r\nconnection: close";
+                let _ = write!(connection, "{head}\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
+            });
+        }
+    });
+    endpoint
+}
+
+#[test]
+fn nothing_that_was_sent_is_printed() {
+    assert_silent(None, 1);
+}
+
+#[test]
+fn nothing_that_was_sent_is_printed_when_aws_is_out_of_reach() {
+    assert_silent(Some("http://127.0.0.1:9"), 8);
+}
+
+#[test]
+fn nothing_that_was_sent_is_printed_when_aws_refuses_it_with_its_own_words() {
+    let endpoint = quoting_aws();
+    for function in FUNCTIONS {
+        let events = planted(function);
+        let sought = events.iter().flat_map(sent).collect();
+        let texts: Vec<String> = events.iter().map(Value::to_string).collect();
+        let said = said(function, &variables(Some(&endpoint)), &texts);
+        let words = ["ValidationException", "InvalidParameter"];
+        assert!(words.iter().any(|word| said.contains(word)), "{function} did not hear from AWS: {said}");
+        assert_eq!(leaks(&said, &sought), Vec::<String>::new(), "{function}");
+    }
+}
+
+#[test]
+fn a_wrong_signature_is_refused_in_silence() {
+    let events = planted("tencent-call-event");
+    let sought = events.iter().flat_map(sent).collect();
+    let texts: Vec<String> = events.iter().map(Value::to_string).collect();
+    let mut variables = variables(None);
+    variables.push(("TENCENT_CALLBACK_TOKEN", SIGNING_TOKEN.to_owned()));
+    let said = said("tencent-call-event", &variables, &texts);
+    assert!(said.contains(r#""outcome":"wrong_signature","status":403"#), "{said}");
+    assert_eq!(leaks(&said, &sought), Vec::<String>::new());
+}
+
+#[test]
+fn a_panic_says_where_and_nothing_of_what_was_sent_and_the_function_lives_on() {
+    let events = planted("notify");
+    let sought = events.iter().flat_map(sent).collect();
+    let texts: Vec<String> = events.iter().map(Value::to_string).collect();
+    let said = said("examples/panics", &variables(None), &texts);
+    assert!(said.contains("panics.rs") && said.contains(r#""outcome":"panicked","status":500"#), "{said}");
+    assert_eq!(said.matches(r#""outcome""#).count(), texts.len(), "{said}");
+    assert_eq!(leaks(&said, &sought), Vec::<String>::new());
+}
+
+#[test]
+fn a_leak_would_be_found() {
+    let sought: BTreeSet<String> = planted("notify").iter().flat_map(sent).collect();
+    for said in [
+        r#"{"level":"TRACE","message":"got planted-param+/=="}"#,
+        r#"{"level":"ERROR","nested":{"deep":"planted-to-user"}}"#,
+        "thread main panicked at planted display name",
+        "planted%20display%20name",
+        "from 2001:db8::5ec:4e72",
+        "local-stack-token-never-deploy-this-one",
+        "planted-secret-access-key",
+    ] {
+        assert_eq!(leaks(said, &sought).len(), 1, "{said}");
+    }
+    let allowed = r#"{"timestamp":"2026-11-22T10:00:00.123456Z","level":"INFO","message":"callback","outcome":"recorded","sid":"planted-user","latency_ms":1.2}"#;
+    assert!(leaks(allowed, &sought).is_empty());
+}
