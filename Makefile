@@ -8,6 +8,8 @@ CHECKS := .local/checks
 CARGO_LAMBDA := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo lambda
 # `make build PROFILE=release` is what a deployment runs; `quick` takes minutes less.
 PROFILE ?= quick
+# Inputs for each target of `make fuzz`.
+RUNS ?= 10000000
 
 .DEFAULT_GOAL := help
 .PHONY: help run test build check token replay chaos fuzz fmt clean
@@ -29,6 +31,7 @@ build: $(VENV)/ready ## build target/lambda/<function>/bootstrap (PROFILE=releas
 
 check: $(CHECKS)/ready ## formatting, lints, the template, unused dependencies, licences and bans
 	cargo fmt --all --check
+	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(CHECKS)/bin/sam validate --lint --template template.yaml
 	$(CHECKS)/bin/cargo-machete
@@ -43,11 +46,19 @@ replay: $(VENV)/ready ## send dead letters through the spool again: of `make run
 chaos: $(VENV)/ready ## run the functions against an AWS that refuses, throttles, hangs and resets; writes docs/chaos.md (about a quarter of an hour)
 	$(VENV)/bin/python -m local exec -- cargo run --locked --package ringback-tests --bin chaos -- --callbacks 1000 --out docs/chaos.md
 
+fuzz: .local/fuzz/bin/cargo-fuzz ## fuzz every reader with coverage guidance, RUNS inputs each (10,000,000; wants a nightly compiler)
+	python3 tests/fuzz/corpus.py unpack tests/fuzz/target/corpus
+	set -e; for target in query tencent_body gateway_event spool_message; do \
+	  PATH="$(CURDIR)/.local/fuzz/bin:$$PATH" cargo +nightly fuzz run --fuzz-dir tests/fuzz --sanitizer none --strip-dead-code \
+	    --no-trace-compares $$target tests/fuzz/target/corpus/$$target -- -runs=$(RUNS) -max_len=$$([ $$target = spool_message ] && echo 2048 || echo 512) \
+	    -dict=tests/fuzz/dictionary.txt -use_counters=0 -entropic=0 -reduce_inputs=0 -timeout=10 -print_final_stats=1; \
+	done
+
 fmt: ## format the code
 	cargo fmt --all
 
 clean: ## remove everything that was made here
-	rm -rf target .local .aws-sam
+	rm -rf target .local .aws-sam tests/fuzz/target tests/fuzz/artifacts
 
 $(VENV)/ready: local/requirements.txt
 	python3 -m venv --clear $(VENV)
@@ -59,4 +70,8 @@ $(CHECKS)/ready: .ci/requirements.txt Makefile
 	$(CHECKS)/bin/pip install --quiet --disable-pip-version-check --requirement .ci/requirements.txt
 	cargo install --quiet --locked --debug --root $(CHECKS) cargo-machete@0.9.2
 	CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root $(CHECKS) cargo-deny@0.20.2
+	@touch $@
+
+.local/fuzz/bin/cargo-fuzz: Makefile
+	cargo install --quiet --locked --root .local/fuzz cargo-fuzz@0.13.2
 	@touch $@

@@ -1,0 +1,269 @@
+//! What must hold whatever was sent: no answer of ours above 499, and nothing in a record or a push job that AWS would refuse.
+
+use ringback::access::{Gate, Unverified, Verified};
+use ringback::call::CallFacts;
+use ringback::config::Environment;
+use ringback::handler::{Handler, Notifier, Recorded, Recorder};
+use ringback::http::{GatewayEvent, answer};
+use ringback::model::Arrival;
+use ringback::outcome::CallbackOutcome;
+use ringback::push::PushJob;
+use ringback::record::{CALL, Item, Record, Retention, call_item, event_item, event_key};
+use ringback::refusal::Refusal;
+use ringback::route::{self, Route};
+use ringback::spool;
+use ringback::testing::{ARRIVAL, DeadTopic, MemoryTable, MemoryTopic, TOKEN};
+use serde_json::{Map, Value};
+use tokio::runtime::{Builder, Runtime};
+
+/// DynamoDB's limits.
+const ITEM_BYTES: usize = 409_600;
+const NESTING: usize = 32;
+/// SNS's limit, attributes included.
+const MESSAGE_BYTES: usize = 262_144;
+
+/// More than any request that the functions read; an input cannot make the fuzzer itself run out of memory.
+const EXPANDED_BYTES: usize = 70_000;
+
+/// The five functions by their routes.
+pub const FUNCTIONS: [&Route; 5] = [
+    &route::NOTIFY,
+    &route::CALL_EVENT,
+    &route::GROUP_CALL_EVENT,
+    &route::AGENT_CALL_STATUS,
+    &route::TENCENT_CALL_EVENT,
+];
+
+thread_local! {
+    static ENVIRONMENT: Environment = environment(None);
+    static RUNTIME: Runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    static GATES: [Gate; 5] = FUNCTIONS.map(|route| environment(None).gate(route).unwrap());
+    static VERIFYING: Gate = environment(Some("a-token")).gate(&route::TENCENT_CALL_EVENT).unwrap();
+}
+
+/// A function that takes anybody's callbacks, so that nothing but the token is in the fuzzer's way.
+fn environment(signing_token: Option<&'static str>) -> Environment {
+    let own = ringback::testing::environment();
+    Environment::new(move |name| match name {
+        "LINE_SERVICE_IDS" | "TENCENT_SDK_APP_IDS" => Some("any".to_owned()),
+        "TENCENT_CALLBACK_TOKEN" => signing_token.map(str::to_owned),
+        _ => own.optional(name),
+    })
+}
+
+fn retention() -> Retention {
+    Retention::parse("90").unwrap()
+}
+
+/// The path of a route with the right token.
+pub fn path_to(route: &Route) -> String {
+    format!("/{TOKEN}{}", route.path)
+}
+
+/// Lets a request in by the door of a function.
+pub fn admit(route: &'static Route, request: Unverified) -> Result<Verified, Refusal> {
+    let position = FUNCTIONS.iter().position(|function| function.path == route.path).unwrap();
+    GATES.with(|gates| gates[position].admit(request, ARRIVAL))
+}
+
+/// The same where Tencent's signature is verified.
+pub fn admit_signed(request: Unverified) -> Result<Verified, Refusal> {
+    VERIFYING.with(|gate| gate.admit(request, ARRIVAL))
+}
+
+/// What is dear is done for a part of the inputs only, chosen by a hash, and leaves time for more inputs.
+#[derive(Clone, Copy)]
+pub struct Share(u32);
+
+impl Share {
+    /// The share that an input falls into.
+    pub fn of(data: &[u8]) -> Self {
+        Self(data.iter().fold(7, |hash: u32, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)) >> 26)
+    }
+
+    /// An eighth: what was played is played again.
+    pub fn is_thorough(self) -> bool {
+        self.0 < 8
+    }
+
+    /// A sixty-fourth: marked parts are repeated so often that the input reaches the long bounds.
+    fn is_long(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// Text with its marked parts repeated: between two `\x1e` stand a byte that says how often and what is repeated, in which `\x1f` is the
+/// number of the repeat.
+pub fn expanded(text: &str, share: Share) -> String {
+    let mut whole = String::new();
+    for (position, part) in text.split('\x1e').enumerate() {
+        let mut letters = part.chars();
+        match letters.next() {
+            Some(times) if position % 2 == 1 => {
+                let times = times as usize % 128;
+                for number in 0..if share.is_long() { times * 8 } else { times % 4 } {
+                    if whole.len() > EXPANDED_BYTES {
+                        break;
+                    }
+                    whole.push_str(&letters.as_str().replace('\x1f', &number.to_string()));
+                }
+            }
+            _ => whole.push_str(part),
+        }
+    }
+    whole
+}
+
+/// Plays events through every function that they may be meant for; a share of them through all, each event twice and in two orders.
+pub fn play(events: &[String], share: Share) {
+    let is_meant = |route: &Route| {
+        let word = route.path.rsplit('/').next().unwrap();
+        events.iter().any(|event| event.contains(word))
+    };
+    let thorough = share.is_thorough() || !FUNCTIONS.into_iter().any(is_meant);
+    RUNTIME.with(|runtime| {
+        runtime.block_on(async {
+            if thorough || is_meant(&route::NOTIFY) {
+                notify(events).await;
+            }
+            for (route, callback) in [
+                (&route::CALL_EVENT, Recorded::CALL_EVENT),
+                (&route::GROUP_CALL_EVENT, Recorded::GROUP_CALL_EVENT),
+                (&route::AGENT_CALL_STATUS, Recorded::AGENT_CALL_STATUS),
+                (&route::TENCENT_CALL_EVENT, Recorded::TENCENT_CALL_EVENT),
+            ] {
+                if thorough || is_meant(route) {
+                    record(events, callback, thorough).await;
+                }
+            }
+        });
+    });
+}
+
+async fn notify(events: &[String]) {
+    let topic = MemoryTopic::default();
+    let notifier = ENVIRONMENT.with(|environment| Notifier::into(&topic, environment)).unwrap();
+    for event in events {
+        handle(&notifier, event).await;
+    }
+    topic.jobs().iter().for_each(check_job);
+}
+
+async fn record(events: &[String], callback: Recorded, thorough: bool) {
+    let (table, backwards) = (MemoryTable::default(), MemoryTable::default());
+    // No spool: in memory nothing has to be put aside, and what was put aside would be answered with 503.
+    let recorder = |table| ENVIRONMENT.with(|environment| Recorder::into(table, DeadTopic, callback, environment));
+    let first = recorder(&table).unwrap();
+    let mut recorded = Vec::new();
+    for event in events {
+        if matches!(handle(&first, event).await, CallbackOutcome::Recorded | CallbackOutcome::Duplicate) {
+            recorded.push(event);
+        }
+    }
+    let items = table.items();
+    items.iter().for_each(|((_, sort_key), item)| check_item(sort_key, item));
+    if !thorough {
+        return;
+    }
+    for event in &recorded {
+        let outcome = handle(&first, event).await;
+        assert!(matches!(outcome, CallbackOutcome::Duplicate), "the same callback again is {outcome:?}");
+    }
+    assert!(table.items() == items, "the same callbacks again change the records");
+    let second = recorder(&backwards).unwrap();
+    for event in recorded.iter().rev() {
+        handle(&second, event).await;
+    }
+    assert!(backwards.items() == items, "the order of the callbacks decides");
+}
+
+async fn handle(handler: &impl Handler, event: &str) -> CallbackOutcome {
+    // What is no JSON at all is the Lambda runtime's to refuse.
+    let event: GatewayEvent = serde_json::from_str(event).unwrap_or_default();
+    let handled = handler.handle(event.into(), ARRIVAL).await;
+    let answer = answer(handler.gate().route(), &handled.outcome);
+    assert!((200..=499).contains(&answer.status), "{:?}", handled.outcome);
+    handled.outcome
+}
+
+/// Both items of a record, and the message that it waits in if need be.
+pub fn check_record(record: &Record) {
+    let event = event_item(record, ARRIVAL, retention());
+    check_item(event.attributes()["record"].as_str().unwrap(), &event);
+    let vendor = event.attributes()["vendor"].as_object().unwrap();
+    assert!(record.route.method == "POST" || !(vendor.contains_key("param") || vendor.contains_key("cc_param")));
+    check_facts(record, &record.call);
+}
+
+/// A record comes out of the spool as it went in.
+pub fn check_spool(record: &Record, arrival: Arrival) {
+    let message = spool::write(record, arrival);
+    let (read, arrived) = spool::read(&message).unwrap();
+    check_sort_key(&event_key(&read));
+    assert!(event_key(&read) == event_key(record), "the spool changes the key");
+    assert!(
+        event_item(&read, arrived, retention()) == event_item(record, arrival, retention()),
+        "the spool changes the event"
+    );
+    assert!(
+        call_item(&read, &read.call, arrived, retention()) == call_item(record, &record.call, arrival, retention())
+    );
+}
+
+/// The call item that shows these facts; they come back from it, and joining them with themselves changes nothing.
+pub fn check_facts(record: &Record, facts: &CallFacts) {
+    let item = call_item(record, facts, ARRIVAL, retention());
+    check_item(CALL, &item);
+    let stored: CallFacts = serde_json::from_str(item.attributes()["facts"].as_str().unwrap()).unwrap();
+    assert!(stored == *facts, "facts do not come back as they were stored");
+    assert!(stored.join(facts.clone()) == *facts, "a callback joined twice is another call");
+}
+
+/// An item that DynamoDB takes, with a sort key that readers know.
+pub fn check_item(sort_key: &str, item: &Item) {
+    if sort_key != CALL {
+        check_sort_key(sort_key);
+    }
+    assert!(item.attributes()["sid"].as_str().is_some_and(|sid| !sid.is_empty() && sid.len() <= 2_048));
+    let bytes = members_bytes(item.attributes(), 0);
+    assert!(bytes <= ITEM_BYTES, "{sort_key} has {bytes} bytes");
+}
+
+fn check_sort_key(sort_key: &str) {
+    let (time, digest) = sort_key.strip_prefix("event#").and_then(|rest| rest.split_once('#')).unwrap();
+    assert!(time.len() == 13 && time.bytes().all(|byte| byte.is_ascii_digit()), "sort key {sort_key}");
+    assert!(digest.len() == 32 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "sort key {sort_key}");
+}
+
+/// How DynamoDB counts ("Item sizes and formats"), rounded up.
+fn members_bytes(members: &Map<String, Value>, nesting: usize) -> usize {
+    let bytes = |(name, value): (&String, &Value)| {
+        assert!(!name.is_empty(), "an attribute without a name");
+        name.len() + value_bytes(value, nesting)
+    };
+    members.iter().map(bytes).sum()
+}
+
+fn value_bytes(value: &Value, nesting: usize) -> usize {
+    assert!(nesting <= NESTING, "nested too deep");
+    match value {
+        Value::Null | Value::Bool(_) => 1,
+        // At most 38 digits, two of them a byte, and the sign; none of ours has more than 20.
+        Value::Number(_) => 21,
+        Value::String(text) => text.len(),
+        Value::Array(items) => 3 + items.iter().map(|item| 1 + value_bytes(item, nesting + 1)).sum::<usize>(),
+        Value::Object(members) => 3 + members.len() + members_bytes(members, nesting + 1),
+    }
+}
+
+/// A message that SNS takes and a phone can use.
+pub fn check_job(job: &PushJob) {
+    let body: Map<String, Value> = serde_json::from_str(job.body()).unwrap();
+    assert!(body.values().all(Value::is_string), "a value is no string");
+    for name in ["cc_param", "sid", "version", "expires_at"] {
+        assert!(body[name].as_str().is_some_and(|text| !text.is_empty()), "{name} is missing");
+    }
+    let attributes: usize = job.attributes().iter().map(|(name, text)| name.len() + "String".len() + text.len()).sum();
+    assert!(job.attributes().iter().all(|(_, text)| !text.is_empty()), "an empty attribute");
+    assert!(job.body().len() + attributes <= MESSAGE_BYTES, "{} bytes", job.body().len() + attributes);
+}
