@@ -47,6 +47,9 @@ pub const REPLAY: Budget = Budget {
     whole: Duration::from_millis(5_000),
 };
 
+/// To open a connection in a function's start. The callback that caused the start waits behind it, so what takes longer is not waited for.
+pub const WARM_UP: Duration = Duration::from_millis(200);
+
 /// Attempts within a budget, the first one included.
 pub const ATTEMPTS: u32 = 4;
 /// The pause before the second attempt; the SDK doubles it each time and shortens it at random.

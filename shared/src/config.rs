@@ -1,5 +1,7 @@
 //! The environment, read once at start. A function does not start with a variable that is missing or makes no sense, and says which.
 
+use std::sync::Arc;
+
 use crate::access::{AllowList, Gate, SignatureCheck, SourceCheck, TokenDigests};
 use crate::model::Provider;
 use crate::record::Retention;
@@ -23,11 +25,12 @@ pub enum ConfigError {
     },
 }
 
-type Lookup = dyn Fn(&str) -> Option<String>;
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 /// The variables of a process, or of a test.
+#[derive(Clone)]
 pub struct Environment {
-    lookup: Box<Lookup>,
+    lookup: Arc<Lookup>,
 }
 
 impl Environment {
@@ -37,8 +40,8 @@ impl Environment {
     }
 
     /// Variables from anywhere.
-    pub fn new(lookup: impl Fn(&str) -> Option<String> + 'static) -> Self {
-        Self { lookup: Box::new(lookup) }
+    pub fn new(lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self { lookup: Arc::new(lookup) }
     }
 
     /// The door of a route: `CALLBACK_TOKEN_SHA256`, and of LINE `LINE_SERVICE_IDS` and `LINE_SOURCE_CIDRS`, of Tencent `TENCENT_SDK_APP_IDS`,

@@ -23,8 +23,8 @@ use crate::telemetry::{self, Handling};
 
 /// Runs a callback's function until Lambda ends it. `make` builds the handler from the environment; a variable that is wrong ends the start with its
 /// name.
-pub async fn run<H: Handler>(make: impl FnOnce(&Environment) -> Result<H, ConfigError>) -> ExitCode {
-    let Some(handler) = started(make) else { return ExitCode::FAILURE };
+pub async fn run<H: Handler>(make: impl AsyncFnOnce(&Environment) -> Result<H, ConfigError>) -> ExitCode {
+    let Some(handler) = started(make).await else { return ExitCode::FAILURE };
     for what in handler.gate().unchecked() {
         tracing::warn!(
             callback = handler.gate().route().callback,
@@ -44,17 +44,17 @@ pub async fn run<H: Handler>(make: impl FnOnce(&Environment) -> Result<H, Config
 pub async fn run_replay<S: PutEvent + PutCall, D: DeadLetters>(
     make: impl FnOnce(&Environment) -> Result<Replayer<S, D>, ConfigError>,
 ) -> ExitCode {
-    let Some(replayer) = started(make) else { return ExitCode::FAILURE };
+    let Some(replayer) = started(async |environment| make(environment)).await else { return ExitCode::FAILURE };
     let replayer = &replayer;
     let respond =
         async |event: LambdaEvent<Batch>| -> Result<_, Infallible> { Ok(replayer.replay(event.payload).await) };
     ended(lambda_runtime::run(service_fn(respond)).await)
 }
 
-fn started<T>(make: impl FnOnce(&Environment) -> Result<T, ConfigError>) -> Option<T> {
+async fn started<T>(make: impl AsyncFnOnce(&Environment) -> Result<T, ConfigError>) -> Option<T> {
     let environment = Environment::of_process();
     telemetry::start(&environment);
-    make(&environment).inspect_err(|error| tracing::error!(%error, "the function cannot start")).ok()
+    make(&environment).await.inspect_err(|error| tracing::error!(%error, "the function cannot start")).ok()
 }
 
 fn ended(result: Result<(), Error>) -> ExitCode {

@@ -4,6 +4,7 @@
 //! A push job is never spooled: a phone that rings later rings for nothing, and a caller who is told at once can try again.
 
 use crate::access::{Gate, Unverified, Verified};
+use crate::aws::{self, Connected};
 use crate::budget;
 use crate::config::{ConfigError, Environment};
 use crate::line::{self, notify::Notify};
@@ -59,13 +60,16 @@ pub struct Recorder<S, P> {
 }
 
 impl Recorder<RecordsTable, SpoolTopic> {
-    /// The recorder that the environment describes.
+    /// The recorder that the environment describes, with an open connection to its table.
     ///
     /// # Errors
     /// [`ConfigError`] naming the variable.
-    pub fn of(callback: Recorded, environment: &Environment) -> Result<Self, ConfigError> {
-        let table = RecordsTable::of(environment, budget::STORE)?;
-        Self::into(table, SpoolTopic::of(environment)?, callback, environment)
+    pub async fn of(callback: Recorded, environment: &Environment) -> Result<Self, ConfigError> {
+        let Connected { client, connections } = aws::dynamodb(environment, budget::STORE)?;
+        let table = RecordsTable::new(client, environment.records_table()?);
+        let recorder = Self::into(table, SpoolTopic::of(environment)?, callback, environment)?;
+        connections.open().await;
+        Ok(recorder)
     }
 }
 
@@ -117,12 +121,16 @@ pub struct Notifier<P> {
 }
 
 impl Notifier<PushJobsTopic> {
-    /// The notifier that the environment describes.
+    /// The notifier that the environment describes, with an open connection to its topic.
     ///
     /// # Errors
     /// [`ConfigError`] naming the variable.
-    pub fn of(environment: &Environment) -> Result<Self, ConfigError> {
-        Self::into(PushJobsTopic::of(environment)?, environment)
+    pub async fn of(environment: &Environment) -> Result<Self, ConfigError> {
+        let Connected { client, connections } = aws::sns(environment, budget::PUSH)?;
+        let push_jobs = PushJobsTopic::new(client, environment.topic_arn("PUSH_JOBS_TOPIC_ARN")?);
+        let notifier = Self::into(push_jobs, environment)?;
+        connections.open().await;
+        Ok(notifier)
     }
 }
 

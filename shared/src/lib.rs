@@ -13,7 +13,7 @@
 //! * [`line`], [`tencent`]: one vendor's fields, codes and quirks each.
 //! * [`model`], [`call`]: the field's terms; what is known of a call and how more joins it.
 //! * [`record`], [`push`]: the two contracts that others build on.
-//! * [`store`], [`publish`], [`spool`], [`aws`]: the effects, and [`budget`]: how long each may take.
+//! * [`store`], [`publish`], [`spool`], [`aws`] with [`trust`]: the effects, and [`budget`]: how long each may take.
 //! * [`replay`]: what was spooled, written later.
 //! * [`config`], [`telemetry`]: the environment in, log lines out.
 
@@ -45,3 +45,4 @@ pub mod telemetry;
 pub mod tencent;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod trust;

@@ -1,5 +1,7 @@
 //! Publishing to SNS: push jobs, and whatever else leaves by a topic.
 
+use std::sync::LazyLock;
+
 use aws_sdk_sns::Client;
 use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sns::types::MessageAttributeValue;
@@ -27,20 +29,31 @@ pub enum PublishError {
 }
 
 /// A topic in SNS. It uses `Publish` and nothing else.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Topic {
-    client: Client,
+    client: LazyLock<Result<Client, ConfigError>, MakeClient>,
     arn: String,
     budget: Budget,
 }
 
+type MakeClient = Box<dyn FnOnce() -> Result<Client, ConfigError> + Send>;
+
 impl Topic {
-    /// The topic that a variable of the environment names.
+    /// A topic by its ARN, through a client of one's own.
+    pub fn new(client: Client, arn: String, budget: Budget) -> Self {
+        Self { client: LazyLock::new(Box::new(|| Ok(client))), arn, budget }
+    }
+
+    /// The topic that a variable of the environment names, for messages that are hardly ever sent: its client, which is a good part of a function's start,
+    /// is made when the first of them is.
     ///
     /// # Errors
     /// [`ConfigError`] naming the variable.
-    pub fn of(environment: &Environment, variable: &'static str, budget: Budget) -> Result<Self, ConfigError> {
-        Ok(Self { client: aws::sns(environment, budget)?, arn: environment.topic_arn(variable)?, budget })
+    pub fn rarely_used(environment: &Environment, variable: &'static str, budget: Budget) -> Result<Self, ConfigError> {
+        let arn = environment.topic_arn(variable)?;
+        let environment = environment.clone();
+        let client = move || aws::sns(&environment, budget).map(|connected| connected.client);
+        Ok(Self { client: LazyLock::new(Box::new(client)), arn, budget })
     }
 
     /// Publishes a message; once this is `Ok`, SNS delivers it.
@@ -48,7 +61,11 @@ impl Topic {
     /// # Errors
     /// [`PublishError`] when SNS has not taken it within the budget. It may have taken it all the same and only its answer was lost.
     pub async fn publish(&self, body: &str, attributes: &[(&'static str, String)]) -> Result<(), PublishError> {
-        let mut message = self.client.publish().topic_arn(&self.arn).message(body);
+        let client = self.client.as_ref().map_err(|error| PublishError::Unavailable {
+            code: "no_client".to_owned(),
+            source: error.clone().into(),
+        })?;
+        let mut message = client.publish().topic_arn(&self.arn).message(body);
         for (name, text) in attributes {
             let value = MessageAttributeValue::builder().data_type("String").string_value(text).build();
             let value = value.map_err(|error| PublishError::Unavailable {
@@ -76,16 +93,13 @@ pub trait Publish {
 }
 
 /// The push jobs' topic.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct PushJobsTopic(Topic);
 
 impl PushJobsTopic {
-    /// The topic that `PUSH_JOBS_TOPIC_ARN` names.
-    ///
-    /// # Errors
-    /// [`ConfigError`] naming the variable.
-    pub fn of(environment: &Environment) -> Result<Self, ConfigError> {
-        Ok(Self(Topic::of(environment, "PUSH_JOBS_TOPIC_ARN", budget::PUSH)?))
+    /// A topic by its ARN, through a client of one's own.
+    pub fn new(client: Client, arn: String) -> Self {
+        Self(Topic::new(client, arn, budget::PUSH))
     }
 }
 

@@ -199,8 +199,13 @@ pub fn call_item(record: &Record, facts: &CallFacts, arrival: Arrival, retention
     put(&mut item, "app_data", call.app_data.map(Personal::reveal));
     put(&mut item, "reason", (!call.reason.is_empty()).then_some(&call.reason));
     put(&mut item, "last_event_at", call.last_event_at);
-    put(&mut item, "facts", Some(json!(facts).to_string()));
+    item.insert("facts".into(), stored_facts(facts).into());
     Item(item)
+}
+
+/// The facts as a call item holds them.
+pub fn stored_facts(facts: &CallFacts) -> String {
+    json!(facts).to_string()
 }
 
 fn frame(record: &Record, sort_key: &str, arrival: Arrival, retention: Retention) -> Map<String, Value> {

@@ -9,6 +9,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
+use crate::aws;
 use crate::budget;
 use crate::config::{ConfigError, Environment};
 use crate::model::SessionId;
@@ -79,7 +80,7 @@ pub trait DeadLetters {
 }
 
 /// The dead letters' topic, with a queue behind it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct DeadLettersTopic(Topic);
 
 impl DeadLettersTopic {
@@ -88,7 +89,7 @@ impl DeadLettersTopic {
     /// # Errors
     /// [`ConfigError`] naming the variable.
     pub fn of(environment: &Environment) -> Result<Self, ConfigError> {
-        Ok(Self(Topic::of(environment, "DEAD_LETTERS_TOPIC_ARN", budget::REPLAY)?))
+        Ok(Self(Topic::rarely_used(environment, "DEAD_LETTERS_TOPIC_ARN", budget::REPLAY)?))
     }
 }
 
@@ -131,7 +132,8 @@ impl Replayer<RecordsTable, DeadLettersTopic> {
     /// # Errors
     /// [`ConfigError`] naming the variable.
     pub fn of(environment: &Environment) -> Result<Self, ConfigError> {
-        let table = RecordsTable::of(environment, budget::REPLAY)?;
+        let dynamodb = aws::dynamodb(environment, budget::REPLAY)?.client;
+        let table = RecordsTable::new(dynamodb, environment.records_table()?);
         let records = Records::new(table, environment.retention()?, budget::REPLAY);
         Ok(Self::new(records, DeadLettersTopic::of(environment)?))
     }

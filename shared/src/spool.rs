@@ -137,16 +137,21 @@ pub trait Spool {
 }
 
 /// The spool's topic in SNS, with a queue behind it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct SpoolTopic(Topic);
 
 impl SpoolTopic {
+    /// A topic by its ARN, through a client of one's own.
+    pub fn new(client: aws_sdk_sns::Client, arn: String) -> Self {
+        Self(Topic::new(client, arn, budget::SPOOL))
+    }
+
     /// The topic that `SPOOL_TOPIC_ARN` names.
     ///
     /// # Errors
     /// [`ConfigError`] naming the variable.
     pub fn of(environment: &Environment) -> Result<Self, ConfigError> {
-        Ok(Self(Topic::of(environment, "SPOOL_TOPIC_ARN", budget::SPOOL)?))
+        Ok(Self(Topic::rarely_used(environment, "SPOOL_TOPIC_ARN", budget::SPOOL)?))
     }
 }
 

@@ -1,10 +1,13 @@
 //! Keeping records: one event item and one call item a callback, in DynamoDB.
 //!
-//! Both writes go out side by side, and neither needs the other: a function that dies between them has done half, and the same callback
-//! again does the rest. Conditions decide, never an earlier read. The event item is put if it is not there. The call item is put if it is still what the
-//! facts were joined from; if it is not, DynamoDB's refusal brings the newer item along and the facts are joined with that one.
+//! Both writes go out one after the other, on one connection, and neither needs the other: a function that dies between them has done half, and the
+//! same callback again does the rest. Conditions decide, never an earlier read. The event item is put if it is not there. The call item is put if it is still what the
+//! facts were joined from; if it is not, DynamoDB's refusal brings the newer item along and the facts are joined with that one. What a call's item was last is
+//! remembered for a while, so that a room's later events hit at once.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -13,11 +16,9 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use serde_json::Value;
 
-use crate::aws;
 use crate::budget::Budget;
 use crate::call::CallFacts;
-use crate::config::{ConfigError, Environment};
-use crate::model::Arrival;
+use crate::model::{Arrival, SessionId};
 use crate::record::{self, Item, Record, Retention};
 
 /// Why a record is not in the table.
@@ -110,12 +111,13 @@ pub struct Records<S> {
     store: S,
     retention: Retention,
     budget: Budget,
+    recent: RefCell<RecentCalls>,
 }
 
 impl<S: PutEvent + PutCall> Records<S> {
     /// Records in a store, kept for a time, each written within a budget.
     pub fn new(store: S, retention: Retention, budget: Budget) -> Self {
-        Self { store, retention, budget }
+        Self { store, retention, budget, recent: RefCell::default() }
     }
 
     /// Keeps what a callback says: the event as it came, and the call moved forward by it.
@@ -124,36 +126,72 @@ impl<S: PutEvent + PutCall> Records<S> {
     /// [`StoreError`] when not both are in the table within the budget. One of them may be; the same record again does the rest.
     pub async fn keep(&self, record: &Record, arrival: Arrival) -> Result<Kept, StoreError> {
         let event = record::event_item(record, arrival, self.retention);
-        let both = async { tokio::try_join!(self.store.put_event(&event), self.move_call_forward(record, arrival)) };
-        match tokio::time::timeout(self.budget.whole, both).await {
-            Ok(Ok((EventPut::Stored, ()))) => Ok(Kept::Recorded),
-            Ok(Ok((EventPut::AlreadyThere, ()))) => Ok(Kept::Duplicate),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(StoreError::TooSlow),
-        }
+        let both = async {
+            let put = self.store.put_event(&event).await?;
+            self.move_call_forward(record, arrival).await?;
+            Ok(match put {
+                EventPut::Stored => Kept::Recorded,
+                EventPut::AlreadyThere => Kept::Duplicate,
+            })
+        };
+        tokio::time::timeout(self.budget.whole, both).await.unwrap_or(Err(StoreError::TooSlow))
     }
 
     /// Joins the callback's facts into the call item. Each round that is lost was won by another writer, so that many writers always get on;
     /// the budget bounds the rounds.
     async fn move_call_forward(&self, record: &Record, arrival: Arrival) -> Result<(), StoreError> {
-        // Joined with nothing, facts are within their bounds, as they will be whenever they are joined again.
-        let mut facts = CallFacts::default().join(record.call.clone());
-        let mut expected: Option<String> = None;
+        let mut stored = self.recent.borrow().facts(&record.session);
         for round in 0.. {
-            let item = record::call_item(record, &facts, arrival, self.retention);
-            let CallPut::Changed(stored) = self.store.put_call(&item, expected.as_deref()).await? else { break };
-            let known = stored.as_deref().map_or(Ok(CallFacts::default()), serde_json::from_str);
-            let known = known.map_err(|source| StoreError::UnreadableFacts { source })?;
-            facts = known.clone().join(record.call.clone());
-            if facts == known {
+            let known: CallFacts = match &stored {
+                Some(facts) => serde_json::from_str(facts).map_err(|source| StoreError::UnreadableFacts { source })?,
+                None => CallFacts::default(),
+            };
+            let facts = known.clone().join(record.call.clone());
+            if let Some(stored) = stored.take_if(|_| facts == known) {
+                self.recent.borrow_mut().remember(&record.session, stored);
                 break;
             }
-            expected = stored;
+            let item = record::call_item(record, &facts, arrival, self.retention);
+            match self.store.put_call(&item, stored.as_deref()).await? {
+                CallPut::Stored => {
+                    self.recent.borrow_mut().remember(&record.session, record::stored_facts(&facts));
+                    break;
+                }
+                CallPut::Changed(newer) => stored = newer,
+            }
             if round > 0 {
                 tokio::time::sleep(pause(round)).await;
             }
         }
         Ok(())
+    }
+}
+
+/// The facts that this environment last saw in the table, of the calls that it wrote last. A room's events come to few environments, so that most of
+/// them need one put of the call item instead of one that is refused and another. The condition of the put decides all the same: what is remembered
+/// here may be old, and is then refused like any other old facts.
+#[derive(Clone, Default)]
+struct RecentCalls {
+    newest_first: VecDeque<(SessionId, String)>,
+}
+
+impl RecentCalls {
+    const CALLS: usize = 64;
+
+    fn facts(&self, session: &SessionId) -> Option<String> {
+        self.newest_first.iter().find(|(known, _)| known == session).map(|(_, facts)| facts.clone())
+    }
+
+    fn remember(&mut self, session: &SessionId, facts: String) {
+        self.newest_first.retain(|(known, _)| known != session);
+        self.newest_first.push_front((session.clone(), facts));
+        self.newest_first.truncate(Self::CALLS);
+    }
+}
+
+impl fmt::Debug for RecentCalls {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "RecentCalls({})", self.newest_first.len())
     }
 }
 
@@ -170,12 +208,9 @@ pub struct RecordsTable {
 }
 
 impl RecordsTable {
-    /// The table that the environment names.
-    ///
-    /// # Errors
-    /// [`ConfigError`] naming the variable.
-    pub fn of(environment: &Environment, budget: Budget) -> Result<Self, ConfigError> {
-        Ok(Self { client: aws::dynamodb(environment, budget)?, table: environment.records_table()? })
+    /// A table by its name, through a client of one's own.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
     }
 }
 

@@ -1,7 +1,7 @@
 //! For tests: the sample events, and stores of a dozen lines.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -108,25 +108,27 @@ pub fn play(handler: &impl Handler, function: &str, cases: &[&str]) {
     }
 }
 
-/// Plays a story, all samples of a function whose names begin alike, in very many orders and with repeats; the call must end the same each time.
+/// Plays a story, all samples of a function whose names begin alike, in very many orders and with repeats, to two handlers of which neither knows what the
+/// other has written; the call must end the same each time.
 pub fn play_in_any_order<'a, H: Handler>(function: &str, story: &str, handler: impl Fn(&'a MemoryTable) -> H) {
     let prefix = format!("{function}/{story}");
     let story: Vec<Sample> = samples(function).into_iter().filter(|sample| sample.name.starts_with(&prefix)).collect();
     assert!(story.len() > 2, "{prefix} is no story");
+    let random = RefCell::new(fastrand::Rng::with_seed(7));
     let play = |order: &[usize]| {
         let table: &MemoryTable = Box::leak(Box::default());
-        let handler = handler(table);
+        let handlers = [handler(table), handler(table)];
         for &position in order {
+            let handler = random.borrow_mut().choice(&handlers).unwrap();
             block_on(handler.handle(story[position].request(), ARRIVAL));
         }
         (table.items(), order.to_vec())
     };
     let mut order: Vec<usize> = (0..story.len()).collect();
     let (told, _) = play(&order);
-    let mut random = fastrand::Rng::with_seed(7);
     for _ in 0..300 {
-        random.shuffle(&mut order);
-        let repeated: Vec<usize> = order.iter().copied().chain(random.choice(0..story.len())).collect();
+        random.borrow_mut().shuffle(&mut order);
+        let repeated: Vec<usize> = order.iter().copied().chain(random.borrow_mut().choice(0..story.len())).collect();
         let (items, order) = play(&repeated);
         assert!(items == told, "{prefix} in order {order:?} ends differently");
     }
@@ -166,12 +168,23 @@ pub fn environment() -> Environment {
 #[derive(Debug, Default)]
 pub struct MemoryTable {
     items: RefCell<BTreeMap<(String, String), Item>>,
+    call_puts: Cell<usize>,
 }
 
 impl MemoryTable {
     /// Every item, by partition and sort key.
     pub fn items(&self) -> BTreeMap<(String, String), Item> {
         self.items.borrow().clone()
+    }
+
+    /// How often a call item was sent, taken or refused.
+    pub fn call_puts(&self) -> usize {
+        self.call_puts.get()
+    }
+
+    /// Loses every item.
+    pub fn clear(&self) {
+        self.items.borrow_mut().clear();
     }
 
     /// The only call item.
@@ -211,13 +224,12 @@ impl PutCall for &MemoryTable {
         let mut items = self.items.borrow_mut();
         let stored =
             items.get(&MemoryTable::key(item)).map(|item| item.attributes()["facts"].as_str().unwrap().to_owned());
-        match stored {
-            Some(stored) if Some(stored.as_str()) != expected => Ok(CallPut::Changed(Some(stored))),
-            _ => {
-                items.insert(MemoryTable::key(item), item.clone());
-                Ok(CallPut::Stored)
-            }
+        self.call_puts.set(self.call_puts.get() + 1);
+        if stored.as_deref() != expected {
+            return Ok(CallPut::Changed(stored));
         }
+        items.insert(MemoryTable::key(item), item.clone());
+        Ok(CallPut::Stored)
     }
 }
 

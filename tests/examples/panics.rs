@@ -31,5 +31,5 @@ impl Handler for Panicking {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    function::run(|environment| Ok(Panicking { gate: environment.gate(&route::NOTIFY)? })).await
+    function::run(async |environment| Ok(Panicking { gate: environment.gate(&route::NOTIFY)? })).await
 }

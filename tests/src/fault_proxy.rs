@@ -28,7 +28,7 @@ pub enum Fault {
     Hangs,
     /// The request is carried out, and the connection ends in the middle of the answer.
     ResetsInMidAnswer,
-    /// All is well and nothing is, in turns of 100 ms.
+    /// Nothing is well and all is, in turns of 100 ms.
     Flaps,
 }
 
@@ -135,8 +135,8 @@ impl State {
     fn fault(&self) -> Fault {
         let (fault, since) = *self.fault.lock().unwrap();
         match fault {
-            Fault::Flaps if (since.elapsed().as_millis() / TURN.as_millis()).is_multiple_of(2) => Fault::None,
-            Fault::Flaps => Fault::Refuses,
+            Fault::Flaps if (since.elapsed().as_millis() / TURN.as_millis()).is_multiple_of(2) => Fault::Refuses,
+            Fault::Flaps => Fault::None,
             other => other,
         }
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use futures_util::future::join_all;
+use ringback::aws;
 use ringback::budget;
 use ringback::config::Environment;
 use ringback::handler::{Handler, Recorded, Recorder};
@@ -15,7 +16,8 @@ const WRITERS: usize = 8;
 
 fn recorder(callback: Recorded) -> Recorder<RecordsTable, DeadTopic> {
     let environment = Environment::of_process();
-    let table = RecordsTable::of(&environment, budget::REPLAY).unwrap();
+    let dynamodb = aws::dynamodb(&environment, budget::REPLAY).unwrap().client;
+    let table = RecordsTable::new(dynamodb, environment.records_table().unwrap());
     Recorder::into(table, DeadTopic, callback, &environment).unwrap()
 }
 

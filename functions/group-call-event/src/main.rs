@@ -12,5 +12,5 @@ use ringback::handler::{Recorded, Recorder};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    function::run(|environment| Recorder::of(Recorded::GROUP_CALL_EVENT, environment)).await
+    function::run(async |environment| Recorder::of(Recorded::GROUP_CALL_EVENT, environment).await).await
 }

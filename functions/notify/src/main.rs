@@ -12,5 +12,5 @@ use ringback::handler::Notifier;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    function::run(Notifier::of).await
+    function::run(async |environment| Notifier::of(environment).await).await
 }

@@ -1,0 +1,105 @@
+//! Which certificate authorities may vouch for AWS.
+//!
+//! Reading the system's hundred and more certificates costs every cold start some milliseconds. AWS's own endpoints are vouched for by Amazon's five roots,
+//! which <https://www.amazontrust.com/repository> asks those who carry a store of their own to include; they are in `shared/roots` and are all that is read
+//! for these endpoints. `AWS_CA_BUNDLE` overrules them, as it does in AWS's other tools. Why, and what is given up: docs/decisions/starts.md.
+
+use aws_smithy_http_client::tls::TrustStore;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+use crate::config::{ConfigError, Environment};
+
+/// Amazon Root CA 1 to 4 and Starfield Services Root Certificate Authority G2. All are valid until the end of 2037 or longer.
+const AMAZON_ROOTS: &str = include_str!("../roots/amazon.pem");
+
+/// The authorities for an endpoint: those of `AWS_CA_BUNDLE`, else Amazon's own for an endpoint of its own, else the system's.
+///
+/// # Errors
+/// [`ConfigError`] when `AWS_CA_BUNDLE` names no readable file with at least one certificate.
+pub fn authorities(environment: &Environment, endpoint: &str) -> Result<TrustStore, ConfigError> {
+    if let Some(path) = environment.optional("AWS_CA_BUNDLE") {
+        let certificates = std::fs::read(path).map(|pem| usable_certificates(&pem)).unwrap_or_default();
+        if certificates.is_empty() {
+            return Err(ConfigError::Malformed {
+                name: "AWS_CA_BUNDLE",
+                expected: "the path of a file with certificates in PEM",
+            });
+        }
+        return Ok(certificates.into_iter().fold(TrustStore::empty(), TrustStore::with_pem_certificate));
+    }
+    let encrypted = endpoint.starts_with("https://");
+    if encrypted && !is_amazons(endpoint) {
+        return Ok(TrustStore::default());
+    }
+    Ok(TrustStore::empty().with_pem_certificate(AMAZON_ROOTS))
+}
+
+/// Amazon's partition for all regions but those of China, of the European Sovereign Cloud and of the isolated clouds, whose names end otherwise.
+fn is_amazons(endpoint: &str) -> bool {
+    let host = endpoint.trim_start_matches("https://").split(['/', ':']).next().unwrap_or_default();
+    host.ends_with(".amazonaws.com")
+}
+
+/// The certificates of a bundle that can be an authority, each in PEM. Bundles of whole systems hold some that cannot, and the SDK's client
+/// would panic at the first of them.
+fn usable_certificates(pem: &[u8]) -> Vec<String> {
+    CertificateDer::pem_slice_iter(pem)
+        .filter_map(Result::ok)
+        .filter(|certificate| webpki::anchor_from_trusted_cert(certificate).is_ok())
+        .map(|certificate| {
+            format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(certificate))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment_with(bundle: &str) -> Environment {
+        let bundle = bundle.to_owned();
+        Environment::new(move |name| (name == "AWS_CA_BUNDLE").then(|| bundle.clone()))
+    }
+
+    #[test]
+    fn all_five_of_amazons_roots_can_be_read() {
+        assert_eq!(usable_certificates(AMAZON_ROOTS.as_bytes()).len(), 5);
+    }
+
+    #[test]
+    fn amazons_roots_vouch_for_amazons_endpoints_and_for_no_others() {
+        for url in ["https://dynamodb.eu-west-1.amazonaws.com", "https://sns.us-gov-west-1.amazonaws.com/"] {
+            assert!(is_amazons(url), "{url}");
+        }
+        for url in [
+            "https://dynamodb.cn-north-1.amazonaws.com.cn",
+            "https://dynamodb.eusc-de-east-1.amazonaws.eu",
+            "https://localhost:8443/.amazonaws.com",
+            "https://amazonaws.com.example.org",
+            "https://notamazonaws.com",
+        ] {
+            assert!(!is_amazons(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_bundle_may_hold_what_is_no_authority_but_not_only_that() {
+        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let mixed = format!("{broken}{AMAZON_ROOTS}");
+        assert_eq!(usable_certificates(mixed.as_bytes()).len(), 5);
+        assert!(usable_certificates(broken.as_bytes()).is_empty());
+    }
+
+    #[test]
+    fn a_bundle_that_cannot_be_read_ends_the_start_with_its_name() {
+        for bundle in ["/no/such/file", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")] {
+            let error = authorities(&environment_with(bundle), "https://sns.eu-west-1.amazonaws.com").unwrap_err();
+            assert!(error.to_string().contains("AWS_CA_BUNDLE"), "{error}");
+        }
+        let roots = concat!(env!("CARGO_MANIFEST_DIR"), "/roots/amazon.pem");
+        authorities(&environment_with(roots), "https://localhost:8443").unwrap();
+    }
+}
