@@ -12,7 +12,7 @@ PROFILE ?= quick
 RUNS ?= 10000000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build check token replay chaos fuzz fmt clean
+.PHONY: help run test build check token replay bench chaos fuzz fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,10 +21,10 @@ run: $(VENV)/ready ## start the local stack, play every sample event, then show 
 	@exec $(VENV)/bin/python -m local run
 
 test: $(VENV)/ready ## run all tests: units, handlers, and the built functions against emulated AWS
-	cargo test --locked --workspace --exclude ringback-tests
+	cargo test --locked --workspace --exclude ringback-tests --exclude ringback-bench
 	$(VENV)/bin/python -m unittest discover --start-directory local --top-level-directory .
 	$(VENV)/bin/python -m local run --once
-	$(VENV)/bin/python -m local exec -- cargo test --locked --package ringback-tests
+	$(VENV)/bin/python -m local exec -- cargo test --locked --package ringback-tests --package ringback-bench -- --include-ignored
 
 build: $(VENV)/ready ## build target/lambda/<function>/bootstrap (PROFILE=release for a deployment)
 	$(CARGO_LAMBDA) build --locked --profile $(PROFILE) $(PACKAGES)
@@ -42,6 +42,11 @@ token: ## make a token: the secret in your URLs, its digest and the URLs (API_UR
 
 replay: $(VENV)/ready ## send dead letters through the spool again: of `make run`, or with STACK=name of a deployment
 	@$(VENV)/bin/python -m local replay
+
+bench: $(VENV)/ready ## measure the release builds against a no-op, the SDK's defaults, Node and Python; writes docs/performance.md (some 40 minutes the first time, 10 after)
+	bench/peers/set_up
+	$(CARGO_LAMBDA) build --locked --release $(PACKAGES) --package floor
+	cargo run --locked --profile quick --package ringback-bench -- --out docs/performance.md
 
 chaos: $(VENV)/ready ## run the functions against an AWS that refuses, throttles, hangs and resets; writes docs/chaos.md (about a quarter of an hour)
 	$(VENV)/bin/python -m local exec -- cargo run --locked --package ringback-tests --bin chaos -- --callbacks 1000 --out docs/chaos.md
