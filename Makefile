@@ -8,6 +8,10 @@ CHECKS := .local/checks
 CARGO_LAMBDA := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo lambda
 # `make build PROFILE=release` is what a deployment runs; `quick` takes minutes less.
 PROFILE ?= quick
+# `make build ARCH=arm64` is for another machine than this one; cargo-lambda asks rustup for the target it lacks.
+ARCH ?=
+TARGET_x86_64 := --x86-64
+TARGET_arm64 := --arm64
 # Inputs for each target of `make fuzz`.
 RUNS ?= 10000000
 
@@ -26,8 +30,9 @@ test: $(VENV)/ready ## run all tests: units, handlers, and the built functions a
 	$(VENV)/bin/python -m local run --once
 	$(VENV)/bin/python -m local exec -- cargo test --locked --package ringback-tests --package ringback-bench -- --include-ignored
 
-build: $(VENV)/ready ## build target/lambda/<function>/bootstrap (PROFILE=release for a deployment)
-	$(CARGO_LAMBDA) build --locked --profile $(PROFILE) $(PACKAGES)
+build: $(VENV)/ready ## build target/lambda/<function>/bootstrap (PROFILE=release for a deployment; ARCH=x86_64 or ARCH=arm64 for a machine unlike this one)
+	$(if $(and $(ARCH),$(if $(TARGET_$(ARCH)),,unknown)),$(error ARCH is x86_64 or arm64))
+	$(CARGO_LAMBDA) build --locked --profile $(PROFILE) $(TARGET_$(ARCH)) $(PACKAGES)
 
 check: $(CHECKS)/ready ## formatting, lints, the template, unused dependencies, licences and bans
 	cargo fmt --all --check
