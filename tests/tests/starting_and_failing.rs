@@ -1,7 +1,10 @@
 //! The built functions by themselves: what stops their start, and what they answer when AWS does not.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ringback::signature::SigningToken;
@@ -70,6 +73,65 @@ fn a_variable_that_is_missing_or_malformed_stops_the_start_and_is_named() {
             }
         }
     }
+}
+
+#[test]
+fn a_bundle_of_authorities_that_cannot_be_read_stops_the_start_and_is_named() {
+    for function in ["notify", "call-event", "replay"] {
+        for bundle in ["/no/such/bundle.pem", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")] {
+            let mut variables = variables("https://127.0.0.1:9");
+            variables.push(("AWS_CA_BUNDLE", bundle.to_owned()));
+            let (code, said) = start_and_end(function, &borrowed(&variables));
+            assert!(code == Some(1) && said.contains("AWS_CA_BUNDLE"), "{function} with {bundle}: {code:?} {said}");
+        }
+    }
+}
+
+/// An AWS that says yes to everything. What it was asked comes with the number of the connection.
+fn agreeable_aws() -> (String, Receiver<(usize, String)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (asked, requests) = mpsc::channel();
+    thread::spawn(move || {
+        for (number, connection) in listener.incoming().flatten().enumerate() {
+            let asked = asked.clone();
+            thread::spawn(move || {
+                let mut connection = BufReader::new(connection);
+                while let Some(request) = read_request(&mut connection) {
+                    let _ = asked.send((number, request));
+                    let _ = connection.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+                }
+            });
+        }
+    });
+    (endpoint, requests)
+}
+
+/// Reads one request to its end and returns its first line.
+fn read_request(connection: &mut BufReader<TcpStream>) -> Option<String> {
+    let mut first = String::new();
+    connection.read_line(&mut first).ok().filter(|bytes| *bytes > 0)?;
+    let (mut line, mut length) = (String::new(), 0);
+    while connection.read_line(&mut line).ok()? > 2 {
+        let header = line.to_ascii_lowercase();
+        length = header.strip_prefix("content-length:").map_or(length, |text| text.trim().parse().unwrap());
+        line.clear();
+    }
+    connection.read_exact(&mut vec![0; length]).ok()?;
+    Some(first.trim_end().to_owned())
+}
+
+#[test]
+fn a_function_has_opened_its_connection_when_it_asks_for_work_and_sends_everything_over_it() {
+    let (endpoint, requests) = agreeable_aws();
+    let running = Function::start("call-event", &borrowed(&variables(&endpoint)));
+    assert!(running.wait_until_it_asks());
+    assert_eq!(requests.try_iter().collect::<Vec<_>>(), [(0, "GET /ping HTTP/1.1".to_owned())]);
+    let ended = "sid=a&from_service_id=planetkit&to_service_id=planetkit&from_user_id=alice&to_user_id=bob";
+    let (response, _) = running.invoke(&event("GET", "/line/call_event", ended, ""));
+    assert_eq!(response["statusCode"], 200, "{response}");
+    let put = || (0, "POST / HTTP/1.1".to_owned());
+    assert_eq!(requests.try_iter().collect::<Vec<_>>(), [put(), put()]);
 }
 
 #[test]
