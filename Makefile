@@ -50,6 +50,7 @@ replay: $(VENV)/ready ## send dead letters through the spool again: of `make run
 
 bench: $(VENV)/ready ## measure the release builds against a no-op, the SDK's defaults, Node and Python; writes docs/performance.md (some 40 minutes the first time, 10 after)
 	bench/peers/set_up
+	python3 bench/peers/test_peers.py
 	$(CARGO_LAMBDA) build --locked --release $(PACKAGES) --package floor
 	cargo run --locked --profile quick --package ringback-bench -- --out docs/performance.md
 
