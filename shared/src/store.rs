@@ -141,14 +141,19 @@ impl<S: PutEvent + PutCall> Records<S> {
     /// the budget bounds the rounds.
     async fn move_call_forward(&self, record: &Record, arrival: Arrival) -> Result<(), StoreError> {
         let mut stored = self.recent.borrow().facts(&record.session);
+        let mut from_memory = stored.is_some();
         for round in 0.. {
             let known: CallFacts = match &stored {
                 Some(facts) => serde_json::from_str(facts).map_err(|source| StoreError::UnreadableFacts { source })?,
                 None => CallFacts::default(),
             };
             let facts = known.clone().join(record.call.clone());
-            if let Some(stored) = stored.take_if(|_| facts == known) {
-                self.recent.borrow_mut().remember(&record.session, stored);
+            if let Some(nothing_new_to) = stored.take_if(|_| facts == known) {
+                // Only the table may say that there is nothing to write: what is remembered may be gone from it.
+                if std::mem::take(&mut from_memory) {
+                    continue;
+                }
+                self.recent.borrow_mut().remember(&record.session, nothing_new_to);
                 break;
             }
             let item = record::call_item(record, &facts, arrival, self.retention);
@@ -157,7 +162,7 @@ impl<S: PutEvent + PutCall> Records<S> {
                     self.recent.borrow_mut().remember(&record.session, record::stored_facts(&facts));
                     break;
                 }
-                CallPut::Changed(newer) => stored = newer,
+                CallPut::Changed(newer) => (stored, from_memory) = (newer, false),
             }
             if round > 0 {
                 tokio::time::sleep(pause(round)).await;

@@ -80,3 +80,13 @@ fn a_call_that_was_deleted_is_written_again_by_who_remembers_it() {
     send_event(&handler, 2);
     assert_eq!(table.call()["last_event_at"], json!(1_793_600_000_003_u64));
 }
+
+#[test]
+fn a_repeat_writes_a_call_again_that_was_deleted_since() {
+    let table = MemoryTable::default();
+    let handler = recorder(&table, DeadTopic);
+    send_event(&handler, 1);
+    table.clear();
+    send_event(&handler, 1);
+    assert_eq!(table.call()["last_event_at"], json!(1_793_600_000_002_u64));
+}
