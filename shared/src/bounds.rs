@@ -1,4 +1,4 @@
-//! How much of anything is read. What is longer is refused with 400 before it is looked at.
+//! How much of anything is read, kept and counted. What is longer than is read is refused with 400 before it is looked at.
 //!
 //! LINE's application data is at most 4,095 bytes of UTF-8 and arrives percent-encoded and sometimes twice (`stid` and `app_svr_data`), so that an
 //! honest query stays below some 25 KB; the rest is room.
@@ -26,3 +26,5 @@ pub const TEXT_BYTES: usize = 256;
 pub const APP_DATA_BYTES: usize = 4_096;
 /// People kept in one call item, for the same reason.
 pub const PEOPLE: usize = 256;
+/// Seconds of talk that one call adds to the metric: a week. A vendor's nonsense would otherwise dwarf everything else that was measured; the record keeps it.
+pub const COUNTED_TALK_SECONDS: u64 = 604_800;

@@ -65,6 +65,15 @@ pub struct Part {
     pub left: Option<Moment>,
 }
 
+/// The end of a call, for those who count calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallEnd {
+    /// How it went.
+    pub outcome: Outcome,
+    /// Seconds of talk, [`bounds::COUNTED_TALK_SECONDS`] at most.
+    pub talk_seconds: u64,
+}
+
 /// What is known of a call. Every field joins by the rule in its comment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -235,6 +244,14 @@ impl CallFacts {
             reason: self.reason.iter().map(|(family, code)| (family.as_str(), &code.value)).collect(),
             last_event_at: self.last_event,
         }
+    }
+
+    /// The end that these facts tell of and the earlier ones did not. What later facts say of an end that was told is not told again.
+    pub fn end_since(&self, earlier: &Self) -> Option<CallEnd> {
+        let call = self.view();
+        let outcome = call.outcome.filter(|_| earlier.status() != Status::Ended)?;
+        let talk_seconds = call.duration_s.unwrap_or(0).min(bounds::COUNTED_TALK_SECONDS);
+        Some(CallEnd { outcome, talk_seconds: if outcome == Outcome::Answered { talk_seconds } else { 0 } })
     }
 
     fn kind(&self) -> Kind {
@@ -414,6 +431,28 @@ mod tests {
             let view = a.view();
             prop_assert_eq!(view.outcome == Some(Outcome::Answered), talk && view.status == Status::Ended);
         }
+    }
+
+    proptest! {
+        #[test]
+        fn an_end_is_told_by_the_facts_that_bring_it_and_not_again(a in facts(), b in facts()) {
+            let both = a.clone().join(b);
+            let told = both.end_since(&a);
+            let brought = both.view().outcome.filter(|_| a.view().status != Status::Ended);
+            prop_assert_eq!(told.map(|end| end.outcome), brought);
+            prop_assert_eq!(both.end_since(&both), None);
+        }
+    }
+
+    #[test]
+    fn only_talk_counts_and_no_more_than_a_week_of_it() {
+        let ended = |talked, seconds| {
+            let duration = Some(Claim::new(Source::Stated, None, seconds));
+            CallFacts { over: true, talked, duration, ..CallFacts::default() }.end_since(&CallFacts::default()).unwrap()
+        };
+        assert_eq!(ended(true, 30), CallEnd { outcome: Outcome::Answered, talk_seconds: 30 });
+        assert_eq!(ended(false, 0), CallEnd { outcome: Outcome::Unknown, talk_seconds: 0 });
+        assert_eq!(ended(true, u64::MAX).talk_seconds, bounds::COUNTED_TALK_SECONDS);
     }
 
     #[test]

@@ -110,6 +110,20 @@ impl Environment {
         self.parsed("RETENTION_DAYS", "a number of days from 1 to 36500", Retention::parse)
     }
 
+    /// `METRICS_NAMESPACE`: where CloudWatch puts a function's metrics, `Ringback` unless set. A stack has its own, so that two in an account do not mix.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable.
+    pub fn metrics_namespace(&self) -> Result<String, ConfigError> {
+        let expected = "1 to 255 letters, digits, ., -, _, /, # and :, not beginning with AWS/ or :";
+        let namespace = self.parsed_if_set("METRICS_NAMESPACE", expected, |text| {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_/#:".contains(&byte);
+            let is_ours = !text.starts_with("AWS/") && !text.starts_with(':');
+            (text.len() <= 255 && is_ours && text.bytes().all(allowed)).then(|| text.to_owned())
+        })?;
+        Ok(namespace.unwrap_or_else(|| "Ringback".to_owned()))
+    }
+
     /// A variable that must be set.
     ///
     /// # Errors
@@ -191,6 +205,16 @@ mod tests {
         assert!(tencent(("TENCENT_CALLBACK_TOKEN", "xxxxyyyy")).is_ok());
         let malformed = tencent(("TENCENT_SOURCE_CIDRS", "somewhere")).unwrap_err();
         assert!(malformed.to_string().contains("TENCENT_SOURCE_CIDRS"));
+    }
+
+    #[test]
+    fn metrics_go_where_cloudwatch_takes_them() {
+        let namespace = |value| with("METRICS_NAMESPACE", value).metrics_namespace();
+        assert_eq!(with("ANOTHER", "x").metrics_namespace().unwrap(), "Ringback");
+        assert_eq!(namespace("Ringback/prod-eu").unwrap(), "Ringback/prod-eu");
+        for text in ["AWS/Lambda", ":x", "a b", "a\"b", "é"] {
+            assert!(namespace(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -3,13 +3,15 @@
 //! Raw request → verified → the vendor's callback → a record of it → DynamoDB, else the spool → outcome; or, for a call that rings, → a push job → SNS → outcome.
 //! A push job is never spooled: a phone that rings later rings for nothing, and a caller who is told at once can try again.
 
+use std::time::{Duration, Instant};
+
 use crate::access::{Gate, Unverified, Verified};
 use crate::aws::{self, Connected};
 use crate::budget;
 use crate::config::{ConfigError, Environment};
 use crate::line::{self, notify::Notify};
 use crate::model::Arrival;
-use crate::outcome::{CallbackOutcome, Handled};
+use crate::outcome::{CallbackOutcome, Effects, Handled};
 use crate::publish::{Publish, PushJobsTopic};
 use crate::push::PushJob;
 use crate::record::Record;
@@ -84,15 +86,22 @@ impl<S: PutEvent + PutCall, P: Spool> Recorder<S, P> {
         Ok(Self { gate, callback, records, spool })
     }
 
-    async fn keep(&self, record: &Record, arrival: Arrival) -> CallbackOutcome {
-        let not_stored = match self.records.keep(record, arrival).await {
-            Ok(kept) => return kept.into(),
-            Err(error) => error,
+    async fn keep(&self, record: Record, arrival: Arrival) -> Handled {
+        let (kept, took) = timed(self.records.keep(&record, arrival)).await;
+        let mut effects = Effects { store: Some(took), publish: None };
+        let (outcome, ended) = match kept {
+            Ok(kept) => (kept.event.into(), kept.ended),
+            Err(not_stored) => {
+                let (spooled, took) = timed(self.spool.spool(&record, arrival)).await;
+                effects.publish = Some(took);
+                let outcome = match spooled {
+                    Ok(()) => CallbackOutcome::Deferred(not_stored),
+                    Err(not_spooled) => CallbackOutcome::NotStored(not_stored, not_spooled),
+                };
+                (outcome, None)
+            }
         };
-        match self.spool.spool(record, arrival).await {
-            Ok(()) => CallbackOutcome::Deferred(not_stored),
-            Err(not_spooled) => CallbackOutcome::NotStored(not_stored, not_spooled),
-        }
+        Handled { outcome, session: Some(record.session), ended, effects }
     }
 }
 
@@ -103,10 +112,7 @@ impl<S: PutEvent + PutCall, P: Spool> Handler for Recorder<S, P> {
 
     async fn handle(&self, request: Unverified, arrival: Arrival) -> Handled {
         match self.gate.admit(request, arrival).and_then(|verified| (self.callback.read)(&verified)) {
-            Ok(Some(record)) => {
-                let outcome = self.keep(&record, arrival).await;
-                Handled::of(record.session, outcome)
-            }
+            Ok(Some(record)) => self.keep(record, arrival).await,
             Ok(None) => CallbackOutcome::Ignored.into(),
             Err(refusal) => refusal.into(),
         }
@@ -154,10 +160,18 @@ impl<P: Publish> Handler for Notifier<P> {
             Ok(notify) => notify,
             Err(refusal) => return refusal.into(),
         };
-        let outcome = match self.push_jobs.publish(&PushJob::ringing(&notify, arrival)).await {
+        let (published, took) = timed(self.push_jobs.publish(&PushJob::ringing(&notify, arrival))).await;
+        let outcome = match published {
             Ok(()) => CallbackOutcome::Published,
             Err(error) => CallbackOutcome::NotPublished(error),
         };
-        Handled::of(notify.session, outcome)
+        let effects = Effects { publish: Some(took), ..Effects::default() };
+        Handled { outcome, session: Some(notify.session), ended: None, effects }
     }
+}
+
+/// What a future comes to, and how long it took.
+async fn timed<F: Future>(future: F) -> (F::Output, Duration) {
+    let started = Instant::now();
+    (future.await, started.elapsed())
 }

@@ -120,18 +120,9 @@ pub fn answer(route: &Route, outcome: &CallbackOutcome) -> Answer {
     Answer { status: status(outcome), body, allow }
 }
 
-/// What it was that a refusal is about, by name.
-fn subject(outcome: &CallbackOutcome) -> Option<&'static str> {
-    match outcome {
-        CallbackOutcome::Refused(Refusal::MissingField(field) | Refusal::UnusableField(field)) => Some(field),
-        CallbackOutcome::Refused(Refusal::TooLong(bound)) => Some(bound.word()),
-        _ => None,
-    }
-}
-
 fn line_body(outcome: &CallbackOutcome) -> String {
     let word = outcome.word();
-    match (status(outcome), subject(outcome)) {
+    match (status(outcome), outcome.subject()) {
         (200, _) => json!({ "result": word }).to_string(),
         (_, Some(field)) => json!({ "error": word, "field": field }).to_string(),
         (_, None) => json!({ "error": word }).to_string(),
@@ -146,7 +137,7 @@ fn tencent_body(outcome: &CallbackOutcome) -> String {
         return json!({ "ActionStatus": "OK", "ErrorInfo": "", "ErrorCode": 0, "ErrorMessage": "Success" }).to_string();
     }
     let info =
-        subject(outcome).map_or_else(|| outcome.word().to_owned(), |field| format!("{}: {field}", outcome.word()));
+        outcome.subject().map_or_else(|| outcome.word().to_owned(), |field| format!("{}: {field}", outcome.word()));
     json!({ "ActionStatus": "FAIL", "ErrorInfo": info, "ErrorCode": status, "ErrorMessage": info }).to_string()
 }
 

@@ -15,7 +15,7 @@
 //! * [`record`], [`push`]: the two contracts that others build on.
 //! * [`store`], [`publish`], [`spool`], [`aws`] with [`trust`]: the effects, and [`budget`]: how long each may take.
 //! * [`replay`]: what was spooled, written later.
-//! * [`config`], [`telemetry`]: the environment in, log lines out.
+//! * [`config`]: the environment in; [`telemetry`] with [`metrics`]: log lines out, which are the metrics too.
 
 pub mod access;
 pub mod aws;
@@ -28,6 +28,7 @@ pub mod handler;
 pub mod http;
 pub mod json;
 pub mod line;
+pub mod metrics;
 pub mod model;
 pub mod outcome;
 pub mod publish;

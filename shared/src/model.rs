@@ -129,6 +129,16 @@ pub enum Provider {
     Tencent,
 }
 
+impl Provider {
+    /// The name in records, logs and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Line => "line",
+            Self::Tencent => "tencent",
+        }
+    }
+}
+
 /// How many the call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -181,6 +191,22 @@ pub enum Outcome {
     AnsweredElsewhere,
     /// People talked.
     Answered,
+}
+
+impl Outcome {
+    /// The name in records, logs and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Failed => "failed",
+            Self::Busy => "busy",
+            Self::Canceled => "canceled",
+            Self::Rejected => "rejected",
+            Self::Missed => "missed",
+            Self::AnsweredElsewhere => "answered_elsewhere",
+            Self::Answered => "answered",
+        }
+    }
 }
 
 /// Who ended the call.
@@ -245,4 +271,22 @@ pub enum ReleaseCode {
     Number(i64),
     /// A word, a host name, or the app's own text.
     Word(Personal),
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn logs_and_records_use_the_same_words() {
+        for provider in [Provider::Line, Provider::Tencent] {
+            assert_eq!(json!(provider), provider.word());
+        }
+        use Outcome::{Answered, AnsweredElsewhere, Busy, Canceled, Failed, Missed, Rejected, Unknown};
+        for outcome in [Unknown, Failed, Busy, Canceled, Rejected, Missed, AnsweredElsewhere, Answered] {
+            assert_eq!(json!(outcome), outcome.word());
+        }
+    }
 }

@@ -1,9 +1,12 @@
 //! What became of a callback. What each outcome is answered with is one table in [`crate::http`].
 
+use std::time::Duration;
+
+use crate::call::CallEnd;
 use crate::model::SessionId;
 use crate::publish::PublishError;
 use crate::refusal::Refusal;
-use crate::store::{Kept, StoreError};
+use crate::store::{EventPut, StoreError};
 
 /// What became of a callback.
 #[derive(Debug)]
@@ -43,36 +46,51 @@ impl CallbackOutcome {
             Self::Panicked => "panicked",
         }
     }
-}
 
-impl From<Kept> for CallbackOutcome {
-    fn from(kept: Kept) -> Self {
-        match kept {
-            Kept::Recorded => Self::Recorded,
-            Kept::Duplicate => Self::Duplicate,
+    /// What it was that a refusal is about, by name.
+    pub fn subject(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused(Refusal::MissingField(field) | Refusal::UnusableField(field)) => Some(field),
+            Self::Refused(Refusal::TooLong(bound)) => Some(bound.word()),
+            _ => None,
         }
     }
 }
 
-/// An outcome and the call that it is about, once that is known.
+impl From<EventPut> for CallbackOutcome {
+    fn from(put: EventPut) -> Self {
+        match put {
+            EventPut::Stored => Self::Recorded,
+            EventPut::AlreadyThere => Self::Duplicate,
+        }
+    }
+}
+
+/// How long AWS took for what it was asked; nothing where it was not asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// To write the record, or to fail.
+    pub store: Option<Duration>,
+    /// To publish the push job, or the record into the spool, or to fail.
+    pub publish: Option<Duration>,
+}
+
+/// An outcome with what is told of it.
 #[derive(Debug)]
 pub struct Handled {
     /// What became of the callback.
     pub outcome: CallbackOutcome,
     /// The call, unless the request was turned away before anybody looked.
     pub session: Option<SessionId>,
-}
-
-impl Handled {
-    /// An outcome of a known call.
-    pub fn of(session: SessionId, outcome: CallbackOutcome) -> Self {
-        Self { outcome, session: Some(session) }
-    }
+    /// The call's end, when this callback was the first to tell of it.
+    pub ended: Option<CallEnd>,
+    /// What was waited for.
+    pub effects: Effects,
 }
 
 impl From<CallbackOutcome> for Handled {
     fn from(outcome: CallbackOutcome) -> Self {
-        Self { outcome, session: None }
+        Self { outcome, session: None, ended: None, effects: Effects::default() }
     }
 }
 

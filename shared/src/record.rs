@@ -18,6 +18,39 @@ use crate::route::Route;
 /// The sort key of the item that shows the whole call.
 pub const CALL: &str = "call";
 
+/// Every attribute that an item can have, sorted. The functions' right to put items ends here (`template.yaml`).
+pub const ATTRIBUTES: [&str; 29] = [
+    "app_data",
+    "at",
+    "callback",
+    "callee",
+    "callees",
+    "caller",
+    "duration_s",
+    "ended_at",
+    "expires_at",
+    "facts",
+    "host",
+    "kind",
+    "last_event_at",
+    "media",
+    "online",
+    "outcome",
+    "provider",
+    "reason",
+    "received_at",
+    "record",
+    "released_by",
+    "room",
+    "setup_at",
+    "sid",
+    "started_at",
+    "status",
+    "vendor",
+    "what",
+    "who",
+];
+
 /// DynamoDB has no attributes without a name; a parameter without one is kept under this.
 const NAMELESS: &str = "(no name)";
 

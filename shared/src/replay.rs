@@ -11,11 +11,13 @@ use serde_json::value::RawValue;
 
 use crate::aws;
 use crate::budget;
+use crate::call::CallEnd;
 use crate::config::{ConfigError, Environment};
 use crate::model::SessionId;
 use crate::publish::{PublishError, Topic};
+use crate::route::Route;
 use crate::spool;
-use crate::store::{Kept, PutCall, PutEvent, Records, RecordsTable};
+use crate::store::{EventPut, Kept, PutCall, PutEvent, Records, RecordsTable};
 
 /// A batch of messages, as Lambda hands them over from SQS. An event that is none fails as a whole: Lambda would delete the messages of a batch that succeeds.
 #[derive(Debug)]
@@ -110,13 +112,59 @@ fn publishable(message: &str) -> &str {
     }
 }
 
-/// What became of one message.
+/// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Replayed {
+pub enum Replayed {
+    /// Its record is in the table.
     Recorded,
+    /// Its record was in the table already.
     Duplicate,
+    /// It can never be written, for this reason, and is with the dead letters.
     PutAside(&'static str),
+    /// It cannot be written now, for this reason, and goes back to the queue.
     Back(&'static str),
+}
+
+impl Replayed {
+    /// The stable word to filter by.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Recorded => "recorded",
+            Self::Duplicate => "duplicate",
+            Self::PutAside(_) => "dead_letter",
+            Self::Back(_) => "back_to_the_queue",
+        }
+    }
+
+    /// The stable word for why it was not written.
+    pub fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Recorded | Self::Duplicate => None,
+            Self::PutAside(reason) | Self::Back(reason) => Some(reason),
+        }
+    }
+}
+
+/// A message with what became of it.
+#[derive(Debug)]
+pub struct ReplayedMessage {
+    /// What became of it.
+    pub outcome: Replayed,
+    /// Where its callback came in, if it could be read.
+    pub route: Option<&'static Route>,
+    /// The call, if it could be read.
+    pub session: Option<SessionId>,
+    /// The call's end, when this message was the first to tell of it.
+    pub ended: Option<CallEnd>,
+    id: String,
+}
+
+impl Report {
+    /// What SQS has to be told of a batch.
+    pub fn of(messages: &[ReplayedMessage]) -> Self {
+        let back = messages.iter().filter(|message| matches!(message.outcome, Replayed::Back(_)));
+        Self { failures: back.map(|message| Failure { id: message.id.clone() }).collect() }
+    }
 }
 
 /// Writes spooled records.
@@ -146,48 +194,40 @@ impl<S: PutEvent + PutCall, D: DeadLetters> Replayer<S, D> {
     }
 
     /// Replays a batch, its messages side by side.
-    pub async fn replay(&self, batch: Batch) -> Report {
-        let failures = join_all(batch.messages.into_iter().map(|message| self.replay_one(message))).await;
-        Report { failures: failures.into_iter().flatten().collect() }
+    pub async fn replay(&self, batch: Batch) -> Vec<ReplayedMessage> {
+        join_all(batch.messages.into_iter().map(|message| self.replay_one(message))).await
     }
 
-    async fn replay_one(&self, message: Message) -> Option<Failure> {
-        let (replayed, session) = self.write(&message.body.0).await;
-        let replayed = match replayed {
-            Replayed::PutAside(reason) => match self.dead_letters.put_aside(&message.body.0, reason).await {
-                Ok(()) => replayed,
-                Err(error) => {
-                    tracing::error!(%error, reason, "dead letter not put aside");
-                    Replayed::Back("dead_letters_unavailable")
-                }
-            },
-            _ => replayed,
-        };
-        let (outcome, reason) = match replayed {
-            Replayed::Recorded => ("recorded", None),
-            Replayed::Duplicate => ("duplicate", None),
-            Replayed::PutAside(reason) => ("dead_letter", Some(reason)),
-            Replayed::Back(reason) => ("back_to_the_queue", Some(reason)),
-        };
-        tracing::info!(outcome, reason, sid = session.as_ref().map(SessionId::as_str), "replay");
-        matches!(replayed, Replayed::Back(_)).then_some(Failure { id: message.id })
+    async fn replay_one(&self, message: Message) -> ReplayedMessage {
+        let mut replayed = self.write(&message).await;
+        if let Replayed::PutAside(reason) = replayed.outcome
+            && let Err(error) = self.dead_letters.put_aside(&message.body.0, reason).await
+        {
+            tracing::error!(%error, reason, "dead letter not put aside");
+            replayed.outcome = Replayed::Back("dead_letters_unavailable");
+        }
+        replayed
     }
 
-    async fn write(&self, message: &str) -> (Replayed, Option<SessionId>) {
-        let (record, arrival) = match spool::read(message) {
+    async fn write(&self, message: &Message) -> ReplayedMessage {
+        let id = message.id.clone();
+        let (record, arrival) = match spool::read(&message.body.0) {
             Ok(read) => read,
-            Err(unreadable) => return (Replayed::PutAside(unreadable.word()), None),
-        };
-        let replayed = match self.records.keep(&record, arrival).await {
-            Ok(Kept::Recorded) => Replayed::Recorded,
-            Ok(Kept::Duplicate) => Replayed::Duplicate,
-            Err(error) if error.is_final() => Replayed::PutAside(error.word()),
-            Err(error) => {
-                tracing::warn!(%error, "record not stored");
-                Replayed::Back(error.word())
+            Err(unreadable) => {
+                let outcome = Replayed::PutAside(unreadable.word());
+                return ReplayedMessage { outcome, route: None, session: None, ended: None, id };
             }
         };
-        (replayed, Some(record.session))
+        let (outcome, ended) = match self.records.keep(&record, arrival).await {
+            Ok(Kept { event: EventPut::Stored, ended }) => (Replayed::Recorded, ended),
+            Ok(Kept { event: EventPut::AlreadyThere, ended }) => (Replayed::Duplicate, ended),
+            Err(error) if error.is_final() => (Replayed::PutAside(error.word()), None),
+            Err(error) => {
+                tracing::warn!(%error, "record not stored");
+                (Replayed::Back(error.word()), None)
+            }
+        };
+        ReplayedMessage { outcome, route: Some(record.route), session: Some(record.session), ended, id }
     }
 }
 

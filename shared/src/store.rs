@@ -17,7 +17,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use serde_json::Value;
 
 use crate::budget::Budget;
-use crate::call::CallFacts;
+use crate::call::{CallEnd, CallFacts};
 use crate::model::{Arrival, SessionId};
 use crate::record::{self, Item, Record, Retention};
 
@@ -96,13 +96,14 @@ impl StoreError {
     }
 }
 
-/// How a record is in the table now.
+/// A record that is in the table now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
-    /// It was new.
-    Recorded,
-    /// It was there before.
-    Duplicate,
+pub struct Kept {
+    /// Whether it was there before.
+    pub event: EventPut,
+    /// The call's end, if this is the write that told of it. A write whose answer was lost may have told of it too, so that this is for counting and
+    /// not for accounting.
+    pub ended: Option<CallEnd>,
 }
 
 /// The records of all calls.
@@ -127,19 +128,16 @@ impl<S: PutEvent + PutCall> Records<S> {
     pub async fn keep(&self, record: &Record, arrival: Arrival) -> Result<Kept, StoreError> {
         let event = record::event_item(record, arrival, self.retention);
         let both = async {
-            let put = self.store.put_event(&event).await?;
-            self.move_call_forward(record, arrival).await?;
-            Ok(match put {
-                EventPut::Stored => Kept::Recorded,
-                EventPut::AlreadyThere => Kept::Duplicate,
-            })
+            let event = self.store.put_event(&event).await?;
+            let ended = self.move_call_forward(record, arrival).await?;
+            Ok(Kept { event, ended })
         };
         tokio::time::timeout(self.budget.whole, both).await.unwrap_or(Err(StoreError::TooSlow))
     }
 
     /// Joins the callback's facts into the call item. Each round that is lost was won by another writer, so that many writers always get on;
-    /// the budget bounds the rounds.
-    async fn move_call_forward(&self, record: &Record, arrival: Arrival) -> Result<(), StoreError> {
+    /// the budget bounds the rounds. Says whether the call has ended by it.
+    async fn move_call_forward(&self, record: &Record, arrival: Arrival) -> Result<Option<CallEnd>, StoreError> {
         let mut stored = self.recent.borrow().facts(&record.session);
         let mut from_memory = stored.is_some();
         for round in 0.. {
@@ -160,7 +158,7 @@ impl<S: PutEvent + PutCall> Records<S> {
             match self.store.put_call(&item, stored.as_deref()).await? {
                 CallPut::Stored => {
                     self.recent.borrow_mut().remember(&record.session, record::stored_facts(&facts));
-                    break;
+                    return Ok(facts.end_since(&known));
                 }
                 CallPut::Changed(newer) => (stored, from_memory) = (newer, false),
             }
@@ -168,7 +166,7 @@ impl<S: PutEvent + PutCall> Records<S> {
                 tokio::time::sleep(pause(round)).await;
             }
         }
-        Ok(())
+        Ok(None)
     }
 }
 

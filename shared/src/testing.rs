@@ -15,7 +15,7 @@ use crate::model::Arrival;
 use crate::outcome::{CallbackOutcome, Handled};
 use crate::publish::{Publish, PublishError};
 use crate::push::PushJob;
-use crate::record::{CALL, Item, Record};
+use crate::record::{ATTRIBUTES, CALL, Item, Record};
 use crate::replay::DeadLetters;
 use crate::spool::{self, Spool};
 use crate::store::{CallPut, EventPut, PutCall, PutEvent, StoreError};
@@ -208,8 +208,16 @@ impl MemoryTable {
     }
 }
 
+/// What the deployed functions have no right to put would not get into their table.
+fn assert_permitted(item: &Item) {
+    for name in item.attributes().keys() {
+        assert!(ATTRIBUTES.contains(&name.as_str()), "{name} is not in record::ATTRIBUTES");
+    }
+}
+
 impl PutEvent for &MemoryTable {
     async fn put_event(&self, item: &Item) -> Result<EventPut, StoreError> {
+        assert_permitted(item);
         let mut items = self.items.borrow_mut();
         if items.contains_key(&MemoryTable::key(item)) {
             return Ok(EventPut::AlreadyThere);
@@ -221,6 +229,7 @@ impl PutEvent for &MemoryTable {
 
 impl PutCall for &MemoryTable {
     async fn put_call(&self, item: &Item, expected: Option<&str>) -> Result<CallPut, StoreError> {
+        assert_permitted(item);
         let mut items = self.items.borrow_mut();
         let stored =
             items.get(&MemoryTable::key(item)).map(|item| item.attributes()["facts"].as_str().unwrap().to_owned());

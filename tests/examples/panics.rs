@@ -1,13 +1,15 @@
-//! A function that panics with what was sent, since none of the real ones can be made to: a test looks at what becomes of the panic.
+//! A function that panics with what was sent, since none of the real ones can be made to: tests look at what becomes of the panic. `PANICS_AS` names the
+//! callback that it takes, notify unless set.
 #![allow(clippy::panic)]
 
 use std::process::ExitCode;
 
 use ringback::access::{Gate, Unverified};
+use ringback::function;
 use ringback::handler::Handler;
 use ringback::model::Arrival;
 use ringback::outcome::Handled;
-use ringback::{function, route};
+use ringback::route::{self, Route};
 
 struct Panicking {
     gate: Gate,
@@ -31,5 +33,9 @@ impl Handler for Panicking {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    function::run(async |environment| Ok(Panicking { gate: environment.gate(&route::NOTIFY)? })).await
+    function::run(async |environment| {
+        let named = environment.optional("PANICS_AS").and_then(|callback| Route::of_callback(&callback));
+        Ok(Panicking { gate: environment.gate(named.unwrap_or(&route::NOTIFY))? })
+    })
+    .await
 }

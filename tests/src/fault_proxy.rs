@@ -55,6 +55,7 @@ struct State {
     upstream: String,
     fault: Mutex<(Fault, Instant)>,
     struck: AtomicU64,
+    overheard: Mutex<Option<Vec<String>>>,
 }
 
 impl Drop for FaultProxy {
@@ -69,7 +70,13 @@ impl FaultProxy {
         let port = socket(SocketAddr::from(([127, 0, 0, 1], 0)));
         let address = port.local_addr().unwrap().as_socket().unwrap();
         let fault = Mutex::new((Fault::None, Instant::now()));
-        let state = Arc::new(State { service, upstream: upstream.to_owned(), fault, struck: AtomicU64::new(0) });
+        let state = Arc::new(State {
+            service,
+            upstream: upstream.to_owned(),
+            fault,
+            struck: AtomicU64::new(0),
+            overheard: Mutex::new(None),
+        });
         let proxy = Self { address, state, listening: Mutex::new(None), _port: port };
         proxy.open();
         proxy
@@ -78,6 +85,16 @@ impl FaultProxy {
     /// Where to send requests.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// From now on every request is kept as it came.
+    pub fn overhear(&self) {
+        self.state.overheard.lock().unwrap().get_or_insert_default();
+    }
+
+    /// The requests that were overheard since the last time.
+    pub fn overheard(&self) -> Vec<String> {
+        self.state.overheard.lock().unwrap().as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// From now on this goes wrong.
@@ -149,6 +166,9 @@ impl State {
                 return self.reset(connection);
             }
             let Some(request) = read_message(&mut connection) else { return };
+            if let Some(overheard) = self.overheard.lock().unwrap().as_mut() {
+                overheard.push(String::from_utf8_lossy(&request).into_owned());
+            }
             let fault = self.fault();
             let number = if fault == Fault::None { 0 } else { self.struck.fetch_add(1, Ordering::Relaxed) };
             let answer = match fault {

@@ -1,10 +1,13 @@
 //! The running local stack, as its `stack.env` describes it.
 
+use std::fs::File;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::control_plane::{Function, Reply};
 use crate::http::{self, Response};
 
 /// A variable of `stack.env`. The tests are started with all of them.
@@ -24,6 +27,59 @@ pub fn built(function: &str) -> PathBuf {
 /// Host and port of a URL.
 pub fn address_of(url: &str) -> &str {
     url.strip_prefix("http://").unwrap().split('/').next().unwrap()
+}
+
+/// Every function, by the name of its binary.
+pub const FUNCTIONS: [&str; 6] =
+    ["notify", "call-event", "group-call-event", "agent-call-status", "tencent-call-event", "replay"];
+
+/// The variables that any function needs to work on the running stack.
+pub fn function_variables() -> Vec<(&'static str, String)> {
+    [
+        "CALLBACK_TOKEN_SHA256",
+        "LINE_SERVICE_IDS",
+        "TENCENT_SDK_APP_IDS",
+        "RECORDS_TABLE",
+        "RETENTION_DAYS",
+        "PUSH_JOBS_TOPIC_ARN",
+        "SPOOL_TOPIC_ARN",
+        "DEAD_LETTERS_TOPIC_ARN",
+        "AWS_REGION",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_ENDPOINT_URL_DYNAMODB",
+        "AWS_ENDPOINT_URL_SNS",
+    ]
+    .map(|name| (name, variable(name)))
+    .to_vec()
+}
+
+/// Plays events through a built function of its own and returns all that it printed.
+pub fn said(function: &str, variables: &[(&'static str, String)], events: &[String]) -> String {
+    let path = |stream: &str| {
+        std::env::temp_dir().join(format!(
+            "ringback-{}-{:016x}-{stream}",
+            function.replace('/', "-"),
+            fastrand::u64(..)
+        ))
+    };
+    let paths = [path("stdout"), path("stderr")];
+    let [output, error] = paths.clone().map(|path| Stdio::from(File::create(path).unwrap()));
+    let borrowed: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut running = Function::start_saying(function, &borrowed, output, error);
+    for event in events {
+        let handed = running.hand_over(event);
+        let reply = running.reply(handed, Duration::from_secs(20));
+        assert!(!matches!(reply, Reply::Nothing), "{function} did not answer");
+    }
+    running.kill();
+    paths
+        .map(|path| {
+            let said = std::fs::read(&path).unwrap();
+            std::fs::remove_file(path).unwrap();
+            String::from_utf8_lossy(&said).into_owned()
+        })
+        .concat()
 }
 
 /// Sends a callback to the stack: a path behind the token, with its query.

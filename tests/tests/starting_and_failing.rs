@@ -87,6 +87,16 @@ fn a_bundle_of_authorities_that_cannot_be_read_stops_the_start_and_is_named() {
     }
 }
 
+#[test]
+fn a_namespace_that_cloudwatch_would_not_take_stops_the_start_and_is_named() {
+    for function in ["notify", "call-event", "replay"] {
+        let mut variables = variables("http://127.0.0.1:9");
+        variables.push(("METRICS_NAMESPACE", "AWS/Lambda".to_owned()));
+        let (code, said) = start_and_end(function, &borrowed(&variables));
+        assert!(code == Some(1) && said.contains("METRICS_NAMESPACE"), "{function}: {code:?} {said}");
+    }
+}
+
 /// An AWS that says yes to everything. What it was asked comes with the number of the connection.
 fn agreeable_aws() -> (String, Receiver<(usize, String)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

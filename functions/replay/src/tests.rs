@@ -3,7 +3,7 @@
 use ringback::budget::REPLAY;
 use ringback::handler::{Handler, Recorded, Recorder};
 use ringback::record::Retention;
-use ringback::replay::{Batch, Replayer};
+use ringback::replay::{Batch, ReplayedMessage, Replayer, Report};
 use ringback::store::Records;
 use ringback::testing::{
     self, ARRIVAL, DeadTable, DeadTopic, MemoryDeadLetters, MemorySpool, MemoryTable, block_on, environment,
@@ -38,8 +38,8 @@ fn batch(messages: &[String]) -> Batch {
     serde_json::from_value(json!({ "Records": records })).unwrap()
 }
 
-fn failures(report: &ringback::replay::Report) -> usize {
-    report.failures.len()
+fn failures(messages: &[ReplayedMessage]) -> usize {
+    Report::of(messages).failures.len()
 }
 
 #[test]
@@ -48,8 +48,8 @@ fn every_sample_batch_becomes_what_is_expected_of_it() {
         let (table, dead_letters) = (MemoryTable::default(), MemoryDeadLetters::default());
         let replayer = Replayer::new(Records::new(&table, retention(), REPLAY), &dead_letters);
         let messages = sample.event["Records"].as_array().unwrap().len();
-        let report = block_on(replayer.replay(serde_json::from_value(sample.event.clone()).unwrap()));
-        assert_eq!(failures(&report), 0, "{}", sample.name);
+        let replayed = block_on(replayer.replay(serde_json::from_value(sample.event.clone()).unwrap()));
+        assert_eq!(failures(&replayed), 0, "{}", sample.name);
         let recorded = sample.expected["effect"] == "record";
         assert_eq!(table.items().len(), if recorded { 2 } else { 0 }, "{}", sample.name);
         assert!(recorded || dead_letters.letters().len() == messages, "{}", sample.name);
@@ -64,8 +64,8 @@ fn what_is_replayed_is_what_would_have_been_stored_in_any_order_and_twice() {
     messages.reverse();
     let (table, dead_letters) = (MemoryTable::default(), MemoryDeadLetters::default());
     let replayer = Replayer::new(Records::new(&table, retention(), REPLAY), &dead_letters);
-    let report = block_on(replayer.replay(batch(&messages)));
-    assert_eq!((failures(&report), dead_letters.letters().len()), (0, 0));
+    let replayed = block_on(replayer.replay(batch(&messages)));
+    assert_eq!((failures(&replayed), dead_letters.letters().len()), (0, 0));
     assert_eq!(table.items(), expected.items());
 }
 
@@ -80,8 +80,8 @@ fn a_message_that_can_never_be_written_is_put_aside_with_its_reason_and_blocks_n
     let all = ["no json".to_owned(), String::new(), "{}".to_owned(), newer, unknown, keyless.to_string(), good];
     let (table, dead_letters) = (MemoryTable::default(), MemoryDeadLetters::default());
     let replayer = Replayer::new(Records::new(&table, retention(), REPLAY), &dead_letters);
-    let report = block_on(replayer.replay(batch(&all)));
-    assert_eq!(failures(&report), 0);
+    let replayed = block_on(replayer.replay(batch(&all)));
+    assert_eq!(failures(&replayed), 0);
     let reasons: Vec<&str> = dead_letters.letters().iter().map(|(_, reason)| *reason).collect();
     assert_eq!(
         reasons,
@@ -95,8 +95,8 @@ fn what_fails_for_now_goes_back_to_the_queue_and_is_no_dead_letter() {
     let (messages, _) = spooled("/old-one-to-one-");
     let dead_letters = MemoryDeadLetters::default();
     let replayer = Replayer::new(Records::new(DeadTable, retention(), REPLAY), &dead_letters);
-    let report = block_on(replayer.replay(batch(&messages)));
-    assert_eq!((failures(&report), dead_letters.letters().len()), (messages.len(), 0));
+    let replayed = block_on(replayer.replay(batch(&messages)));
+    assert_eq!((failures(&replayed), dead_letters.letters().len()), (messages.len(), 0));
 }
 
 #[test]

@@ -1,0 +1,192 @@
+//! CloudWatch's Embedded Metric Format: a line of JSON whose `_aws` member says which of the line's own fields are metrics, and by which fields they are
+//! told apart (Amazon CloudWatch, "Specification: Embedded metric format"). CloudWatch reads the metrics out of the log, so that no function waits for a
+//! metrics API and none needs a permission for it.
+//!
+//! The format is one object; the library for it, metrique, would bring some fifty crates of queues and histograms, so it is written here.
+
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+
+use crate::model::Arrival;
+
+/// What a metric counts in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Unit {
+    /// How many.
+    Count,
+    /// Thousandths of a second.
+    Milliseconds,
+    /// Seconds.
+    Seconds,
+}
+
+/// Metrics that are told apart by the same fields.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive<'a> {
+    namespace: &'a str,
+    // CloudWatch takes several sets of dimensions for the same metrics; one is enough here.
+    dimensions: [&'a [&'static str]; 1],
+    metrics: Vec<Metric>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metric {
+    name: &'static str,
+    unit: Unit,
+}
+
+/// The fields of a line in the order in which they were said.
+#[derive(Clone, Debug, Default)]
+pub struct Line {
+    fields: Vec<Field>,
+}
+
+#[derive(Clone, Debug)]
+struct Field {
+    name: &'static str,
+    value: Value,
+    role: Role,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Role {
+    Detail,
+    Dimension,
+    Metric(Unit, &'static [&'static str]),
+}
+
+impl Line {
+    /// A field that is for readers alone. Nothing is said of what is not known.
+    pub fn detail(&mut self, name: &'static str, value: Option<impl Into<Value>>) {
+        self.put(name, value.map(Into::into), Role::Detail);
+    }
+
+    /// A field that metrics are told apart by.
+    pub fn dimension(&mut self, name: &'static str, word: Option<impl Into<String>>) {
+        self.put(name, word.map(|word| Value::String(word.into())), Role::Dimension);
+    }
+
+    /// A field that is a metric, told apart by the named dimensions.
+    pub fn metric(
+        &mut self,
+        name: &'static str,
+        unit: Unit,
+        by: &'static [&'static str],
+        value: Option<impl Into<Value>>,
+    ) {
+        self.put(name, value.map(Into::into), Role::Metric(unit, by));
+    }
+
+    fn put(&mut self, name: &'static str, value: Option<Value>, role: Role) {
+        self.fields.extend(value.map(|value| Field { name, value, role }));
+    }
+
+    /// This line with another's fields behind its own.
+    #[must_use]
+    pub fn followed_by(mut self, other: Self) -> Self {
+        self.fields.extend(other.fields);
+        self
+    }
+
+    /// The line without what is for readers alone.
+    #[must_use]
+    pub fn without_details(mut self) -> Self {
+        self.fields.retain(|field| !matches!(field.role, Role::Detail));
+        self
+    }
+
+    /// Name and value of every field.
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.fields.iter().map(|field| (field.name, &field.value))
+    }
+
+    /// The line as CloudWatch reads it: the fields and, in `_aws`, what they are.
+    pub fn in_metric_format(&self, namespace: &str, at: Arrival) -> String {
+        let mut directives: Vec<Directive<'_>> = Vec::new();
+        for field in &self.fields {
+            let Role::Metric(unit, by) = field.role else { continue };
+            let metric = Metric { name: field.name, unit };
+            match directives.iter_mut().find(|directive| directive.dimensions == [by]) {
+                Some(directive) => directive.metrics.push(metric),
+                None => directives.push(Directive { namespace, dimensions: [by], metrics: vec![metric] }),
+            }
+        }
+        let metadata = json!({ "Timestamp": at.milliseconds, "CloudWatchMetrics": directives });
+        let mut line = Vec::new();
+        // Not through a `Value`, which would sort the fields: a person reads them in the order of what happened.
+        let written = serde_json::Serializer::new(&mut line).collect_map(self.fields().chain([("_aws", &metadata)]));
+        written.ok().and_then(|()| String::from_utf8(line).ok()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const AT: Arrival = Arrival { milliseconds: 1_793_600_000_123 };
+
+    fn line() -> Line {
+        let mut line = Line::default();
+        line.detail("sid", Some("a-session"));
+        line.detail("field", None::<&str>);
+        line.dimension("provider", Some("line"));
+        line.dimension("callback", Some("notify"));
+        line.metric("accepted", Unit::Count, &["provider"], Some(1));
+        line.metric("latency_ms", Unit::Milliseconds, &["provider", "callback"], Some(1.25));
+        line.metric("store_ms", Unit::Milliseconds, &["provider", "callback"], None::<f64>);
+        line.metric("talk_seconds", Unit::Seconds, &["provider"], Some(30));
+        line
+    }
+
+    #[test]
+    fn metrics_of_the_same_dimensions_share_a_directive_and_what_is_absent_is_not_announced() {
+        let read: Value = serde_json::from_str(&line().in_metric_format("Ringback/prod", AT)).unwrap();
+        let expected = json!({
+            "sid": "a-session", "provider": "line", "callback": "notify", "accepted": 1, "latency_ms": 1.25, "talk_seconds": 30,
+            "_aws": { "Timestamp": 1_793_600_000_123_u64, "CloudWatchMetrics": [
+                { "Namespace": "Ringback/prod", "Dimensions": [["provider"]],
+                  "Metrics": [{ "Name": "accepted", "Unit": "Count" }, { "Name": "talk_seconds", "Unit": "Seconds" }] },
+                { "Namespace": "Ringback/prod", "Dimensions": [["provider", "callback"]],
+                  "Metrics": [{ "Name": "latency_ms", "Unit": "Milliseconds" }] },
+            ] },
+        });
+        assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn without_its_details_a_line_measures_the_same() {
+        let whole: Value = serde_json::from_str(&line().in_metric_format("Ringback", AT)).unwrap();
+        let bare: Value = serde_json::from_str(&line().without_details().in_metric_format("Ringback", AT)).unwrap();
+        assert_eq!(bare["_aws"], whole["_aws"]);
+        assert_eq!(bare.get("sid"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_field_holds_the_line_is_one_line_of_json_and_every_metric_is_a_number_in_it(
+            sid in "\\PC{0,40}|[\\x00-\\x1f\"\\\\]{0,10}", latency in 0.0_f64..1e6, talk: u64,
+        ) {
+            let mut line = Line::default();
+            line.detail("sid", Some(sid.as_str()));
+            line.dimension("provider", Some("tencent"));
+            line.metric("latency_ms", Unit::Milliseconds, &["provider"], Some(latency));
+            line.metric("talk_seconds", Unit::Seconds, &["provider"], Some(talk));
+            let text = line.in_metric_format("Ringback", AT);
+            prop_assert!(!text.contains('\n'));
+            let read: Value = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(read["sid"].as_str(), Some(sid.as_str()));
+            for directive in read["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
+                for metric in directive["Metrics"].as_array().unwrap() {
+                    prop_assert!(read[metric["Name"].as_str().unwrap()].is_number());
+                }
+                for dimension in directive["Dimensions"][0].as_array().unwrap() {
+                    prop_assert!(read[dimension.as_str().unwrap()].is_string());
+                }
+            }
+        }
+    }
+}

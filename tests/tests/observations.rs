@@ -1,0 +1,226 @@
+//! What the built functions print as metrics and ask of AWS is written down in `deployment/metrics.txt` and `deployment/permissions.txt`, no more and no less.
+//! The tests of the template compare its alarms, its dashboard and its roles with these files, so that they cannot be about something that no function does.
+//!
+//! `OBSERVE=write` writes the files anew.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use ringback::record::ATTRIBUTES;
+use ringback::testing::{self, TOKEN};
+use ringback_tests::fault_proxy::{Fault, FaultProxy, Service};
+use ringback_tests::stack::{FUNCTIONS, address_of, function_variables, said, variable};
+use serde_json::{Value, json};
+
+const NAMESPACE: &str = "Ringback/observed";
+/// Enough of what has an effect to see how a function fails.
+const FEW: usize = 3;
+const CALLBACKS: [&str; 5] = ["notify", "call_event", "group_call_event", "agent_call_status", "tencent_call_event"];
+
+type Variables = Vec<(&'static str, String)>;
+
+/// The functions' AWS, between them and the running stack, listening.
+struct Aws {
+    dynamodb: FaultProxy,
+    sns: FaultProxy,
+}
+
+impl Aws {
+    fn start() -> Self {
+        let start = |service, endpoint| {
+            let proxy = FaultProxy::start(service, address_of(&variable(endpoint)));
+            proxy.overhear();
+            proxy
+        };
+        Self {
+            dynamodb: start(Service::DynamoDb, "AWS_ENDPOINT_URL_DYNAMODB"),
+            sns: start(Service::Sns, "AWS_ENDPOINT_URL_SNS"),
+        }
+    }
+
+    fn variables(&self) -> Variables {
+        let mut variables = function_variables();
+        variables.retain(|(name, _)| !name.starts_with("AWS_ENDPOINT_URL"));
+        variables.extend([
+            ("AWS_ENDPOINT_URL_DYNAMODB", self.dynamodb.url()),
+            ("AWS_ENDPOINT_URL_SNS", self.sns.url()),
+            ("METRICS_NAMESPACE", NAMESPACE.to_owned()),
+        ]);
+        variables
+    }
+}
+
+/// Everything that a function can be seen to do: with an AWS that is well, twice the same; without its table; without AWS; with a signing token.
+fn observed(function: &str) -> (String, BTreeSet<String>) {
+    let aws = Aws::start();
+    let samples = testing::samples(function);
+    let all: Vec<String> = samples.iter().map(|sample| once_more(sample.event.clone()).to_string()).collect();
+    let effective = samples.iter().filter(|sample| sample.expected["effect"] != "none");
+    let mut few: Vec<String> = effective.take(FEW).map(|sample| once_more(sample.event.clone()).to_string()).collect();
+    let mut printed = said(function, &aws.variables(), &[all, few.clone(), few.clone()].concat());
+    few.extend([r#"{"Records":[{"messageId":"1","body":"no record"}]}"#.to_owned()]);
+    aws.dynamodb.set(Fault::Refuses);
+    printed += &said(function, &aws.variables(), &few);
+    aws.sns.set(Fault::Refuses);
+    printed += &said(function, &aws.variables(), &few);
+    let mut signed = aws.variables();
+    signed.push(("TENCENT_CALLBACK_TOKEN", "a-signing-token".to_owned()));
+    printed += &said(function, &signed, &few);
+    (printed, requests(function, &aws))
+}
+
+/// The same event for a call of its own, because the table is everybody's.
+fn once_more(mut event: Value) -> Value {
+    let run = format!("{:08x}", fastrand::u32(..));
+    if let Some(query) = event["rawQueryString"].as_str() {
+        event["rawQueryString"] = query.replacen("sid=", &format!("sid={run}-"), 1).into();
+    }
+    if let Some(text) = event["body"].as_str() {
+        event["body"] = renamed(text, "CallId", &run).into();
+    }
+    for record in event["Records"].as_array_mut().into_iter().flatten() {
+        record["body"] = renamed(record["body"].as_str().unwrap_or_default(), "sid", &run).into();
+    }
+    event
+}
+
+fn renamed(text: &str, id: &str, run: &str) -> String {
+    let name = format!(r#""{id}":""#);
+    text.replacen(&name, &format!("{name}{run}-"), 1)
+}
+
+/// What was asked of AWS, as IAM calls it.
+fn requests(function: &str, aws: &Aws) -> BTreeSet<String> {
+    let asked = aws.dynamodb.overheard().into_iter().chain(aws.sns.overheard());
+    // A connection is opened by a request of nobody's.
+    let asked = asked.filter(|request| !request.starts_with("GET /ping "));
+    asked.map(|request| format!("{function} {}", permission(&request))).collect()
+}
+
+fn permission(request: &str) -> String {
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    let target = head.lines().find_map(|line| line.strip_prefix("x-amz-target: DynamoDB_20120810."));
+    if let Some(operation) = target {
+        let body: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["TableName"], variable("RECORDS_TABLE"));
+        for attribute in body["Item"].as_object().unwrap().keys() {
+            assert!(ATTRIBUTES.contains(&attribute.as_str()), "{attribute} may not be put");
+        }
+        return format!("dynamodb:{operation} RecordsTable");
+    }
+    let field = |name: &str| {
+        let value = body.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default();
+        value.replace("%3A", ":")
+    };
+    let topics = [
+        ("PUSH_JOBS_TOPIC_ARN", "PushJobsTopic"),
+        ("SPOOL_TOPIC_ARN", "SpoolTopic"),
+        ("DEAD_LETTERS_TOPIC_ARN", "DeadLettersTopic"),
+    ];
+    let topic = topics.iter().find(|(arn, _)| variable(arn) == field("TopicArn"));
+    format!("sns:{} {}", field("Action"), topic.unwrap_or_else(|| panic!("an unknown topic: {body}")).1)
+}
+
+/// The series that lines bring about, as CloudWatch would name them.
+fn series(printed: &str) -> BTreeSet<String> {
+    let lines = printed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line.get("_aws").is_some()).flat_map(|line| series_of(&line)).collect()
+}
+
+fn series_of(line: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    assert!(line["_aws"]["Timestamp"].as_u64().is_some_and(|time| time > 1_700_000_000_000), "{line}");
+    for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
+        assert_eq!(directive["Namespace"], NAMESPACE);
+        for dimensions in directive["Dimensions"].as_array().unwrap() {
+            let mut names: Vec<&str> =
+                dimensions.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+            names.sort_unstable();
+            let told_apart: String =
+                names.iter().map(|name| format!(" {name}={}", line[name].as_str().unwrap())).collect();
+            for metric in directive["Metrics"].as_array().unwrap() {
+                let name = metric["Name"].as_str().unwrap();
+                assert!(line[name].is_number(), "{name} of {line}");
+                found.push(format!("{name} {}{told_apart}", metric["Unit"].as_str().unwrap()));
+            }
+        }
+    }
+    found
+}
+
+/// Compares with a file of the deployment, or writes it.
+fn assert_written_down(file: &str, observed: &BTreeSet<String>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deployment").join(file);
+    let text: String = observed.iter().map(|line| format!("{line}\n")).collect();
+    if std::env::var("OBSERVE").is_ok_and(|word| word == "write") {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    let written: BTreeSet<String> = written.lines().map(str::to_owned).collect();
+    let (seen, not_seen): (Vec<_>, Vec<_>) =
+        (observed.difference(&written).collect(), written.difference(observed).collect());
+    assert!(
+        seen.is_empty() && not_seen.is_empty(),
+        "deployment/{file} lacks {seen:#?} and holds {not_seen:#?}, which no function did; OBSERVE=write writes it anew"
+    );
+}
+
+#[test]
+fn what_the_functions_print_and_ask_for_is_written_down() {
+    let (mut metrics, mut permissions) = (BTreeSet::new(), BTreeSet::new());
+    for function in FUNCTIONS {
+        let (printed, asked) = observed(function);
+        metrics.extend(series(&printed));
+        if asked.iter().any(|permission| permission.contains("dynamodb:PutItem")) {
+            permissions.insert(format!("{function} dynamodb:Attributes RecordsTable {}", ATTRIBUTES.join(",")));
+        }
+        permissions.extend(asked);
+    }
+    for callback in CALLBACKS {
+        let mut variables = Aws::start().variables();
+        variables.push(("PANICS_AS", callback.to_owned()));
+        let method = if callback == "tencent_call_event" { "POST" } else { "GET" };
+        let path = ringback::route::Route::of_callback(callback).unwrap().path;
+        let event = json!({
+            "rawPath": format!("/{TOKEN}{path}"), "rawQueryString": format!("sdkappid={}", sdk_app_id()),
+            "requestContext": { "http": { "method": method } },
+        });
+        metrics.extend(series(&said("examples/panics", &variables, &[event.to_string()])));
+    }
+    assert_written_down("metrics.txt", &metrics);
+    assert_written_down("permissions.txt", &permissions);
+}
+
+fn sdk_app_id() -> String {
+    variable("TENCENT_SDK_APP_IDS").split(',').next().unwrap().to_owned()
+}
+
+#[test]
+fn every_attribute_that_may_be_put_is_put_by_some_sample() {
+    let mut put = BTreeSet::new();
+    for function in ["call-event", "group-call-event", "agent-call-status", "tencent-call-event"] {
+        let aws = Aws::start();
+        let events: Vec<String> =
+            testing::samples(function).into_iter().map(|sample| once_more(sample.event).to_string()).collect();
+        said(function, &aws.variables(), &events);
+        for request in aws.dynamodb.overheard() {
+            let body: Value = serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap_or_default();
+            put.extend(body["Item"].as_object().into_iter().flat_map(|item| item.keys().cloned()));
+        }
+    }
+    assert_eq!(put.iter().map(String::as_str).collect::<Vec<_>>(), ATTRIBUTES);
+}
+
+#[test]
+fn a_metric_that_is_no_number_or_whose_dimension_is_missing_would_be_noticed() {
+    let line = |broken: &str| {
+        let good = r#"{"provider":"line","callbacks":1,"_aws":{"Timestamp":1793600000123,"CloudWatchMetrics":[{"Namespace":"Ringback/observed",
+            "Dimensions":[["provider"]],"Metrics":[{"Name":"callbacks","Unit":"Count"}]}]}}"#;
+        let line: Value = serde_json::from_str(&good.replace(broken, "")).unwrap();
+        std::panic::catch_unwind(|| series_of(&line))
+    };
+    assert_eq!(line("nothing").unwrap(), ["callbacks Count provider=line"]);
+    assert!(line(r#""provider":"line","#).is_err());
+    assert!(line(r#""callbacks":1,"#).is_err());
+}
