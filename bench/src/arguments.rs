@@ -18,9 +18,9 @@ ringback-bench [OPTIONS]
   --only NAME,NAME               these subjects alone, and the floor
   --also NAME=BOOTSTRAP=FUNCTION another build of a function, beside the others
   --bootstraps FOLDER            where <function>/bootstrap are (target/lambda)
-  --part starts|growth|replay|all
+  --part starts|growth|replay|usage|all
   --skip-throttled               without the run at 7 % of a core
-  --out FILE                     the page to write into, with its chart beside it; else the report is printed
+  --out FILE                     the page to write into, with its chart and its figures beside it; else the report is printed
   --json FILE                    where to keep the results (target/bench/results.json)";
 
 /// What there is to measure.
@@ -32,6 +32,8 @@ pub enum Part {
     Growth,
     /// The spool.
     Replay,
+    /// What AWS charges for.
+    Usage,
     /// Everything.
     All,
 }
@@ -129,8 +131,9 @@ fn part(word: &str) -> Result<Part, lexopt::Error> {
         "starts" => Ok(Part::Starts),
         "growth" => Ok(Part::Growth),
         "replay" => Ok(Part::Replay),
+        "usage" => Ok(Part::Usage),
         "all" => Ok(Part::All),
-        _ => Err(format!("--part starts, growth, replay or all, not {word}").into()),
+        _ => Err(format!("--part starts, growth, replay, usage or all, not {word}").into()),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A function runs here as on Lambda, on a Runtime API of ours ([`runtime_api`]) and against a DynamoDB and an SNS of ours ([`aws_stub`]), beside the least that
 //! a Lambda function can be and what else one would write ([`catalogue`]). [`measure`] takes the figures, [`growth`] and [`replay`] those of long calls and of
-//! the spool; [`bars`] judges them, [`report`] and [`chart`] write them down.
+//! the spool, [`usage`] counts what AWS charges for; [`bars`] judges them, [`report`] and [`chart`] write them down.
 
 pub mod arguments;
 pub mod aws_stub;
@@ -26,3 +26,4 @@ pub mod statistics;
 pub mod subject;
 pub mod table;
 pub mod trust;
+pub mod usage;

@@ -16,7 +16,7 @@ use ringback_bench::machine::Machine;
 use ringback_bench::measure::{self, Aws, Held, Plan};
 use ringback_bench::package::Weight;
 use ringback_bench::results::Results;
-use ringback_bench::{chart, replay, report};
+use ringback_bench::{chart, replay, report, usage};
 
 fn main() -> ExitCode {
     match run() {
@@ -65,6 +65,7 @@ fn measured(
         held: Held::Skipped,
         growth: None,
         replay: None,
+        usage: None,
     };
     if arguments.part.has(Part::Starts) {
         let aws = Aws::start()?;
@@ -89,6 +90,11 @@ fn measured(
     if arguments.part.has(Part::Replay) {
         progress("replay");
         results.replay = Some(replay::run(&ground)?);
+        keep_json(arguments, places, &results)?;
+    }
+    if arguments.part.has(Part::Usage) {
+        progress("usage");
+        results.usage = Some(usage::run(&ground)?);
         keep_json(arguments, places, &results)?;
     }
     Ok(results)
@@ -123,6 +129,10 @@ fn write_page(arguments: &Arguments, places: &Places, results: &Results) -> Resu
     let name = picture.file_name().map(|name| name.to_string_lossy().into_owned());
     if let Some(svg) = chart::svg(results) {
         keep(&picture, &svg)?;
+    }
+    if let Some(figured) = usage::figured(results) {
+        let json = serde_json::to_string_pretty(&figured).unwrap_or_default();
+        keep(&page.with_extension("json"), &(json + "\n"))?;
     }
     let known = fs::read_to_string(&page).unwrap_or_else(|_| report::EMPTY_PAGE.to_owned());
     let text = report::into_page(&known, &report::measured(results, name.as_deref()));

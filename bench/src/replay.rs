@@ -5,7 +5,7 @@
 //! events each, in the order in which they happened. So the messages of one call are in neighbouring batches, and the two environments get into each other's way.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -30,8 +30,9 @@ use crate::growth::Ground;
 use crate::growth::stories::{GroupCalls, OneToOneCalls, Rooms, Story};
 use crate::subject::{Running, Subject};
 use crate::table::Table;
+use crate::usage::{Printed, printed};
 
-/// The template sets no `MaximumConcurrency`, so that Lambda runs as many as the queue is long; here there is a core for each of two.
+/// The template lets Lambda run as many as `ReplayConcurrency` says; here there is a core for each of two.
 const ENVIRONMENTS: usize = 2;
 /// `BatchSize` of the template.
 const BATCH: usize = 10;
@@ -67,6 +68,12 @@ pub struct Replay {
     pub capacity: f64,
     /// Puts for a record that lost against another writer or found the item there.
     pub refused: f64,
+    /// Items that stay in the table for a record.
+    pub stored_items: f64,
+    /// Their bytes.
+    pub stored_bytes: f64,
+    /// What the functions print for a record.
+    pub log: Printed,
     /// Messages that went back to the queue.
     pub given_back: usize,
     /// Records without an event item, and calls that are not what their records tell.
@@ -104,6 +111,8 @@ pub fn run(ground: &Ground<'_>) -> Result<Replay, BenchError> {
         spool.messages.chunks(BATCH).enumerate().map(|(number, messages)| batch(number, messages)).collect();
     let subject = (ground.subject)("replay", &stub)?;
     let environments = started(&subject, ground)?;
+    let logs: Vec<_> = (0..ENVIRONMENTS).map(|number| log_of(&subject, number)).collect();
+    let printed_at_start = logs.iter().map(|log| printed(log)).collect::<Result<Vec<_>, _>>()?;
 
     let cpu = cpu_of(&environments)?;
     let began = Instant::now();
@@ -116,6 +125,12 @@ pub fn run(ground: &Ground<'_>) -> Result<Replay, BenchError> {
     if counts.published + counts.unexpected > 0 || trouble.is_some() {
         return Err(wrong(format!("{counts:?}, {trouble:?}")));
     }
+    let mut all_printed = (0, 0);
+    for (log, at_start) in logs.iter().zip(printed_at_start) {
+        let now = printed(log)?;
+        all_printed = (all_printed.0 + now.0 - at_start.0, all_printed.1 + now.1 - at_start.1);
+    }
+    let (lines, bytes) = all_printed;
     let messages = spool.messages.len();
     let of_each = |all: u64| all as f64 / messages as f64;
     Ok(Replay {
@@ -129,6 +144,9 @@ pub fn run(ground: &Ground<'_>) -> Result<Replay, BenchError> {
         requests: of_each(counts.requests),
         capacity: of_each(counts.capacity),
         refused: of_each(counts.refused),
+        stored_items: of_each(table.len() as u64),
+        stored_bytes: of_each(table.bytes() as u64),
+        log: Printed { lines: of_each(lines), bytes: of_each(bytes) },
         given_back,
         lost: spool.expected.iter().map(|(sid, expected)| expected.lost_in(&table, sid)).sum(),
     })
@@ -198,10 +216,14 @@ fn read(
     verified.and_then(|verified| read(&verified)).map_err(|refusal| wrong(format!("a sample is {}", refusal.word())))
 }
 
+fn log_of(subject: &Subject, number: usize) -> PathBuf {
+    subject.log.with_extension(format!("{number}.log"))
+}
+
 fn started(subject: &Subject, ground: &Ground<'_>) -> Result<Vec<Running>, BenchError> {
     (0..ENVIRONMENTS)
         .map(|number| {
-            let log = subject.log.with_extension(format!("{number}.log"));
+            let log = log_of(subject, number);
             let mut running = Subject { log, ..subject.clone() }.start_anywhere(ground.cores)?;
             running.wait_for_init(PATIENCE)?;
             Ok(running)
@@ -286,7 +308,6 @@ mod tests {
     #[test]
     fn a_batch_is_as_large_as_in_the_template() {
         assert!(include_str!("../../template.yaml").contains(&format!("BatchSize: {BATCH}\n")));
-        assert!(!include_str!("../../template.yaml").contains("MaximumConcurrency"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::growth::Growth;
 use crate::machine::Machine;
 use crate::measure::{Figures, Held};
 use crate::replay::Replay;
+use crate::usage::Call;
 
 /// Everything that a run found out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,8 @@ pub struct Results {
     pub growth: Option<Growth>,
     /// Of the spool, if it was asked for.
     pub replay: Option<Replay>,
+    /// Of what AWS charges for, if it was asked for.
+    pub usage: Option<Vec<Call>>,
 }
 
 impl Results {
@@ -109,5 +112,6 @@ pub(crate) fn example() -> Results {
         ]),
         growth: None,
         replay: None,
+        usage: None,
     }
 }

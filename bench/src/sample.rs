@@ -68,7 +68,8 @@ impl Sample {
     }
 }
 
-fn json(path: &Path) -> Result<Value, BenchError> {
+/// A file of JSON.
+pub(crate) fn json(path: &Path) -> Result<Value, BenchError> {
     let text = fs::read_to_string(path).map_err(BenchError::io(path.display().to_string()))?;
     serde_json::from_str(&text)
         .map_err(|error| BenchError::Unreadable { path: path.to_owned(), what: error.to_string() })

@@ -155,6 +155,11 @@ impl Table {
         self.lock().values().map(HashMap::len).sum()
     }
 
+    /// The bytes of all items.
+    pub fn bytes(&self) -> usize {
+        self.lock().values().flat_map(HashMap::values).map(|stored| stored.bytes).sum()
+    }
+
     /// Whether there is no item.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -509,6 +514,7 @@ mod tests {
         let table = Table::new();
         table.preload(call("1").as_object().unwrap()).unwrap();
         assert_eq!((table.len(), table.counts()), (1, Counts::default()));
+        assert_eq!(table.bytes(), item_bytes(call("1").as_object().unwrap()).unwrap());
         assert_eq!(put_over(&table, "1", &call("2")).0, 200);
         assert_eq!(table.partition("a").len(), 1);
     }

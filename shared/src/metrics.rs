@@ -4,8 +4,9 @@
 //!
 //! The format is one object; the library for it, metrique, would bring some fifty crates of queues and histograms, so it is written here.
 
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::model::Arrival;
 
@@ -113,17 +114,40 @@ impl Line {
                 None => directives.push(Directive { namespace, dimensions: [by], metrics: vec![metric] }),
             }
         }
-        let metadata = json!({ "Timestamp": at.milliseconds, "CloudWatchMetrics": directives });
-        let mut line = Vec::new();
-        // Not through a `Value`, which would sort the fields: a person reads them in the order of what happened.
-        let written = serde_json::Serializer::new(&mut line).collect_map(self.fields().chain([("_aws", &metadata)]));
-        written.ok().and_then(|()| String::from_utf8(line).ok()).unwrap_or_default()
+        let metadata = Metadata { timestamp: at.milliseconds, cloud_watch_metrics: directives };
+        // Names are texts and numbers are finite or null, so that this cannot fail.
+        serde_json::to_string(&InMetricFormat { line: self, metadata }).unwrap_or_default()
+    }
+}
+
+/// What `_aws` holds.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata<'a> {
+    timestamp: u64,
+    cloud_watch_metrics: Vec<Directive<'a>>,
+}
+
+struct InMetricFormat<'a> {
+    line: &'a Line,
+    metadata: Metadata<'a>,
+}
+
+impl Serialize for InMetricFormat<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        for (name, value) in self.line.fields() {
+            members.serialize_entry(name, value)?;
+        }
+        members.serialize_entry("_aws", &self.metadata)?;
+        members.end()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
 
