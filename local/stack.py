@@ -173,6 +173,9 @@ def parameters() -> dict[str, str]:
         "CallbackTokenSha256": hashlib.sha256(TOKEN.encode()).hexdigest(),
         "LineServiceIds": allowed["LINE_SERVICE_IDS"],
         "TencentSdkAppIds": allowed["TENCENT_SDK_APP_IDS"],
+        "Stage": "dev",
+        # A deployment names each of its releases; here there is only ever one.
+        "Release": "local",
     }
 
 

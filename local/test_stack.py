@@ -87,6 +87,9 @@ class Parameters(unittest.TestCase):
         self.assertIn("planetkit", given["LineServiceIds"].split(","))
         self.assertIn("1400000001", given["TencentSdkAppIds"].split(","))
 
+    def test_it_is_no_production_whatever_the_template_takes_it_for(self) -> None:
+        self.assertEqual(parameters()["Stage"], "dev")
+
     def test_the_callers_lists_win(self) -> None:
         with mock.patch.dict(os.environ, {"LINE_SERVICE_IDS": "any", "TENCENT_SDK_APP_IDS": "1,2"}, clear=True):
             given = parameters()

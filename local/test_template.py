@@ -134,6 +134,10 @@ class RealTemplate(unittest.TestCase):
         self.assertLessEqual(set(QUEUES.values()), set(self.template.resources("AWS::SQS::Queue")))
         self.assertLessEqual(set(OUTPUTS), set(self.template.outputs()))
 
+    def test_every_function_counts_in_the_namespace_of_its_stack(self) -> None:
+        namespaces = {function.environment["METRICS_NAMESPACE"] for function in self.template.functions()}
+        self.assertEqual(namespaces, {"Ringback/ringback-local"})
+
     def test_the_functions_are_given_what_stack_env_promises(self) -> None:
         given = {name for function in self.template.functions() for name in function.environment}
         self.assertLessEqual(set(FROM_FUNCTIONS), given)
