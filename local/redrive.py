@@ -1,22 +1,12 @@
 """Dead letters, brought back into the spool: of the local stack that is running, or of a deployment."""
 
-import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    EndpointConnectionError,
-    NoCredentialsError,
-    NoRegionError,
-    ProfileNotFound,
-)
+from botocore.exceptions import EndpointConnectionError
 
+from .aws import Clients, client, local_client, local_settings, said_in_a_line
 from .processes import StackError, shown
 
 # A move on AWS goes on without us; this is how long we look on.
@@ -31,21 +21,13 @@ NO_STACK = (
 def redrive_local(env_file: Path) -> int:
     """Moves the dead letters of the running local stack and says how many."""
     try:
-        lines = env_file.read_text().splitlines()
+        settings = local_settings(env_file)
     except FileNotFoundError:
         raise StackError(f"{shown(env_file)} is not there: {NO_STACK}") from None
-    settings = dict(line.split("=", 1) for line in lines if "=" in line)
     missing = [name for name in ("DEAD_LETTER_QUEUE_URL", "SPOOL_QUEUE_URL") if name not in settings]
     if missing:
         raise StackError(f"{shown(env_file)} names no {' and no '.join(missing)}: start the local stack again")
-    sqs = boto3.client(
-        "sqs",
-        endpoint_url=settings["AWS_ENDPOINT_URL_SQS"],
-        region_name=settings["AWS_REGION"],
-        aws_access_key_id=settings["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=settings["AWS_SECRET_ACCESS_KEY"],
-        config=Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=10),
-    )
+    sqs = local_client("sqs", settings)
     try:
         return move(sqs, settings["DEAD_LETTER_QUEUE_URL"], settings["SPOOL_QUEUE_URL"])
     except EndpointConnectionError:
@@ -74,37 +56,20 @@ def move(sqs: Any, source: str, target: str) -> int:
     return moved
 
 
-def redrive_deployment(stack: str, client: Callable[[str], Any] | None = None) -> int:
+def redrive_deployment(stack: str, clients: Clients = client) -> int:
     """Has SQS move the dead letters of a deployment and says how many, with the AWS settings of whoever runs this."""
-    try:
-        return _redrive_deployment(stack, client or _client)
-    except (NoCredentialsError, ProfileNotFound) as error:
-        raise StackError(f"no AWS credentials for STACK={stack}: {error}") from error
-    except NoRegionError:
-        raise StackError(f"no AWS region for STACK={stack}: set AWS_REGION or AWS_PROFILE") from None
-    except ClientError as error:
-        said = error.response.get("Error", {})
-        doing = error.operation_name
-        raise StackError(f"AWS refuses {doing} for STACK={stack}: {said.get('Message') or said.get('Code')}") from error
-    except BotoCoreError as error:
-        raise StackError(f"AWS cannot be asked about STACK={stack}: {error}") from error
+    with said_in_a_line(f"STACK={stack}"):
+        return _redrive_deployment(stack, clients)
 
 
-def _client(service: str) -> Any:
-    # boto3 knows the region by another name than every other tool of AWS.
-    region = os.environ.get("AWS_REGION") or None
-    config = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 3})
-    return boto3.client(service, region_name=region, config=config)
-
-
-def _redrive_deployment(stack: str, client: Callable[[str], Any]) -> int:
-    description = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+def _redrive_deployment(stack: str, clients: Clients) -> int:
+    description = clients("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
     missing = [name for name in OUTPUTS if name not in outputs]
     if missing:
         raise StackError(f"the stack {stack} has no output {' and no '.join(missing)}: is it a Ringback of today?")
     source, target = (outputs[name] for name in OUTPUTS)
-    sqs = client("sqs")
+    sqs = clients("sqs")
     # The target is named because SQS only knows the way back of what it moved itself, and replay sent most of these.
     sqs.start_message_move_task(SourceArn=source, DestinationArn=target)
     deadline = time.monotonic() + SECONDS_TO_MOVE

@@ -1,0 +1,71 @@
+"""AWS as a command asks it, with the settings of whoever runs it or of the local stack; what goes wrong, in a line."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
+
+from .processes import StackError
+
+# Makes the client of a service by its name.
+Clients = Callable[[str], Any]
+NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, ProfileNotFound)
+
+
+def client(service: str) -> Any:
+    """A client with the AWS settings of whoever runs this. It gives up instead of hanging."""
+    # boto3 knows the region by another name than every other tool of AWS.
+    region = os.environ.get("AWS_REGION") or None
+    config = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 3})
+    return boto3.client(service, region_name=region, config=config)
+
+
+def local_client(service: str, settings: dict[str, str]) -> Any:
+    """A client of the local stack's emulator."""
+    return boto3.client(
+        service,
+        endpoint_url=settings[f"AWS_ENDPOINT_URL_{service.upper()}"],
+        region_name=settings["AWS_REGION"],
+        aws_access_key_id=settings["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=settings["AWS_SECRET_ACCESS_KEY"],
+        config=Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=10),
+    )
+
+
+def local_settings(env_file: Path) -> dict[str, str]:
+    """What a local stack says of itself while it runs."""
+    return dict(line.split("=", 1) for line in env_file.read_text().splitlines() if "=" in line)
+
+
+@contextmanager
+def said_in_a_line(about: str) -> Iterator[None]:
+    """Turns whatever AWS has against a request into a sentence about a stack."""
+    try:
+        yield
+    except NO_CREDENTIALS as error:
+        raise StackError(f"no AWS credentials for {about}: {_line(error)}") from error
+    except NoRegionError:
+        raise StackError(f"no AWS region for {about}: set AWS_REGION or AWS_PROFILE") from None
+    except ClientError as error:
+        said = error.response.get("Error", {})
+        why = _line(said.get("Message") or said.get("Code"))
+        raise StackError(f"AWS refuses {error.operation_name} for {about}: {why}") from error
+    except BotoCoreError as error:
+        raise StackError(f"AWS cannot be asked about {about}: {_line(error)}") from error
+
+
+def _line(said: object) -> str:
+    return " ".join(str(said).split())
