@@ -20,6 +20,7 @@ LIGHT_quick := CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off C
 PACKAGE_quick := .aws-sam/quick
 PACKAGE_release := .aws-sam/build
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(CHECKS)/bin/sam
+PYTHON := bench/peers deployment local tests/fuzz
 # Inputs for each target of `make fuzz`.
 RUNS ?= 10000000
 
@@ -44,16 +45,18 @@ build: $(VENV)/ready ## build target/lambda/<function>/bootstrap (PROFILE=releas
 	$(if $(and $(ARCH),$(if $(TARGET_$(ARCH)),,unknown)),$(error ARCH is x86_64 or arm64))
 	$(CARGO_LAMBDA) build --locked --profile $(PROFILE) $(TARGET_$(ARCH)) $(PACKAGES)
 
-package: $(VENV)/ready $(CHECKS)/ready ## build what a deployment uploads, and look at it (PROFILE=release for one that may be deployed; ARCH=x86_64 for the other processor)
+package: $(VENV)/ready $(CHECKS)/python-ready ## build what a deployment uploads, and look at it (PROFILE=release for one that may be deployed; ARCH=x86_64 for the other processor)
 	$(if $(and $(ARCH),$(if $(TARGET_$(ARCH)),,unknown)),$(error ARCH is x86_64 or arm64))
 	$(if $(PACKAGE_$(PROFILE)),,$(error PROFILE is quick or release))
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(LIGHT_$(PROFILE)) $(SAM) build --no-cached --build-dir $(PACKAGE_$(PROFILE)) \
 	  --parameter-overrides Architecture=$(or $(ARCH),arm64)
 	@FOLDER=$(PACKAGE_$(PROFILE)) ARCH=$(or $(ARCH),arm64) $(VENV)/bin/python -m deployment packaged
 
-check: $(CHECKS)/ready $(SCANNER)/ready $(VENV)/ready ## formatting, lints, the template and its security, unused dependencies, licences and bans
+check: $(CHECKS)/ready $(SCANNER)/ready $(VENV)/ready ## formatting and lints, the template and its security, unused dependencies, licences and bans
 	cargo fmt --all --check
 	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
+	$(CHECKS)/bin/ruff format --check --config .ci/ruff.toml $(PYTHON)
+	$(CHECKS)/bin/ruff check --config .ci/ruff.toml $(PYTHON)
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(SAM) validate --lint --template template.yaml
 	$(VENV)/bin/python -m deployment.scanned > .local/scanned.json
@@ -105,8 +108,9 @@ fuzz: .local/fuzz/bin/cargo-fuzz ## fuzz every reader with coverage guidance, RU
 	    -dict=tests/fuzz/dictionary.txt -use_counters=0 -entropic=0 -reduce_inputs=0 -timeout=10 -print_final_stats=1; \
 	done
 
-fmt: ## format the code
+fmt: $(CHECKS)/python-ready ## format the code
 	cargo fmt --all
+	$(CHECKS)/bin/ruff format --config .ci/ruff.toml $(PYTHON)
 
 clean: ## remove everything that was made here
 	rm -rf target .local .aws-sam tests/fuzz/target tests/fuzz/artifacts
@@ -116,9 +120,12 @@ $(VENV)/ready: local/requirements.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
-$(CHECKS)/ready: .ci/requirements.txt Makefile
+$(CHECKS)/python-ready: .ci/requirements.txt
 	python3 -m venv --clear $(CHECKS)
-	$(CHECKS)/bin/pip install --quiet --disable-pip-version-check --requirement .ci/requirements.txt
+	$(CHECKS)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+$(CHECKS)/ready: $(CHECKS)/python-ready Makefile
 	cargo install --quiet --locked --debug --root $(CHECKS) cargo-machete@0.9.2
 	CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root $(CHECKS) cargo-deny@0.20.2
 	@touch $@

@@ -37,7 +37,7 @@ def run(settings: Mapping[str, str]) -> int:
 
 
 def items_of_calls_with(table: Table, user: str, service: str = "") -> list[Item]:
-    """All items of the calls that have an item which names the user. The table is read twice: an item that names nobody may come first."""
+    """All items of the calls that name the user. The table is read twice: an item that names nobody may come first."""
     calls = {item["sid"]["S"] for item in table.items() if names(item, user, service)}
     return [item for item in table.items() if item["sid"]["S"] in calls] if calls else []
 

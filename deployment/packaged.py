@@ -79,7 +79,7 @@ _Loader.add_multi_constructor("!", lambda loader, suffix, node: None)
 
 
 def check_binary(name: str, bootstrap: Path, architecture: str) -> None:
-    """Refuses what Lambda could not start. `sam build` names no target for x86_64: it builds for the machine it is on."""
+    """Refuses what Lambda could not start. `sam build` names no target for x86_64: it builds for its own machine."""
     if not os.access(bootstrap, os.X_OK):
         raise StackError(f"{name} has no program {shown(bootstrap)}")
     head = bootstrap.read_bytes()[:20]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,7 @@ class Table:
     def add(self, item: Item) -> bool:
         """Puts an item where there is none, and says whether there was none."""
         try:
-            self._dynamodb.put_item(
-                TableName=self.name, Item=item, ConditionExpression="attribute_not_exists(sid)"
-            )
+            self._dynamodb.put_item(TableName=self.name, Item=item, ConditionExpression="attribute_not_exists(sid)")
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
             return False
         return True
@@ -62,7 +61,7 @@ def key_of(item: Item) -> Item:
 
 
 def texts(item: Item) -> Iterator[str]:
-    """Every text in an item, however deep, in lists, maps and JSON inside of texts; names of maps too, because people are kept by their ids."""
+    """Every text in an item, however deep, in JSON inside of texts too; names in maps as well: people are kept so."""
     deserializer = TypeDeserializer()
     for value in item.values():
         yield from _texts(deserializer.deserialize(value))
@@ -72,10 +71,8 @@ def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
         if value[:1] in ("{", "["):
-            try:
+            with suppress(ValueError, RecursionError):
                 yield from _texts(json.loads(value))
-            except (ValueError, RecursionError):
-                pass
     elif isinstance(value, dict):
         for name, inner in value.items():
             yield name

@@ -1,6 +1,7 @@
 """Prints the template as CloudFormation gets it with everything switched on, for the security scanner.
 
-The scanner decides conditions by the parameters' defaults and looks at nothing that they leave out: not at the key, for one.
+The scanner decides conditions by the parameters' defaults and looks at nothing that they leave out: not at the key,
+for one.
 """
 
 import json

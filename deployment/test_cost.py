@@ -305,9 +305,12 @@ class ThePage(unittest.TestCase):
 
     def test_what_is_missing_is_said_in_one_line(self) -> None:
         said = io.StringIO()
-        with tempfile.TemporaryDirectory() as folder, mock.patch.object(cost, "ROOT", Path(folder)):
-            with redirect_stderr(said):
-                self.assertEqual(cost.main(), 1)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            mock.patch.object(cost, "ROOT", Path(folder)),
+            redirect_stderr(said),
+        ):
+            self.assertEqual(cost.main(), 1)
         self.assertEqual(said.getvalue(), "cost: deployment/prices.json cannot be read: No such file or directory\n")
 
 

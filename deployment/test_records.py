@@ -117,10 +117,20 @@ class OnTheLocalStack(unittest.TestCase):
     def test_a_user_is_found_in_what_the_functions_record(self) -> None:
         settings = local_settings(Path(ENV_FILE))
         line = f"sid=line-{self.run_id}&from_user_id=dave&to_user_id={self.user}&to_service_id=&type=A&duration=3"
-        joined = {"CallId": f"tencent-{self.run_id}", "UserId": self.user, "Event": "callee_accept_call", "CallType": "groupCall"}
+        joined = {
+            "CallId": f"tencent-{self.run_id}",
+            "UserId": self.user,
+            "Event": "callee_accept_call",
+            "CallType": "groupCall",
+        }
         app = settings["TENCENT_SDK_APP_IDS"].split(",")[0]
-        for path, body in ((f"line/call_event?{line}", None), (f"tencent/call_event?sdkappid={app}", json.dumps(joined))):
-            with urllib.request.urlopen(f"{settings['CALLBACK_URL']}/{path}", body and body.encode(), timeout=10) as answer:
+        for path, body in (
+            (f"line/call_event?{line}", None),
+            (f"tencent/call_event?sdkappid={app}", json.dumps(joined)),
+        ):
+            with urllib.request.urlopen(
+                f"{settings['CALLBACK_URL']}/{path}", body and body.encode(), timeout=10
+            ) as answer:
                 self.assertEqual(answer.status, 200)
         self.assertEqual(len(self.records()), 8)
         self.assertIn("6 items are erased", self.said(erase.run, USER_ID=self.user, CONFIRM=self.user))

@@ -3,8 +3,9 @@
 import unittest
 from typing import Any
 
-from local.processes import StackError
 from samtranslator.yaml_helper import yaml_parse
+
+from local.processes import StackError
 
 from .transformed import Deployment, refusals
 

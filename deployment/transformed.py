@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from local.processes import StackError
-from local.template import ACCOUNT, NO_VALUE, PSEUDO_PARAMETERS, REGION
 from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
+
+from local.processes import StackError
+from local.template import ACCOUNT, NO_VALUE, PSEUDO_PARAMETERS, REGION
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
 
 def command(arguments: list[str]) -> int:
     """Finds the command and runs it. What goes wrong is said in a sentence."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036  (whoever has an older one should hear of it)
         return fail("it needs Python 3.11 or newer")
     # The one command that may reach a real account, and only when it is named.
     deployment = os.environ.get("STACK", "") if arguments == ["replay"] else ""

@@ -40,7 +40,7 @@ def run() -> int:
 
 
 def run_once() -> int:
-    """Plays the sample events on a stack of its own, on ports of its own; fails if one ended differently than expected."""
+    """Plays the sample events on a stack of its own, on ports of its own; fails if one ended differently."""
     with Stack(ROOT, FOLDER / "test", free_port(), free_port()) as stack:
         return 1 if play_samples(stack, only_differences=True) else 0
 
@@ -54,10 +54,10 @@ def play_samples(stack: Stack, only_differences: bool = False) -> int:
     # The functions side by side, because there are a thousand samples; those of one function after each other.
     pool = ThreadPoolExecutor(len(samples))
     try:
-        for played, results in zip(samples, pool.map(play_all, samples, repeat(stack))):
+        for played, results in zip(samples, pool.map(play_all, samples, repeat(stack)), strict=True):
             if played:
                 print(f"\n{played[0].function.name}: {len(played)} samples")
-            for sample, result in zip(played, results):
+            for sample, result in zip(played, results, strict=True):
                 differs = result.differs(sample.expected)
                 different += bool(differs)
                 if differs or not only_differences:

@@ -59,7 +59,7 @@ def text(token: str, base: str) -> str:
         f"token   {token}",
         f"digest  {digest(token)}",
         "",
-        "Deploy with the digest as CallbackTokenSha256 (while you change tokens with both: old,new). Then register:",
+        "Deploy with the digest: make deploy TOKEN_SHA256=digest (old,new while you change tokens). Then register:",
     ]
     for where, what, url in urls(token, base):
         lines += ["", f"{where}, {what}", f"  {url}"]

@@ -13,8 +13,10 @@ from .metrics import widgets
 EVERY_LINE = {"@timestamp", "@message", "@logStream", "@log", "@ingestionTime"}
 # CloudWatch Logs Insights' own words.
 WORDS = set(
-    "fields filter stats sort limit display dedup by as asc desc and or not in like bin avg sum min max count pct "
-    "count_distinct earliest latest ispresent strcontains concat coalesce true false null".split()
+    """
+    fields filter stats sort limit display dedup by as asc desc and or not in like bin avg sum min max count pct
+    count_distinct earliest latest ispresent strcontains concat coalesce true false null
+    """.split()  # noqa: SIM905  (a list of them would be a line each)
 )
 
 # What an access log may hold (Amazon API Gateway, "Customize HTTP API access logs"). The route key has `{token}` where

@@ -24,7 +24,7 @@ class PublicPolicy(BaseResourceCheck):
 
 
 def lets_everybody_in(statement: dict[str, Any]) -> bool:
-    """Whether a statement allows something to whoever asks. One that an expression makes is seen when it is resolved."""
+    """Whether a statement allows something to whoever asks. What an expression makes is seen when it is resolved."""
     if statement.get("Effect") != "Allow" or statement.get("Condition"):
         return False
     principal = statement.get("Principal")

@@ -1,7 +1,7 @@
 """The fuzzer's inputs: made from the sample events, and kept as one file a target with an input a line.
 
-    corpus.py unpack FOLDER    writes what is kept and what the sample events give into FOLDER/<target>/
-    corpus.py pack FOLDER      keeps the inputs in FOLDER/<target>/: the shortest, up to a limit; minimise them before
+corpus.py unpack FOLDER    writes what is kept and what the sample events give into FOLDER/<target>/
+corpus.py pack FOLDER      keeps the inputs in FOLDER/<target>/: the shortest, up to a limit; minimise them before
 """
 
 import base64
