@@ -4,7 +4,6 @@ Nothing is created, so whatever AWS would name is named by its logical id here: 
 """
 
 import copy
-import json
 import logging
 import re
 from collections.abc import Callable, Mapping
@@ -19,8 +18,9 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
+from local.expressions import NO_VALUE, Expressions, decide
 from local.processes import StackError
-from local.template import ACCOUNT, NO_VALUE, PSEUDO_PARAMETERS, REGION
+from local.template import ACCOUNT, PSEUDO_PARAMETERS, REGION
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -126,7 +126,7 @@ def _session() -> boto3.session.Session:
     return boto3.session.Session(region_name=REGION)
 
 
-class Deployment:
+class Deployment(Expressions):
     """The stack that a template and values of its parameters make."""
 
     def __init__(self, source: Source, given: Mapping[str, str]) -> None:
@@ -180,11 +180,11 @@ class Deployment:
 
     def ref(self, name: str) -> str:
         """What `!Ref` of a resource means."""
-        return str(self._attribute(name, "Ref"))
+        return str(self.attribute(name, "Ref"))
 
     def arn(self, name: str) -> str:
         """The ARN of a resource."""
-        return self.ref(name) if self.resources[name].kind == "AWS::SNS::Topic" else str(self._attribute(name, "Arn"))
+        return self.ref(name) if self.resources[name].kind == "AWS::SNS::Topic" else str(self.attribute(name, "Arn"))
 
     def said(self, arn: str) -> str:
         """An ARN as a reader knows it: by the logical id of the resource, when it is one."""
@@ -205,57 +205,17 @@ class Deployment:
         """The ARN of the streams of a log group, by the group's name."""
         return _arn("logs", f"log-group:{group}:*")
 
-    def holds(self, condition: str) -> bool:
-        """Whether a condition of the template is true here."""
-        return bool(self.resolve(self._conditions[condition]))
+    def condition(self, name: str) -> Any:
+        """The expression of a condition."""
+        return self._conditions[name]
 
-    def resolve(self, value: Any) -> Any:
-        """The value that an expression of the template stands for."""
-        if isinstance(value, list):
-            return [item for item in map(self.resolve, value) if item is not NO_VALUE]
-        if not isinstance(value, dict):
-            return value
-        if len(value) == 1:
-            ((function, argument),) = value.items()
-            if function in ("Ref", "Condition") and isinstance(argument, str) or function.startswith("Fn::"):
-                return self._apply(function, argument)
-        resolved = {key: self.resolve(item) for key, item in value.items()}
-        return {key: item for key, item in resolved.items() if item is not NO_VALUE}
+    def mapping(self, name: str) -> dict[str, dict[str, Any]]:
+        """The keys and values of a mapping."""
+        found: dict[str, dict[str, Any]] = self._template["Mappings"][name]
+        return found
 
-    def _apply(self, function: str, argument: Any) -> Any:
-        match function:
-            case "Ref":
-                return self._attribute(argument, "Ref")
-            case "Fn::GetAtt":
-                return self._attribute(*(argument.split(".", 1) if isinstance(argument, str) else argument))
-            case "Fn::Sub":
-                return self._substitute(argument)
-            case "Fn::Join":
-                separator, parts = argument
-                return separator.join(str(part) for part in self.resolve(parts))
-            case "Fn::Split":
-                separator, text = argument
-                return str(self.resolve(text)).split(separator)
-            case "Fn::Select":
-                index, items = argument
-                return self.resolve(items)[int(index)]
-            case "Fn::ToJsonString":
-                return json.dumps(self.resolve(argument))
-            case "Fn::FindInMap":
-                name, first, second = self.resolve(argument)
-                return self._template["Mappings"][name][first][second]
-            case "Fn::If":
-                condition, when_true, when_false = argument
-                return self.resolve(when_true if self.holds(condition) else when_false)
-            case "Condition":
-                return self.holds(argument)
-            case "Fn::Equals" | "Fn::Not" | "Fn::And" | "Fn::Or":
-                return decide(function, self.resolve(argument))
-        raise StackError(f"template.yaml: {function} is not known here; teach it in deployment/transformed.py")
-
-    def _attribute(self, name: str, attribute: str) -> Any:
-        if name == "AWS::NoValue":
-            return NO_VALUE
+    def attribute(self, name: str, attribute: str) -> Any:
+        """What `!Ref` or `!GetAtt` of a name means."""
         if attribute == "Ref" and name in PSEUDO_PARAMETERS:
             return PSEUDO_PARAMETERS[name]
         if attribute == "Ref" and name in self.parameters:
@@ -288,39 +248,10 @@ class Deployment:
         properties = self._deployed[name]["Properties"]
         return f"{self.resolve(properties['FunctionName'])}:{self.resolve(properties.get('Name', '1'))}"
 
-    def _substitute(self, argument: str | list[Any]) -> str:
-        text, variables = (argument, {}) if isinstance(argument, str) else argument
-
-        def value(found: re.Match[str]) -> str:
-            name = found[1]
-            if name in variables:
-                return str(self.resolve(variables[name]))
-            resource, _, attribute = name.partition(".")
-            return str(self._attribute(resource, attribute or "Ref"))
-
-        # `${!Name}` is how a template writes a literal ${Name}.
-        return re.sub(r"\$\{!", "${", re.sub(r"\$\{([^!}]+)\}", value, text))
-
 
 def listed(value: Any) -> list[Any]:
     """A list, which CloudFormation and IAM let one write without its brackets when it has one member."""
     return value if isinstance(value, list) else [value]
-
-
-def decide(function: str, arguments: list[Any]) -> bool:
-    """What a condition function says of its arguments."""
-    match function:
-        case "Fn::Equals":
-            return str(arguments[0]) == str(arguments[1])
-        case "Fn::Not":
-            return not arguments[0]
-        case "Fn::And":
-            return all(arguments)
-        case "Fn::Or":
-            return any(arguments)
-        case "Fn::Contains":
-            return str(arguments[1]) in map(str, arguments[0])
-    raise StackError(f"template.yaml: {function} is not known here; teach it in deployment/transformed.py")
 
 
 def refusals(source: Source, given: Mapping[str, str]) -> list[str]:

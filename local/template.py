@@ -1,12 +1,12 @@
 """Reads template.yaml, so that what runs here is what runs on AWS."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from .expressions import Expressions
 from .processes import StackError
 
 REGION = "us-east-1"
@@ -19,8 +19,6 @@ PSEUDO_PARAMETERS = {
     "AWS::StackName": "ringback-local",
     "AWS::URLSuffix": "amazonaws.com",
 }
-# Stands for "leave this property out", as AWS::NoValue does.
-NO_VALUE = object()
 
 
 class _Loader(yaml.SafeLoader):
@@ -64,7 +62,7 @@ class Function:
     queues: tuple[Queue, ...] = ()
 
 
-class Template:
+class Template(Expressions):
     """The template with its parameters filled in."""
 
     def __init__(self, text: str, parameters: dict[str, str]) -> None:
@@ -91,7 +89,7 @@ class Template:
         return {
             name: resource.get("Properties", {})
             for name, resource in self._document["Resources"].items()
-            if resource["Type"] == kind and self._holds(resource.get("Condition"))
+            if resource["Type"] == kind and ("Condition" not in resource or self.holds(resource["Condition"]))
         }
 
     def created(self, name: str, ref: str, **attributes: str) -> None:
@@ -151,49 +149,8 @@ class Template:
         common, own = (part.get("Environment", {}).get("Variables", {}) for part in (self._globals(), properties))
         return {name: str(value) for name, value in self.resolve({**common, **own}).items()}
 
-    def resolve(self, value: Any) -> Any:
-        """The value that a template expression stands for."""
-        if isinstance(value, list):
-            return [item for item in map(self.resolve, value) if item is not NO_VALUE]
-        if not isinstance(value, dict):
-            return value
-        if len(value) == 1:
-            ((function, argument),) = value.items()
-            if function == "Ref" or function == "Condition" or function.startswith("Fn::"):
-                return self._apply(function, argument)
-        resolved = {key: self.resolve(item) for key, item in value.items()}
-        return {key: item for key, item in resolved.items() if item is not NO_VALUE}
-
-    def _apply(self, function: str, argument: Any) -> Any:
-        match function:
-            case "Ref":
-                return self._attribute(argument, "Ref")
-            case "Fn::GetAtt":
-                return self._attribute(*argument)
-            case "Fn::Sub":
-                return self._substitute(argument)
-            case "Fn::Join":
-                separator, parts = argument
-                return separator.join(str(part) for part in self.resolve(parts))
-            case "Fn::If":
-                condition, when_true, when_false = argument
-                return self.resolve(when_true if self._holds(condition) else when_false)
-            case "Fn::Equals":
-                left, right = self.resolve(argument)
-                return str(left) == str(right)
-            case "Fn::Not":
-                return not self.resolve(argument[0])
-            case "Fn::And":
-                return all(self.resolve(argument))
-            case "Fn::Or":
-                return any(self.resolve(argument))
-            case "Condition":
-                return self._holds(argument)
-        raise StackError(f"template.yaml: the local stack does not know {function}; teach it in local/template.py")
-
-    def _attribute(self, name: str, attribute: str) -> Any:
-        if name == "AWS::NoValue":
-            return NO_VALUE
+    def attribute(self, name: str, attribute: str) -> Any:
+        """What `!Ref` or `!GetAtt` of a name means."""
         if attribute == "Ref" and name in self._parameters:
             return self._parameters[name]
         try:
@@ -201,18 +158,11 @@ class Template:
         except KeyError:
             raise StackError(f"template.yaml: the local stack has no {attribute} of {name}") from None
 
-    def _substitute(self, argument: str | list[Any]) -> str:
-        text, variables = (argument, {}) if isinstance(argument, str) else argument
+    def condition(self, name: str) -> Any:
+        """The expression of a condition."""
+        return self._document["Conditions"][name]
 
-        def value(found: re.Match[str]) -> str:
-            name = found[1]
-            if name in variables:
-                return str(self.resolve(variables[name]))
-            resource, _, attribute = name.partition(".")
-            return str(self._attribute(resource, attribute or "Ref"))
-
-        # `${!Name}` is how a template writes a literal ${Name}.
-        return re.sub(r"\$\{!", "${", re.sub(r"\$\{([^!}]+)\}", value, text))
-
-    def _holds(self, condition: str | None) -> bool:
-        return condition is None or bool(self.resolve(self._document["Conditions"][condition]))
+    def mapping(self, name: str) -> dict[str, dict[str, Any]]:
+        """The keys and values of a mapping."""
+        found: dict[str, dict[str, Any]] = self._document["Mappings"][name]
+        return found
