@@ -53,11 +53,8 @@ pub async fn run_replay<S: PutEvent + PutCall, D: DeadLetters>(
     let (replayer, telemetry) = (&replayer, &telemetry);
     let respond = async |event: LambdaEvent<Batch>| -> Result<_, Infallible> {
         let trace = trace_of(&event.context);
-        let messages = replayer.replay(event.payload).await;
-        for message in &messages {
-            telemetry.replay(message, trace.as_ref(), now());
-        }
-        Ok(Report::of(&messages))
+        let tell = |message: &_| telemetry.replay(message, trace.as_ref(), now());
+        Ok(Report::of(&replayer.replay(event.payload, tell).await))
     };
     ended(lambda_runtime::run(service_fn(respond)).await)
 }

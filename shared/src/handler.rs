@@ -175,3 +175,19 @@ async fn timed<F: Future>(future: F) -> (F::Output, Duration) {
     let started = Instant::now();
     (future.await, started.elapsed())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::block_on;
+
+    #[test]
+    fn what_is_waited_for_is_timed() {
+        let (said, took) = block_on(timed(async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            "done"
+        }));
+        assert_eq!(said, "done");
+        assert!(took >= Duration::from_millis(20), "{took:?}");
+    }
+}

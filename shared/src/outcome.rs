@@ -8,6 +8,17 @@ use crate::publish::PublishError;
 use crate::refusal::Refusal;
 use crate::store::{EventPut, StoreError};
 
+/// The level of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// As it should be, or somebody else's mistake.
+    Info,
+    /// Mended by itself, as long as it does not stay.
+    Warn,
+    /// Somebody has been let down.
+    Error,
+}
+
 /// What became of a callback.
 #[derive(Debug)]
 pub enum CallbackOutcome {
@@ -44,6 +55,25 @@ impl CallbackOutcome {
             Self::NotPublished(_) => "not_published",
             Self::NotStored(..) => "not_stored",
             Self::Panicked => "panicked",
+        }
+    }
+
+    /// How much a person should care.
+    pub fn level(&self) -> Level {
+        match self {
+            Self::Deferred(_) => Level::Warn,
+            Self::NotPublished(_) | Self::NotStored(..) | Self::Panicked => Level::Error,
+            Self::Published | Self::Recorded | Self::Duplicate | Self::Ignored | Self::Refused(_) => Level::Info,
+        }
+    }
+
+    /// What AWS had against it, in our words and AWS's code for it.
+    pub fn error(&self) -> Option<String> {
+        match self {
+            Self::Deferred(error) => Some(error.to_string()),
+            Self::NotStored(error, spool) => Some(format!("{error}; {spool}")),
+            Self::NotPublished(error) => Some(error.to_string()),
+            _ => None,
         }
     }
 

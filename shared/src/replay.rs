@@ -4,6 +4,9 @@
 //! difference. What fails for now goes back to the queue, message by message. What can never be written goes to the dead letters with a word for the reason, and out
 //! of the way of the others.
 
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -14,6 +17,7 @@ use crate::budget;
 use crate::call::CallEnd;
 use crate::config::{ConfigError, Environment};
 use crate::model::SessionId;
+use crate::outcome::Level;
 use crate::publish::{PublishError, Topic};
 use crate::route::Route;
 use crate::spool;
@@ -136,6 +140,15 @@ impl Replayed {
         }
     }
 
+    /// How much a person should care.
+    pub fn level(self) -> Level {
+        match self {
+            Self::Recorded | Self::Duplicate => Level::Info,
+            Self::Back(_) => Level::Warn,
+            Self::PutAside(_) => Level::Error,
+        }
+    }
+
     /// The stable word for why it was not written.
     pub fn reason(self) -> Option<&'static str> {
         match self {
@@ -156,7 +169,16 @@ pub struct ReplayedMessage {
     pub session: Option<SessionId>,
     /// The call's end, when this message was the first to tell of it.
     pub ended: Option<CallEnd>,
+    /// What AWS had against it, in our words and AWS's code for it.
+    pub error: Option<String>,
     id: String,
+}
+
+impl ReplayedMessage {
+    /// A message of which nothing is known but what became of it.
+    fn unread(id: String, outcome: Replayed) -> Self {
+        Self { outcome, route: None, session: None, ended: None, error: None, id }
+    }
 }
 
 impl Report {
@@ -193,9 +215,17 @@ impl<S: PutEvent + PutCall, D: DeadLetters> Replayer<S, D> {
         Self { records, dead_letters }
     }
 
-    /// Replays a batch, its messages side by side.
-    pub async fn replay(&self, batch: Batch) -> Vec<ReplayedMessage> {
-        join_all(batch.messages.into_iter().map(|message| self.replay_one(message))).await
+    /// Replays a batch, its messages side by side; tells of each as soon as it is done, because a batch that is cut off has done some.
+    pub async fn replay(&self, batch: Batch, tell: impl Fn(&ReplayedMessage)) -> Vec<ReplayedMessage> {
+        let replayed = batch.messages.into_iter().map(async |message| {
+            let id = message.id.clone();
+            // One that panics must not take the others with it.
+            let replayed = AssertUnwindSafe(self.replay_one(message)).catch_unwind().await;
+            let replayed = replayed.unwrap_or_else(|_| ReplayedMessage::unread(id, Replayed::Back("panicked")));
+            tell(&replayed);
+            replayed
+        });
+        join_all(replayed).await
     }
 
     async fn replay_one(&self, message: Message) -> ReplayedMessage {
@@ -203,7 +233,7 @@ impl<S: PutEvent + PutCall, D: DeadLetters> Replayer<S, D> {
         if let Replayed::PutAside(reason) = replayed.outcome
             && let Err(error) = self.dead_letters.put_aside(&message.body.0, reason).await
         {
-            tracing::error!(%error, reason, "dead letter not put aside");
+            replayed.error = Some(error.to_string());
             replayed.outcome = Replayed::Back("dead_letters_unavailable");
         }
         replayed
@@ -213,21 +243,15 @@ impl<S: PutEvent + PutCall, D: DeadLetters> Replayer<S, D> {
         let id = message.id.clone();
         let (record, arrival) = match spool::read(&message.body.0) {
             Ok(read) => read,
-            Err(unreadable) => {
-                let outcome = Replayed::PutAside(unreadable.word());
-                return ReplayedMessage { outcome, route: None, session: None, ended: None, id };
-            }
+            Err(unreadable) => return ReplayedMessage::unread(id, Replayed::PutAside(unreadable.word())),
         };
-        let (outcome, ended) = match self.records.keep(&record, arrival).await {
-            Ok(Kept { event: EventPut::Stored, ended }) => (Replayed::Recorded, ended),
-            Ok(Kept { event: EventPut::AlreadyThere, ended }) => (Replayed::Duplicate, ended),
-            Err(error) if error.is_final() => (Replayed::PutAside(error.word()), None),
-            Err(error) => {
-                tracing::warn!(%error, "record not stored");
-                (Replayed::Back(error.word()), None)
-            }
+        let (outcome, ended, error) = match self.records.keep(&record, arrival).await {
+            Ok(Kept { event: EventPut::Stored, ended }) => (Replayed::Recorded, ended, None),
+            Ok(Kept { event: EventPut::AlreadyThere, ended }) => (Replayed::Duplicate, ended, None),
+            Err(error) if error.is_final() => (Replayed::PutAside(error.word()), None, Some(error.to_string())),
+            Err(error) => (Replayed::Back(error.word()), None, Some(error.to_string())),
         };
-        ReplayedMessage { outcome, route: Some(record.route), session: Some(record.session), ended, id }
+        ReplayedMessage { outcome, route: Some(record.route), session: Some(record.session), ended, error, id }
     }
 }
 

@@ -101,8 +101,8 @@ impl StoreError {
 pub struct Kept {
     /// Whether it was there before.
     pub event: EventPut,
-    /// The call's end, if this is the write that told of it. A write whose answer was lost may have told of it too, so that this is for counting and
-    /// not for accounting.
+    /// The call's end, if this is the write that told of it. It is for counting and not for accounting: nobody tells of a write whose answer was lost, and a
+    /// call that was taken up again, or whose item was erased, can end twice.
     pub ended: Option<CallEnd>,
 }
 

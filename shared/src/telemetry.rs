@@ -1,5 +1,5 @@
-//! What a function says: for each request one line of JSON, which is the log's and CloudWatch's metrics in one, and lines for what broke. Nothing that was
-//! sent is ever in them but the session id.
+//! What a function says: for each request one line of JSON, which is the log's and CloudWatch's metrics in one. Nothing that was sent is ever in it but the session
+//! id, seconds of talk, and of a request that knew the URL X-Ray's id of it, which a caller can choose.
 //!
 //! | metric | unit | by | |
 //! |---|---|---|---|
@@ -29,7 +29,8 @@ use crate::call::CallEnd;
 use crate::config::{ConfigError, Environment};
 use crate::metrics::{Line, Unit};
 use crate::model::{Arrival, SessionId};
-use crate::outcome::{CallbackOutcome, Handled};
+use crate::outcome::{CallbackOutcome, Handled, Level};
+use crate::refusal::Refusal;
 use crate::replay::ReplayedMessage;
 use crate::route::Route;
 
@@ -52,9 +53,9 @@ impl LogControls {
     /// `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT`, which Lambda sets from a function's logging configuration. A level that is none is `INFO`.
     fn of(environment: &Environment) -> Self {
         let word = environment.optional("AWS_LAMBDA_LOG_LEVEL").map(|word| word.to_ascii_uppercase());
-        // Lambda knows a level above the highest here.
+        // Lambda knows a level above the highest here, and drops all others then.
         let known = word.and_then(|word| {
-            let level = if word == "FATAL" { LevelFilter::ERROR } else { word.parse().ok()? };
+            let level = if word == "FATAL" { LevelFilter::OFF } else { word.parse().ok()? };
             Some((level, word))
         });
         let (level, level_word) = known.unwrap_or_else(|| (LevelFilter::INFO, "INFO".to_owned()));
@@ -127,45 +128,42 @@ impl Telemetry {
         Ok(Self { namespace: environment.metrics_namespace()?, controls: LogControls::of(environment) })
     }
 
-    /// Writes the line of a request, and what broke in it.
+    /// Writes the line of a request.
     pub fn request(&self, route: &Route, handled: &Handled, handling: &Handling, at: Arrival) {
-        self.print("callback", request_line(route, handled, handling), at);
-        match &handled.outcome {
-            CallbackOutcome::Deferred(error) => tracing::warn!(%error, "record spooled"),
-            CallbackOutcome::NotStored(error, spool) => {
-                tracing::error!(%error, %spool, "record neither stored nor spooled");
-            }
-            CallbackOutcome::NotPublished(error) => tracing::error!(%error, "push job not published"),
-            _ => {}
-        }
+        self.print("callback", handled.outcome.level(), request_line(route, handled, handling), at);
     }
 
     /// Writes the line of a message that was replayed.
     pub fn replay(&self, message: &ReplayedMessage, trace: Option<&TraceId>, at: Arrival) {
-        self.print("replay", replay_line(message, trace), at);
+        self.print("replay", message.outcome.level(), replay_line(message, trace), at);
     }
 
-    fn print(&self, message: &'static str, line: Line, at: Arrival) {
-        let mut text = self.lines(message, line, at).join("\n");
+    fn print(&self, message: &'static str, level: Level, line: Line, at: Arrival) {
+        let mut text = self.lines(message, level, line, at).join("\n");
         text.push('\n');
         // One write, so that lines never mix. Where nobody listens there is nobody to tell.
         let _ = stdout().lock().write_all(text.as_bytes());
     }
 
-    /// What is printed: one line that is log and metrics; the metrics alone where the log is to be quieter; both apart where it is to be plain text.
-    fn lines(&self, message: &'static str, line: Line, at: Arrival) -> Vec<String> {
-        let LogControls { level, level_word, json } = &self.controls;
-        let talks = *level >= LevelFilter::INFO;
+    /// What is printed: one line that is log and metrics; the metrics alone where the log is to be quieter than the line's level; both apart where it is to be
+    /// plain text.
+    fn lines(&self, message: &'static str, level: Level, line: Line, at: Arrival) -> Vec<String> {
+        let (level, word) = match level {
+            Level::Info => (LevelFilter::INFO, "INFO"),
+            Level::Warn => (LevelFilter::WARN, "WARN"),
+            Level::Error => (LevelFilter::ERROR, "ERROR"),
+        };
+        let talks = level <= self.controls.level;
         let mut head = Line::default();
         head.detail("timestamp", time_of_day(at));
-        if *json && talks {
-            head.detail("level", Some("INFO"));
+        if self.controls.json && talks {
+            head.detail("level", Some(word));
             head.detail("message", Some(message));
             return vec![head.followed_by(line).in_metric_format(&self.namespace, at)];
         }
-        let plain = talks.then(|| in_words(message, &line, at));
+        let plain = talks.then(|| in_words(word, message, &line, at));
         // Lambda drops lines below the level that a function is set to, and takes one without time and level for INFO.
-        head.detail("level", Some(level_word.as_str()));
+        head.detail("level", Some(self.controls.level_word.as_str()));
         let metrics = head.followed_by(line.without_details()).in_metric_format(&self.namespace, at);
         plain.into_iter().chain([metrics]).collect()
     }
@@ -175,9 +173,9 @@ fn time_of_day(at: Arrival) -> Option<String> {
     DateTime::from_millis(i64::try_from(at.milliseconds).ok()?).fmt(Format::DateTime).ok()
 }
 
-fn in_words(message: &str, line: &Line, at: Arrival) -> String {
+fn in_words(level: &str, message: &str, line: &Line, at: Arrival) -> String {
     let fields: String = line.fields().map(|(name, value)| format!(" {name}={value}")).collect();
-    format!("{}  INFO {message}{fields}", time_of_day(at).unwrap_or_default())
+    format!("{} {level:>5} {message}{fields}", time_of_day(at).unwrap_or_default())
 }
 
 fn request_line(route: &Route, handled: &Handled, handling: &Handling) -> Line {
@@ -193,10 +191,13 @@ fn request_line(route: &Route, handled: &Handled, handling: &Handling) -> Line {
     line.dimension("outcome", Some(outcome.word()));
     line.detail("status", Some(handling.status));
     line.detail("field", outcome.subject());
+    line.detail("error", outcome.error());
     line.detail("sid", session.as_ref().map(SessionId::as_str));
     line.detail("duplicate", Some(matches!(outcome, CallbackOutcome::Duplicate)));
     line.detail("cold", Some(handling.cold));
-    line.detail("xray_trace_id", handling.trace.as_ref().map(|trace| trace.0.as_str()));
+    // Whoever has no token has no say in the log either: a trace header of one's own is passed on.
+    let known = handling.trace.as_ref().filter(|_| !matches!(outcome, CallbackOutcome::Refused(Refusal::UnknownUrl)));
+    line.detail("xray_trace_id", known.map(|trace| trace.0.as_str()));
     line.metric("latency_ms", Unit::Milliseconds, BY_CALLBACK, Some(milliseconds(handling.took)));
     line.metric("store_ms", Unit::Milliseconds, BY_CALLBACK, effects.store.map(milliseconds));
     line.metric("publish_ms", Unit::Milliseconds, BY_CALLBACK, effects.publish.map(milliseconds));
@@ -213,6 +214,7 @@ fn replay_line(message: &ReplayedMessage, trace: Option<&TraceId>) -> Line {
     line.dimension("callback", message.route.map(|route| route.callback));
     line.dimension("outcome", Some(message.outcome.word()));
     line.detail("reason", message.outcome.reason());
+    line.detail("error", message.error.as_deref());
     line.detail("sid", message.session.as_ref().map(SessionId::as_str));
     line.detail("xray_trace_id", trace.map(|trace| trace.0.as_str()));
     line.metric("replayed", Unit::Count, BY_OUTCOME, Some(1));
@@ -238,7 +240,9 @@ mod tests {
     use super::*;
     use crate::model::Outcome;
     use crate::outcome::Effects;
+    use crate::publish::PublishError;
     use crate::route;
+    use crate::store::StoreError;
 
     const AT: Arrival = Arrival { milliseconds: 1_793_600_000_123 };
 
@@ -261,7 +265,7 @@ mod tests {
     }
 
     fn said(variables: &[(&'static str, &'static str)]) -> Vec<String> {
-        telemetry(variables).lines("callback", ended_call(), AT)
+        telemetry(variables).lines("callback", Level::Info, ended_call(), AT)
     }
 
     fn read(line: &str) -> Value {
@@ -288,6 +292,46 @@ mod tests {
             assert_eq!(line["_aws"], read(&said(&[])[0])["_aws"]);
         }
         assert_eq!(said(&[("AWS_LAMBDA_LOG_LEVEL", "nonsense")]), said(&[]));
+    }
+
+    #[test]
+    fn what_went_wrong_is_told_whole_where_the_log_is_quieter() {
+        let error = || PublishError::TooSlow;
+        let said = |outcome: CallbackOutcome, level| {
+            let handled = Handled { session: SessionId::parse("a-session"), ..outcome.into() };
+            let handling = Handling { took: Duration::ZERO, cold: false, status: 503, trace: None };
+            let line = request_line(&route::NOTIFY, &handled, &handling);
+            let telemetry = telemetry(&[("AWS_LAMBDA_LOG_LEVEL", level)]);
+            read(&telemetry.lines("callback", handled.outcome.level(), line, AT)[0])
+        };
+        let lost = || CallbackOutcome::NotStored(StoreError::TooSlow, error());
+        for (outcome, level, told) in [
+            (CallbackOutcome::NotPublished(error()), "ERROR", true),
+            (lost(), "ERROR", true),
+            (CallbackOutcome::Panicked, "ERROR", true),
+            (lost(), "FATAL", false),
+            (CallbackOutcome::Deferred(StoreError::TooSlow), "WARN", true),
+            (CallbackOutcome::Deferred(StoreError::TooSlow), "ERROR", false),
+            (CallbackOutcome::Recorded, "WARN", false),
+        ] {
+            let line = said(outcome, level);
+            assert_eq!(line.get("sid").is_some(), told, "{level}: {line}");
+        }
+        let line = said(lost(), "WARN");
+        assert_eq!(line["level"], "ERROR");
+        assert_eq!(line["error"], "DynamoDB did not answer in time; SNS did not answer in time");
+    }
+
+    #[test]
+    fn whoever_does_not_know_the_url_leaves_no_trace_id() {
+        let trace = || TraceId::of_header("Root=1-5759e988-bd862e3fe1be46a994272793");
+        let named = |refusal| {
+            let handling = Handling { took: Duration::ZERO, cold: false, status: 404, trace: trace() };
+            let line = request_line(&route::NOTIFY, &CallbackOutcome::Refused(refusal).into(), &handling);
+            line.fields().any(|(name, _)| name == "xray_trace_id")
+        };
+        assert!(!named(Refusal::UnknownUrl));
+        assert!(named(Refusal::NotOurs));
     }
 
     #[test]

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::access::Unverified;
+use crate::call::CallEnd;
 use crate::config::Environment;
 use crate::handler::Handler;
 use crate::http::{Answer, GatewayEvent, answer};
-use crate::model::Arrival;
+use crate::model::{Arrival, Outcome};
 use crate::outcome::{CallbackOutcome, Handled};
 use crate::publish::{Publish, PublishError};
 use crate::push::PushJob;
@@ -118,10 +119,12 @@ pub fn play_in_any_order<'a, H: Handler>(function: &str, story: &str, handler: i
     let play = |order: &[usize]| {
         let table: &MemoryTable = Box::leak(Box::default());
         let handlers = [handler(table), handler(table)];
+        let mut ends = Vec::new();
         for &position in order {
             let handler = random.borrow_mut().choice(&handlers).unwrap();
-            block_on(handler.handle(story[position].request(), ARRIVAL));
+            ends.extend(block_on(handler.handle(story[position].request(), ARRIVAL)).ended);
         }
+        assert_eq!(ends, told_end(&table.call()), "{prefix} in order {order:?} is counted otherwise");
         (table.items(), order.to_vec())
     };
     let mut order: Vec<usize> = (0..story.len()).collect();
@@ -132,6 +135,14 @@ pub fn play_in_any_order<'a, H: Handler>(function: &str, story: &str, handler: i
         let (items, order) = play(&repeated);
         assert!(items == told, "{prefix} in order {order:?} ends differently");
     }
+}
+
+/// The one end that a call item tells, as it is counted; none of a call that goes on.
+pub fn told_end(call: &Value) -> Vec<CallEnd> {
+    let Some(outcome) = call["outcome"].as_str() else { return Vec::new() };
+    let outcome: Outcome = serde_json::from_value(outcome.into()).unwrap();
+    let talk_seconds = if outcome == Outcome::Answered { call["duration_s"].as_u64().unwrap() } else { 0 };
+    vec![CallEnd { outcome, talk_seconds }]
 }
 
 /// Status and, where the answer must name a field, its name.
@@ -189,10 +200,15 @@ impl MemoryTable {
 
     /// The only call item.
     pub fn call(&self) -> Value {
+        let [call] = self.calls().try_into().unwrap();
+        call
+    }
+
+    /// The call items.
+    pub fn calls(&self) -> Vec<Value> {
         let items = self.items();
-        let calls: Vec<_> = items.iter().filter(|((_, sort), _)| sort == CALL).map(|(_, item)| item).collect();
-        assert_eq!(calls.len(), 1);
-        Value::Object(calls[0].attributes().clone())
+        let calls = items.into_iter().filter(|((_, sort), _)| sort == CALL);
+        calls.map(|(_, item)| Value::Object(item.attributes().clone())).collect()
     }
 
     /// The event items.

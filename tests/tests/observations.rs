@@ -9,6 +9,7 @@ use std::path::Path;
 
 use ringback::record::ATTRIBUTES;
 use ringback::testing::{self, TOKEN};
+use ringback_tests::control_plane::TRACE_ID;
 use ringback_tests::fault_proxy::{Fault, FaultProxy, Service};
 use ringback_tests::stack::{FUNCTIONS, address_of, function_variables, said, variable};
 use serde_json::{Value, json};
@@ -194,6 +195,31 @@ fn what_the_functions_print_and_ask_for_is_written_down() {
 
 fn sdk_app_id() -> String {
     variable("TENCENT_SDK_APP_IDS").split(',').next().unwrap().to_owned()
+}
+
+/// The lines about requests and messages.
+fn told(printed: &str) -> Vec<Value> {
+    let lines = printed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line.get("_aws").is_some()).collect()
+}
+
+#[test]
+fn every_request_is_counted_once_the_first_is_cold_and_a_call_ends_once() {
+    let samples = testing::samples("call-event");
+    let answered = samples.iter().find(|sample| sample.name == "call-event/answered-call").unwrap();
+    let event = once_more(answered.event.clone()).to_string();
+    let nowhere = r#"{"rawPath":"/no-token/line/call_event"}"#.to_owned();
+    let lines = told(&said("call-event", &Aws::start().variables(), &[event.clone(), event, nowhere]));
+    let field = |name: &str| lines.iter().map(|line| line[name].clone()).collect::<Vec<_>>();
+    assert_eq!(field("outcome"), ["recorded", "duplicate", "unknown_url"]);
+    assert_eq!(field("callbacks"), [1, 1, 1]);
+    assert_eq!(field("accepted"), [json!(1), json!(1), Value::Null]);
+    assert_eq!(field("cold_starts"), [json!(1), Value::Null, Value::Null]);
+    assert_eq!(field("calls_ended"), [json!(1), Value::Null, Value::Null]);
+    assert_eq!(lines[0]["talk_seconds"], answered.expected["call"]["duration_s"]);
+    assert_eq!(field("xray_trace_id"), [json!(TRACE_ID), json!(TRACE_ID), Value::Null]);
+    assert!(lines[0]["latency_ms"].as_f64() > lines[0]["store_ms"].as_f64(), "{}", lines[0]);
+    assert!(lines[0]["store_ms"].as_f64() > Some(0.1), "{}", lines[0]);
 }
 
 #[test]

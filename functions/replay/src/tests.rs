@@ -1,12 +1,15 @@
 //! Messages of the spool through the real replayer, with table and dead letters in memory.
 
+use std::cell::RefCell;
+
 use ringback::budget::REPLAY;
 use ringback::handler::{Handler, Recorded, Recorder};
-use ringback::record::Retention;
-use ringback::replay::{Batch, ReplayedMessage, Replayer, Report};
-use ringback::store::Records;
+use ringback::model::SessionId;
+use ringback::record::{Item, Retention};
+use ringback::replay::{Batch, Replayed, ReplayedMessage, Replayer, Report};
+use ringback::store::{CallPut, EventPut, PutCall, PutEvent, Records, StoreError};
 use ringback::testing::{
-    self, ARRIVAL, DeadTable, DeadTopic, MemoryDeadLetters, MemorySpool, MemoryTable, block_on, environment,
+    self, ARRIVAL, DeadTable, DeadTopic, MemoryDeadLetters, MemorySpool, MemoryTable, block_on, environment, told_end,
 };
 use serde_json::{Value, json};
 
@@ -48,7 +51,7 @@ fn every_sample_batch_becomes_what_is_expected_of_it() {
         let (table, dead_letters) = (MemoryTable::default(), MemoryDeadLetters::default());
         let replayer = Replayer::new(Records::new(&table, retention(), REPLAY), &dead_letters);
         let messages = sample.event["Records"].as_array().unwrap().len();
-        let replayed = block_on(replayer.replay(serde_json::from_value(sample.event.clone()).unwrap()));
+        let replayed = block_on(replayer.replay(serde_json::from_value(sample.event.clone()).unwrap(), |_| {}));
         assert_eq!(failures(&replayed), 0, "{}", sample.name);
         let recorded = sample.expected["effect"] == "record";
         assert_eq!(table.items().len(), if recorded { 2 } else { 0 }, "{}", sample.name);
@@ -64,9 +67,54 @@ fn what_is_replayed_is_what_would_have_been_stored_in_any_order_and_twice() {
     messages.reverse();
     let (table, dead_letters) = (MemoryTable::default(), MemoryDeadLetters::default());
     let replayer = Replayer::new(Records::new(&table, retention(), REPLAY), &dead_letters);
-    let replayed = block_on(replayer.replay(batch(&messages)));
+    let replayed = block_on(replayer.replay(batch(&messages), |_| {}));
     assert_eq!((failures(&replayed), dead_letters.letters().len()), (0, 0));
     assert_eq!(table.items(), expected.items());
+    for call in table.calls() {
+        let sid = call["sid"].as_str();
+        let of_call = replayed.iter().filter(|message| message.session.as_ref().map(SessionId::as_str) == sid);
+        let ends: Vec<_> = of_call.filter_map(|message| message.ended).collect();
+        assert_eq!(ends, told_end(&call), "{sid:?}");
+    }
+}
+
+/// A table that panics at one call.
+struct Trap<'a> {
+    table: &'a MemoryTable,
+    sid: String,
+}
+
+impl PutEvent for Trap<'_> {
+    async fn put_event(&self, item: &Item) -> Result<EventPut, StoreError> {
+        assert_ne!(item.attributes()["sid"], json!(self.sid));
+        self.table.put_event(item).await
+    }
+}
+
+impl PutCall for Trap<'_> {
+    async fn put_call(&self, item: &Item, expected: Option<&str>) -> Result<CallPut, StoreError> {
+        self.table.put_call(item, expected).await
+    }
+}
+
+#[test]
+fn a_message_that_panics_goes_back_alone_and_each_is_told_of() {
+    let (messages, _) = spooled("/old-one-to-one-1");
+    let good = messages[0].clone();
+    let sid = serde_json::from_str::<Value>(&good).unwrap()["sid"].as_str().unwrap().to_owned();
+    let bad = good.replace(&sid, "a-trap");
+    let (table, dead_letters) = (MemoryTable::default(), MemoryDeadLetters::default());
+    let trap = Trap { table: &table, sid: "a-trap".to_owned() };
+    let replayer = Replayer::new(Records::new(trap, retention(), REPLAY), &dead_letters);
+    let told = RefCell::new(Vec::new());
+    let replayed =
+        block_on(replayer.replay(batch(&[bad, good]), |message| {
+            told.borrow_mut().push((message.outcome, message.session.is_some()))
+        }));
+    let back: Vec<String> = Report::of(&replayed).failures.into_iter().map(|failure| failure.id).collect();
+    assert_eq!(back, ["0"]);
+    assert_eq!(told.into_inner(), [(Replayed::Back("panicked"), false), (Replayed::Recorded, true)]);
+    assert_eq!(table.items().len(), 2);
 }
 
 #[test]
@@ -80,7 +128,7 @@ fn a_message_that_can_never_be_written_is_put_aside_with_its_reason_and_blocks_n
     let all = ["no json".to_owned(), String::new(), "{}".to_owned(), newer, unknown, keyless.to_string(), good];
     let (table, dead_letters) = (MemoryTable::default(), MemoryDeadLetters::default());
     let replayer = Replayer::new(Records::new(&table, retention(), REPLAY), &dead_letters);
-    let replayed = block_on(replayer.replay(batch(&all)));
+    let replayed = block_on(replayer.replay(batch(&all), |_| {}));
     assert_eq!(failures(&replayed), 0);
     let reasons: Vec<&str> = dead_letters.letters().iter().map(|(_, reason)| *reason).collect();
     assert_eq!(
@@ -95,7 +143,7 @@ fn what_fails_for_now_goes_back_to_the_queue_and_is_no_dead_letter() {
     let (messages, _) = spooled("/old-one-to-one-");
     let dead_letters = MemoryDeadLetters::default();
     let replayer = Replayer::new(Records::new(DeadTable, retention(), REPLAY), &dead_letters);
-    let replayed = block_on(replayer.replay(batch(&messages)));
+    let replayed = block_on(replayer.replay(batch(&messages), |_| {}));
     assert_eq!((failures(&replayed), dead_letters.letters().len()), (messages.len(), 0));
 }
 
