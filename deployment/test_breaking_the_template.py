@@ -213,6 +213,26 @@ class Metrics(Broken):
         self.assertNotIn(named["NotPublishedAlarm"], metrics.sections_of("# Runbook\n\n## Not published\n"))
         self.assertEqual(metrics.sections_of("# Runbook\n\n## Not published\n"), {"runbook", "not-published"})
 
+    def test_an_alarm_that_overlooks_what_comes_late(self) -> None:
+        for name in ("LineNotStoredAlarm", "LinePanicsAlarm"):
+            with self.subTest(alarm=name):
+                alarm = self.properties(name)
+                finding = f"{name} sees a filled-in 0 in the place of what comes late (DatapointsToAlarm)"
+                alarm["EvaluationPeriods"] = 1
+                self.assert_found(metrics.missing_data, finding)
+                alarm |= {"EvaluationPeriods": 5, "DatapointsToAlarm": 5}
+                self.assert_found(metrics.missing_data, finding)
+                del alarm["DatapointsToAlarm"]
+                self.assert_found(metrics.missing_data, finding)
+
+    def test_an_alarm_on_the_table_that_does_not_end(self) -> None:
+        result = next(each for each in self.properties("TableErrorsAlarm")["Metrics"] if "Expression" in each)
+        result["Expression"] = "errors + 0"
+        watched = "AWS/DynamoDB SystemErrors{Operation=PutItem, TableName=RecordsTable}"
+        self.assert_found(
+            metrics.missing_data, f"TableErrorsAlarm watches {watched} without FILL, so that it does not end"
+        )
+
     def test_a_topic_that_cloudwatch_may_not_publish_to(self) -> None:
         del self.source["Resources"]["AlarmsTopicPolicy"]
         self.assert_found(metrics.alarm_topics, "AlarmsTopic takes no alarms (TopicPolicy)")
@@ -402,12 +422,37 @@ class Functions(Broken):
         )
 
     def test_a_queue_that_takes_nothing_from_its_topic(self) -> None:
-        for statement in self.properties("QueuePolicy")["PolicyDocument"]["Statement"]:
+        for statement in self.properties("SpoolQueuePolicy")["PolicyDocument"]["Statement"]:
             if statement["Effect"] == "Allow":
                 statement["Condition"]["ArnEquals"]["aws:SourceArn"] = [{"Ref": "DeadLettersTopic"}]
         self.assert_found(
             functions.dead_letters,
             "what CallEventFunction puts aside may not come from SpoolTopic into SpoolQueue (QueuePolicy)",
+        )
+
+    def test_a_policy_that_is_given_to_another_queue(self) -> None:
+        self.properties("SpoolQueuePolicy")["Queues"] = [{"Ref": "DeadLetterQueue"}]
+        self.assert_found(
+            functions.dead_letters,
+            "what CallEventFunction puts aside may not come from SpoolTopic into SpoolQueue (QueuePolicy)",
+        )
+
+    def test_dead_letters_that_take_nothing_of_what_sns_cannot_deliver(self) -> None:
+        for statement in self.properties("DeadLetterQueuePolicy")["PolicyDocument"]["Statement"]:
+            if statement["Effect"] == "Allow":
+                statement["Condition"]["ArnEquals"]["aws:SourceArn"] = [{"Ref": "DeadLettersTopic"}]
+        self.assert_found(
+            functions.dead_letters,
+            "what CallEventFunction puts aside may not come into DeadLetterQueue when SpoolSubscription cannot be "
+            "delivered to (QueuePolicy)",
+        )
+
+    def test_records_that_sns_loses_without_an_alarm(self) -> None:
+        del self.source["Resources"]["SpoolLostAlarm"]
+        self.assert_found(
+            functions.dead_letters,
+            "what CallEventFunction puts aside is lost without an alarm when SNS can put it neither where "
+            "SpoolSubscription says nor into DeadLetterQueue",
         )
 
     def test_a_spool_whose_messages_vanish_at_last(self) -> None:
@@ -590,6 +635,30 @@ class Protection(Broken):
     def test_a_resource_that_is_not_encrypted_with_the_stacks_own_key(self) -> None:
         self.properties("PushJobsTopic")["KmsMasterKeyId"] = "alias/aws/sns"
         self.assert_found(whole.encryption, "PushJobsTopic is not encrypted with the stack's own key")
+
+    def test_a_policy_of_two_queues(self) -> None:
+        self.properties("SpoolQueuePolicy")["Queues"].append({"Ref": "DeadLetterQueue"})
+        self.assert_found(
+            whole.queue_policies,
+            "SpoolQueuePolicy is the policy of SpoolQueue and DeadLetterQueue instead of one queue",
+        )
+        self.assert_found(whole.queue_policies, "DeadLetterQueue has 2 policies instead of one")
+
+    def test_a_statement_about_two_queues(self) -> None:
+        for statement in self.properties("SpoolQueuePolicy")["PolicyDocument"]["Statement"]:
+            statement["Resource"] = [statement["Resource"], {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}]
+        self.assert_found(
+            whole.queue_policies,
+            "TopicDelivers of SpoolQueuePolicy is about SpoolQueue and DeadLetterQueue, not about its queue alone",
+        )
+
+    def test_a_queue_without_a_policy(self) -> None:
+        del self.source["Resources"]["DeadLetterQueuePolicy"]
+        self.assert_found(whole.queue_policies, "DeadLetterQueue has 0 policies instead of one")
+
+    def test_a_key_that_goes_with_the_stack(self) -> None:
+        del self.source["Resources"]["Key"]["DeletionPolicy"]
+        self.assert_found(whole.key_policy, "Key goes with the stack (DeletionPolicy)")
 
     def test_a_key_that_is_closed_to_a_service(self) -> None:
         self.source["Resources"]["Key"] = replaced(self.source["Resources"]["Key"], "cloudwatch.amazonaws.com", "x")

@@ -56,6 +56,9 @@ class Alarms(InEveryExample):
     def test_each_alarm_tells_somebody_and_says_what_missing_data_means_and_where_to_read_on(self) -> None:
         self.find_nothing(metrics.alarm_duties)
 
+    def test_where_a_metric_has_no_data_each_alarm_neither_overlooks_what_comes_late_nor_goes_on_for_ever(self) -> None:
+        self.find_nothing(metrics.missing_data)
+
     def test_the_alarms_topic_takes_them(self) -> None:
         self.find_nothing(metrics.alarm_topics)
 
@@ -178,7 +181,10 @@ class Protection(InEveryExample):
     def test_whatever_keeps_what_was_sent_is_encrypted(self) -> None:
         self.find_nothing(whole.encryption)
 
-    def test_the_stacks_own_key_may_be_used_by_the_services_that_write(self) -> None:
+    def test_each_queue_has_one_policy_about_itself_alone(self) -> None:
+        self.find_nothing(whole.queue_policies)
+
+    def test_the_stacks_own_key_outlives_it_and_may_be_used_by_the_services_that_write(self) -> None:
         self.find_nothing(whole.key_policy)
 
     def test_production_is_refused_when_everybodys_calls_are_ours(self) -> None:

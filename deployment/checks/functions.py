@@ -173,21 +173,40 @@ def _path_of(topic: str, deployment: Deployment) -> list[str]:
             continue
         if not _may_send(topic, queue, deployment):
             problems.append(f"may not come from {deployment.said(topic)} into {deployment.said(queue)} (QueuePolicy)")
-        if not subscription.get("RedrivePolicy") and not _failures_watched(topic, deployment):
-            problems.append(f"is lost without an alarm when {name} cannot be delivered to")
+        problems += _undelivered(name, subscription, deployment)
         problems += _end_of(deployment.said(queue), deployment)
     return problems
 
 
-def _failures_watched(topic: str, deployment: Deployment) -> bool:
-    """Whether an alarm tells that SNS could not deliver what was published to a topic."""
-    watched = [metric for _, metric in _alarmed(deployment) if metric.metric == "NumberOfNotificationsFailed"]
+def _undelivered(name: str, subscription: Properties, deployment: Deployment) -> list[str]:
+    """What is wrong with the way that a message takes when SNS cannot deliver it."""
+    topic = subscription["TopicArn"]
+    if not subscription.get("RedrivePolicy"):
+        if _watched_of(topic, "NumberOfNotificationsFailed", deployment):
+            return []
+        return [f"is lost without an alarm when {name} cannot be delivered to"]
+    target = subscription["RedrivePolicy"]["deadLetterTargetArn"]
+    into = deployment.said(target)
+    problems = []
+    if not _may_send(topic, target, deployment):
+        problems.append(f"may not come into {into} when {name} cannot be delivered to (QueuePolicy)")
+    if not _watched_of(topic, "NumberOfNotificationsFailedToRedriveToDlq", deployment):
+        problems.append(f"is lost without an alarm when SNS can put it neither where {name} says nor into {into}")
+    return problems
+
+
+def _watched_of(topic: str, name: str, deployment: Deployment) -> bool:
+    """Whether an alarm watches what SNS says of a topic."""
+    watched = [metric for _, metric in _alarmed(deployment) if metric.metric == name]
     return deployment.called(deployment.said(topic)) in {metric.dimensions.get("TopicName") for metric in watched}
 
 
 def _may_send(topic: str, queue: str, deployment: Deployment) -> bool:
     """Whether a queue takes messages of a topic."""
+    queues = deployment.of_kind("AWS::SQS::Queue")
     for policy in deployment.of_kind("AWS::SQS::QueuePolicy").values():
+        if queue not in [deployment.arn(name) for name in queues if deployment.ref(name) in policy["Queues"]]:
+            continue
         for statement in policy["PolicyDocument"]["Statement"]:
             if statement["Effect"] != "Allow" or statement.get("Principal") != {"Service": "sns.amazonaws.com"}:
                 continue

@@ -13,6 +13,8 @@ from .aws_metrics import KNOWN, NAMED_BY
 NAMESPACE_VARIABLE = "METRICS_NAMESPACE"
 # How a description points to the section of the runbook that tells what to do.
 RUNBOOK = re.compile(r"docs/runbook\.md#([a-z0-9-]+)")
+# In an expression, what stands for a metric where it has no data.
+FILL = re.compile(r"\bFILL\(\s*(\w+)")
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,38 @@ def alarm_duties(deployment: Deployment, observed: Observed) -> list[str]:
         if not RUNBOOK.search(alarm.get("AlarmDescription", "")):
             findings.append(f"{name} names no section of docs/runbook.md in its description")
     return findings
+
+
+def missing_data(deployment: Deployment, observed: Observed) -> list[str]:
+    """Where a metric has no data, an alarm neither overlooks what comes late nor stays as it was for ever.
+
+    Metrics come with a delay, so that FILL makes the newest minute 0 each time that it is looked at. Alarms on metrics
+    of DynamoDB ignore missing data, whatever they say themselves (Amazon CloudWatch, "PutMetricAlarm").
+    """
+    findings = []
+    for name, alarm in deployment.of_kind("AWS::CloudWatch::Alarm").items():
+        watching = watched_by(alarm)
+        filled = {metric for expression in watching.expressions.values() for metric in FILL.findall(expression)}
+        if filled and _overlooks_late_data(alarm):
+            findings.append(f"{name} sees a filled-in 0 in the place of what comes late (DatapointsToAlarm)")
+        findings += [
+            f"{name} watches {metric} without FILL, so that it does not end"
+            for metric in watching.metrics
+            if metric.namespace == "AWS/DynamoDB" and metric.identity not in filled
+        ]
+    return findings
+
+
+def _overlooks_late_data(alarm: Properties) -> bool:
+    """Whether an alarm wants the newest period above its threshold, be it of one period or of nothing but minutes.
+
+    One that wants a number below its threshold is there to see the 0.
+    """
+    periods = int(alarm["EvaluationPeriods"])
+    wants_the_newest = int(alarm.get("DatapointsToAlarm", periods)) == periods
+    seconds = min(int(each["MetricStat"]["Period"]) for each in alarm["Metrics"] if "MetricStat" in each)
+    above = str(alarm["ComparisonOperator"]).startswith("GreaterThan")
+    return above and wants_the_newest and (periods == 1 or seconds <= 60)
 
 
 def alarm_topics(deployment: Deployment, observed: Observed) -> list[str]:

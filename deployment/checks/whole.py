@@ -43,10 +43,7 @@ def table(deployment: Deployment, observed: Observed) -> list[str]:
     production = deployment.parameters["Stage"] == "prod"
     findings = []
     for name, properties in deployment.of_kind("AWS::DynamoDB::Table").items():
-        beside = deployment.resources[name].attributes
-        for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
-            if beside.get(policy) not in ("Retain", "RetainExceptOnCreate"):
-                findings.append(f"{name} goes with the stack ({policy})")
+        findings += _goes_with_the_stack(name, deployment)
         if production and str(properties.get("DeletionProtectionEnabled")).lower() != "true":
             findings.append(f"{name} can be deleted in production (DeletionProtectionEnabled)")
         recovery = properties.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled")
@@ -55,11 +52,42 @@ def table(deployment: Deployment, observed: Observed) -> list[str]:
     return findings
 
 
+def _goes_with_the_stack(name: str, deployment: Deployment) -> list[str]:
+    beside = deployment.resources[name].attributes
+    return [
+        f"{name} goes with the stack ({policy})"
+        for policy in ("DeletionPolicy", "UpdateReplacePolicy")
+        if beside.get(policy) not in ("Retain", "RetainExceptOnCreate")
+    ]
+
+
+def queue_policies(deployment: Deployment, observed: Observed) -> list[str]:
+    """Each queue has one policy, about itself alone: SQS keeps no second one and may refuse one about two queues."""
+    policies = deployment.of_kind("AWS::SQS::QueuePolicy")
+    queues = {deployment.ref(name): name for name in deployment.of_kind("AWS::SQS::Queue")}
+    findings = []
+    for name, policy in policies.items():
+        own = [queues.get(url, url) for url in policy["Queues"]]
+        if len(own) != 1:
+            findings.append(f"{name} is the policy of {' and '.join(own)} instead of one queue")
+        for statement in policy["PolicyDocument"]["Statement"]:
+            about = [deployment.said(arn) for arn in listed(statement["Resource"])]
+            if len(about) != 1 or about != own:
+                named = " and ".join(about)
+                findings.append(f"{statement['Sid']} of {name} is about {named}, not about its queue alone")
+    for url, queue in queues.items():
+        count = sum(url in policy["Queues"] for policy in policies.values())
+        if count != 1:
+            findings.append(f"{queue} has {count} policies instead of one")
+    return findings
+
+
 def key_policy(deployment: Deployment, observed: Observed) -> list[str]:
-    """A key of the stack's own may be used by every service that must write what is encrypted with it."""
+    """A key of the stack's own outlives it, and serves every service that must write what is encrypted with it."""
     region = deployment.resolve({"Ref": "AWS::Region"})
     findings = []
     for name, key in deployment.of_kind("AWS::KMS::Key").items():
+        findings += _goes_with_the_stack(name, deployment)
         allowed = [each for each in key["KeyPolicy"]["Statement"] if each["Effect"] == "Allow"]
         for service, does in (("sns", "deliver into a queue"), ("cloudwatch", "tell an alarm")):
             if not _by_service(allowed, f"{service}.amazonaws.com"):
