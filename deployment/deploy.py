@@ -21,7 +21,7 @@ from local.make_token import digest
 from local.processes import StackError
 from local.stack import TOKEN
 
-from .confirmation import confirm
+from .confirmation import confirm, refuse_foreign, stage_of
 from .deployed import Deployed, existing, find, named, resources
 from .template_parameters import Parameter, declared, refusal
 
@@ -66,7 +66,7 @@ class Plan:
 
 def run(settings: Mapping[str, str], clients: Clients = client, root: Path = ROOT) -> int:
     """Deploys, and checks that what answers callbacks is what was deployed."""
-    stage = stage_of(settings)
+    stage = wanted_stage(settings)
     parameters = declared(root / "template.yaml")
     given = given_parameters(settings, parameters)
     sam, environment = tools(root, settings)
@@ -87,7 +87,7 @@ def run(settings: Mapping[str, str], clients: Clients = client, root: Path = ROO
         return told_afterwards(clients, plan)
 
 
-def stage_of(settings: Mapping[str, str]) -> str:
+def wanted_stage(settings: Mapping[str, str]) -> str:
     """Dev or prod, never by default."""
     stage = settings.get("STAGE", "")
     if stage not in STAGES:
@@ -220,8 +220,11 @@ def planned(
         raise StackError(
             f"{stack} is {before.status}: see CloudFormation's events; if it was never up, `make destroy` it"
         )
-    if before and before.stage and before.stage != stage:
-        raise StackError(f"{stack} is a {before.stage} stack, and not {stage}")
+    if before:
+        refuse_foreign(before)
+        if stage_of(before) != stage:
+            unsaid = "" if before.stage else ", as far as anybody knows: it has no parameter Stage"
+            raise StackError(f"{stack} is a {stage_of(before)} stack, and not {stage}{unsaid}")
     known = {**(before.parameters if before else {}), **wanted}
     if not known.get("CallbackTokenSha256"):
         raise StackError(f"{stack} does not exist yet and needs TOKEN_SHA256=…, the digest that `make token` prints")

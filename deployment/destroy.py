@@ -9,7 +9,7 @@ import yaml
 from local.aws import Clients, client, said_in_a_line
 from local.processes import StackError
 
-from .confirmation import confirm
+from .confirmation import confirm, refuse_foreign, stage_of, where
 from .deployed import Deployed, existing, find, named, resources
 from .template_parameters import LenientLoader
 
@@ -32,10 +32,12 @@ def run(settings: Mapping[str, str], clients: Clients = client) -> int:
         deployed = existing(clients, stack)
         if deployed.status == "DELETE_IN_PROGRESS":
             raise StackError(f"{stack} is being deleted already")
-        if deployed.stage == "prod" and settings.get("PRODUCTION") != "yes":
+        template = template_of(clients("cloudformation"), stack)
+        refuse_foreign(deployed, template.get("Outputs", {}))
+        if stage_of(deployed) == "prod" and settings.get("PRODUCTION") != "yes":
             raise StackError(f"{stack} is a production stack: say PRODUCTION=yes too if it must go")
         listed = resources(clients, stack)
-        kept = retained(clients("cloudformation"), stack)
+        kept = retained(template)
         print(f"{where(clients, deployed)}\n{what_happens(clients, listed, kept)}", flush=True)
         if waiting := messages(clients("sqs"), named(listed, "AWS::SQS::Queue")):
             said = " and ".join(f"{count} in {queue}" for queue, count in waiting.items())
@@ -50,18 +52,15 @@ def run(settings: Mapping[str, str], clients: Clients = client) -> int:
     return 0
 
 
-def where(clients: Clients, deployed: Deployed) -> str:
-    """Which stack it is, so that nobody deletes another one."""
-    account = clients("sts").get_caller_identity()["Account"]
-    region = clients("cloudformation").meta.region_name
-    stage = f"a {deployed.stage} stack" if deployed.stage else "a stack without a stage"
-    return f"{deployed.name}: {stage} ({deployed.status}) in {region}, account {account}."
-
-
-def retained(cloudformation: Any, stack: str) -> set[str]:
-    """The resources that CloudFormation leaves behind, as the deployed template says."""
+def template_of(cloudformation: Any, stack: str) -> dict[str, Any]:
+    """The template that was deployed."""
     body = cloudformation.get_template(StackName=stack, TemplateStage="Processed")["TemplateBody"]
-    template = yaml.load(body, LenientLoader) if isinstance(body, str) else body
+    template: dict[str, Any] = (yaml.load(body, LenientLoader) if isinstance(body, str) else body) or {}
+    return template
+
+
+def retained(template: dict[str, Any]) -> set[str]:
+    """The resources that CloudFormation leaves behind."""
     return {
         name
         for name, resource in template.get("Resources", {}).items()

@@ -1,21 +1,21 @@
 """The records table of a deployment or of the running local stack, read as a whole."""
 
-import json
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer
-
-from local.aws import client, local_client, local_settings
+from local.aws import Clients, client, local_client, local_settings
 from local.processes import StackError
 
-from .deployed import existing
+from .confirmation import refuse_foreign, where
+from .deployed import Deployed, existing
 
 ROOT = Path(__file__).resolve().parent.parent
 Item = dict[str, Any]
 KEY = ("sid", "record")
+# The sort key of the item that shows a whole call.
+CALL = "call"
 
 
 class Table:
@@ -30,55 +30,65 @@ class Table:
         for page in self._dynamodb.get_paginator("scan").paginate(TableName=self.name, ConsistentRead=True):
             yield from page["Items"]
 
-    def add(self, item: Item) -> bool:
-        """Puts an item where there is none, and says whether there was none."""
+    def add(self, item: Item) -> Item | None:
+        """Puts an item where there is none; returns the one that is there and stays."""
         try:
-            self._dynamodb.put_item(TableName=self.name, Item=item, ConditionExpression="attribute_not_exists(sid)")
-        except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
+            self._dynamodb.put_item(
+                TableName=self.name,
+                Item=item,
+                ConditionExpression="attribute_not_exists(sid)",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
+            there: Item = error.response["Item"]
+            return there
+        return None
 
     def delete(self, key: Item) -> None:
         """Deletes an item."""
         self._dynamodb.delete_item(TableName=self.name, Key=key)
 
+    def description(self) -> dict[str, Any]:
+        """What DynamoDB says of the table."""
+        described: dict[str, Any] = self._dynamodb.describe_table(TableName=self.name)["Table"]
+        return described
 
-def table_of(settings: Mapping[str, str], name: str = "") -> Table:
-    """The records table of STACK, or of the local stack that is running; or another table beside it, by its name."""
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stack's records are, and which stack that is."""
+
+    dynamodb: Any = field(repr=False)
+    records: str
+    # For a person.
+    said: str
+    # Nothing for the local stack.
+    deployed: Deployed | None = None
+
+    def table(self, name: str = "") -> Table:
+        """The stack's records table, or another one beside it by its name."""
+        return Table(self.dynamodb, name or self.records)
+
+
+def place_of(settings: Mapping[str, str], clients: Clients = client) -> Place:
+    """Where the records of STACK are, or those of the local stack that is running."""
     if stack := settings.get("STACK"):
-        return Table(client("dynamodb"), name or existing(client, stack).output("RecordsTableName"))
+        deployed = existing(clients, stack)
+        refuse_foreign(deployed)
+        return Place(clients("dynamodb"), deployed.output("RecordsTableName"), where(clients, deployed), deployed)
     env_file = Path(settings.get("RINGBACK_STACK_ENV") or ROOT / ".local/stack.env")
     try:
         local = local_settings(env_file)
     except OSError:
         raise StackError("which? Say STACK=name, or start `make run` first") from None
-    return Table(local_client("dynamodb", local), name or local["RECORDS_TABLE"])
+    return Place(local_client("dynamodb", local), local["RECORDS_TABLE"], "The local stack.")
+
+
+def name_of(settings: Mapping[str, str]) -> str:
+    """What to call the stack when something is wrong with it."""
+    return f"STACK={settings['STACK']}" if settings.get("STACK") else "the local stack"
 
 
 def key_of(item: Item) -> Item:
     """What DynamoDB finds an item by."""
     return {name: item[name] for name in KEY}
-
-
-def texts(item: Item) -> Iterator[str]:
-    """Every text in an item, however deep, in JSON inside of texts too; names in maps as well: people are kept so."""
-    deserializer = TypeDeserializer()
-    for value in item.values():
-        yield from _texts(deserializer.deserialize(value))
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-        if value[:1] in ("{", "["):
-            with suppress(ValueError, RecursionError):
-                yield from _texts(json.loads(value))
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            yield name
-            yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)
-    elif value is not None:
-        yield str(value)

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
 from pathlib import Path
@@ -43,10 +43,14 @@ class Target:
     """Where callbacks are sent. The token is in no text that is printed."""
 
     base: str
-    token: str
+    token: str = field(repr=False)
 
     def __str__(self) -> str:
         return f"{self.base}/…"
+
+    def hushed(self, text: str) -> str:
+        """A text without the token: a host may say the path again that it was asked for."""
+        return text.replace(self.token, "…")
 
 
 @dataclass(frozen=True)
@@ -56,13 +60,18 @@ class Answer:
     status: int | None
     body: str
     cache_control: str = ""
+    # Whom it was asked of. The token must be out before the text is cut, or a piece of it would stay.
+    target: Target | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         if self.status is None:
-            return self.body
+            return self._hushed(self.body)
         said = self.parsed()
         word = said.get("result") or said.get("error") or said.get("ErrorMessage") or said.get("message") or self.body
-        return clean(f"{self.status} {word}")[:80].rstrip()
+        return self._hushed(clean(f"{self.status} {word}"))[:80].rstrip()
+
+    def _hushed(self, text: str) -> str:
+        return self.target.hushed(text) if self.target else text
 
     def parsed(self) -> dict[str, Any]:
         """The JSON object that it holds, if it does."""
@@ -116,15 +125,25 @@ class Records:
         items = [item for page in pages for item in page["Items"]]
         return [{name: self._deserializer.deserialize(value) for name, value in item.items()} for item in items]
 
-    def remove(self, sid: str) -> int:
-        """Deletes all items of a session and says how many there were."""
-        items = self.of(sid)
-        for item in items:
-            key = {name: {"S": item[name]} for name in ("sid", "record")}
-            self._dynamodb.delete_item(TableName=self._table, Key=key)
-        if left := len(self.of(sid)):
-            raise StackError(f"{left} items of {sid} are still in {self._table}: delete them by hand")
-        return len(items)
+    def remove(self, sid: str) -> tuple[int, str]:
+        """Deletes all items of a session; how many went, and what is left and why."""
+        before: list[dict[str, Any]] = []
+        why = ""
+        try:
+            with said_in_a_line(sid):
+                before = self.of(sid)
+            for item in before:
+                key = {name: {"S": item[name]} for name in ("sid", "record")}
+                try:
+                    with said_in_a_line(sid):
+                        self._dynamodb.delete_item(TableName=self._table, Key=key)
+                except StackError as error:
+                    why = f" ({error})"
+            with said_in_a_line(sid):
+                left = [item["record"] for item in self.of(sid)]
+        except StackError as error:
+            return 0, f"whatever {sid} has in {self._table} ({error})"
+        return len(before) - len(left), f"{', '.join(left)} of {sid} in {self._table}{why}" if left else ""
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -142,12 +161,16 @@ def run(settings: Mapping[str, str]) -> int:
     now = int(time.time())
     this = Run(f"ringback-smoke-{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}", now)
     callbacks, remarks = chosen(this, settings, stack)
-    print("\n".join([f"Smoke test of {target}, sessions {this.id}-…", *remarks, ""]), flush=True)
     checks: list[Check] = []
+
+    def say(text: str) -> None:
+        print(target.hushed(text), flush=True)
 
     def tell(check: Check) -> None:
         checks.append(check)
-        print(check, flush=True)
+        say(str(check))
+
+    say("\n".join([f"Smoke test of {target}, sessions {this.id}-…", *remarks, ""]))
 
     with said_in_a_line(f"STACK={settings['STACK']}" if settings.get("STACK") else "the local stack"):
         try:
@@ -156,9 +179,14 @@ def run(settings: Mapping[str, str]) -> int:
                 look_at_records(stack.records, callbacks, tell)
         finally:
             # Also after Ctrl-C.
-            print(f"\n{tidy(stack, callbacks)}", flush=True)
+            tidied = tidy(stack, callbacks)
+            say("")
+            if tidied.problem:
+                tell(tidied)
+            else:
+                say(tidied.said)
     failed = sum(bool(check.problem) for check in checks)
-    print(f"{failed} of {len(checks)} checks FAILED." if failed else f"All {len(checks)} checks passed.")
+    say(f"{failed} of {len(checks)} checks FAILED." if failed else f"All {len(checks)} checks passed.")
     return 1 if failed else 0
 
 
@@ -266,10 +294,10 @@ def send(target: Target, callback: Callback, method: str = "") -> Answer:
     opener = urllib.request.build_opener(_NoRedirects, *direct)
     try:
         with opener.open(request, timeout=SECONDS_TO_ANSWER) as response:
-            return _answer(response.status, response.headers, response.read())
+            return _answer(target, response.status, response.headers, response.read())
     except urllib.error.HTTPError as error:
         with error:
-            return _answer(error.code, error.headers, error.read())
+            return _answer(target, error.code, error.headers, error.read())
     except TimeoutError:
         return Answer(None, f"no answer within {SECONDS_TO_ANSWER} s")
     except urllib.error.URLError as error:
@@ -279,8 +307,8 @@ def send(target: Target, callback: Callback, method: str = "") -> Answer:
         return Answer(None, f"no answer: {type(error).__name__}")
 
 
-def _answer(status: int, headers: Message, body: bytes) -> Answer:
-    return Answer(status, body.decode(errors="replace"), headers.get("Cache-Control", ""))
+def _answer(target: Target, status: int, headers: Message, body: bytes) -> Answer:
+    return Answer(status, body.decode(errors="replace"), headers.get("Cache-Control", ""), target)
 
 
 def problem_of(answer: Answer, expected: dict[str, Any]) -> str:
@@ -334,14 +362,20 @@ def record_check(callback: Callback, items: list[dict[str, Any]]) -> Check:
     return Check(what, clean(f"{said}: {', '.join(words)}"), clean("; ".join(wrong)))
 
 
-def tidy(stack: Stack, callbacks: list[Callback]) -> str:
-    """Removes what was recorded and says so."""
+def tidy(stack: Stack, callbacks: list[Callback]) -> Check:
+    """Removes what was recorded. One removal that fails keeps no other back."""
+    what = "removal"
     if not stack.records:
         # Its answer is the same when a record waits in the spool.
         only = " Only they would tell whether Tencent's were recorded." if any(map(of_tencents, callbacks)) else ""
-        return f"The records were not looked at ({stack.blind}). They expire by themselves, after RetentionDays.{only}"
-    removed = sum(stack.records.remove(callback.sid) for callback in callbacks)
-    return f"Removed {removed} items, all that these sessions had in the table."
+        said = f"The records were not looked at ({stack.blind}). They expire by themselves, after RetentionDays.{only}"
+        return Check(what, said)
+    removed = [stack.records.remove(callback.sid) for callback in callbacks]
+    gone = sum(count for count, _ in removed)
+    left = [each for _, each in removed if each]
+    if not left:
+        return Check(what, f"Removed {gone} items, all that these sessions had in the table.")
+    return Check(what, f"Removed {gone} items.", clean(f"delete by hand what is left: {'; '.join(left)}"))
 
 
 def of_tencents(callback: Callback) -> bool:

@@ -46,6 +46,7 @@ parameter_overrides = ["RetentionDays=7"]
 [prod.global.parameters]
 stack_name = "mine"
 """
+OURS = {"CallbackTokenSha256": "****", "LineServiceIds": "ours", "Stage": "dev"}
 FUNCTION = resource("AWS::Lambda::Function", "NotifyFunction", "mine-notify")
 
 
@@ -145,7 +146,7 @@ class Guards(Project):
         self.assertRegex(release_of(self.root, "prod"), r"Z-[0-9a-f]{7,}$")
 
     def test_production_wants_its_name_typed(self) -> None:
-        self.account.parameters = {"CallbackTokenSha256": "****", "LineServiceIds": "ours", "Stage": "prod"}
+        self.account.parameters = {**OURS, "Stage": "prod"}
         self.refuses("CONFIRM=mine", STAGE="prod")
         self.refuses("theirs is not mine", STAGE="prod", CONFIRM="theirs")
 
@@ -165,8 +166,18 @@ class Guards(Project):
             self.refuses("LINE_SERVICE_IDS=… or TENCENT_SDK_APP_IDS", TOKEN_SHA256=DIGEST)
 
     def test_a_stack_of_another_stage_is_left_alone(self) -> None:
-        self.account.parameters = {"CallbackTokenSha256": "****", "LineServiceIds": "ours", "Stage": "prod"}
+        self.account.parameters = {**OURS, "Stage": "prod"}
         self.refuses("a prod stack, and not dev")
+
+    def test_a_stack_without_a_stage_is_somebodys_production(self) -> None:
+        self.account.parameters = {name: value for name, value in OURS.items() if name != "Stage"}
+        self.refuses("a prod stack, and not dev, as far as anybody knows")
+        self.assertEqual(self.deployed(STAGE="prod", CONFIRM="mine")[0], 0)
+
+    def test_a_stack_that_is_not_ringbacks_is_left_alone(self) -> None:
+        self.account.parameters = dict(OURS)
+        self.account.outputs = {"RecordsTableName": "theirs"}
+        self.refuses("mine is no stack of Ringback's: it has no output SpoolQueueArn$")
 
     def test_a_stack_that_cannot_be_changed_is_left_alone(self) -> None:
         for status in ("UPDATE_IN_PROGRESS", "ROLLBACK_COMPLETE", "DELETE_FAILED"):
@@ -190,7 +201,7 @@ class Guards(Project):
         (self.root / "samconfig.toml").write_text("")
         self.refuses("no stack_name for dev")
         (self.root / "samconfig.toml").write_text(SAMCONFIG.replace("RetentionDays", "Retention"))
-        self.account.parameters = {"CallbackTokenSha256": "****", "LineServiceIds": "ours"}
+        self.account.parameters = dict(OURS)
         self.refuses("samconfig.toml has Retention, which template.yaml does not know")
 
 
@@ -208,7 +219,7 @@ class WhatSamIsTold(Project):
         self.assertIn("creates the stack mine (dev) in eu-west-1, account 123456789012", said)
 
     def test_what_is_not_said_stays_and_is_not_told(self) -> None:
-        self.account.parameters = {"CallbackTokenSha256": "****", "LineServiceIds": "ours", "Architecture": "x86_64"}
+        self.account.parameters = {**OURS, "Architecture": "x86_64"}
         code, said = self.deployed(TENCENT_SDK_APP_IDS="14")
         self.assertEqual(code, 0)
         self.assertEqual(self.told[1].keys() & {"CallbackTokenSha256", "LineServiceIds"}, set())
@@ -218,7 +229,7 @@ class WhatSamIsTold(Project):
         self.assertIn("as before: CallbackTokenSha256, LineServiceIds", said)
 
     def test_it_is_built_and_then_deployed_to_the_named_stack_and_region(self) -> None:
-        self.account.parameters = {"CallbackTokenSha256": "****", "LineServiceIds": "ours"}
+        self.account.parameters = dict(OURS)
         self.deployed()
         self.assertEqual([command[1] for command in self.commands], ["build", "deploy"])
         for command in self.commands:
@@ -227,10 +238,10 @@ class WhatSamIsTold(Project):
         self.assertEqual(self.commands[1][2:4], ["--stack-name", "mine"])
 
     def test_whoever_has_confirmed_is_not_asked_again(self) -> None:
-        self.account.parameters = {"CallbackTokenSha256": "****", "LineServiceIds": "ours", "Stage": "prod"}
+        self.account.parameters = {**OURS, "Stage": "prod"}
         self.deployed(STAGE="prod", CONFIRM="mine")
         self.assertIn("--no-confirm-changeset", self.commands[1])
-        self.account.parameters = {"CallbackTokenSha256": "****", "LineServiceIds": "ours"}
+        self.account.parameters = dict(OURS)
         self.deployed()
         self.assertNotIn("--no-confirm-changeset", self.commands[3])
 
@@ -244,7 +255,7 @@ class WhatSamIsTold(Project):
         self.assertIn("TencentCallbackToken = …", said)
 
     def test_a_build_that_fails_changes_nothing(self) -> None:
-        self.account.parameters = {"CallbackTokenSha256": "****", "LineServiceIds": "ours"}
+        self.account.parameters = dict(OURS)
         ran = []
 
         def fails(command: list[str], *_: Any) -> int:
@@ -267,16 +278,17 @@ class Afterwards(Project):
 
     def setUp(self) -> None:
         super().setUp()
-        self.account.parameters = {"CallbackTokenSha256": "****", "LineServiceIds": "ours"}
+        self.account.parameters = dict(OURS)
 
     def test_urls_and_where_to_look_are_told(self) -> None:
-        self.account.outputs = {
+        told = {
             "LineNotifyUrl": "https://a/TOKEN/n",
             "ApiUrl": "https://a",
             "DashboardUrl": "https://d",
         }
+        self.account.outputs |= told
         _, said = self.deployed()
-        for name, value in self.account.outputs.items():
+        for name, value in told.items():
             self.assertRegex(said, rf"{name} +{value}\n")
 
     def test_an_alias_that_was_left_behind_is_told_loudly_and_fails(self) -> None:

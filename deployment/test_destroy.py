@@ -68,6 +68,26 @@ class Destroy(unittest.TestCase):
         self.refuses(production, "say CONFIRM=mine", PRODUCTION="yes")
         self.assertEqual(destroyed(production, CONFIRM="mine", PRODUCTION="yes")[0], 0)
 
+    def test_a_stack_without_a_stage_is_asked_for_like_production(self) -> None:
+        unsaid = stack(parameters={})
+        self.refuses(unsaid, "say PRODUCTION=yes too", CONFIRM="mine")
+        code, said = destroyed(unsaid, CONFIRM="mine", PRODUCTION="yes")
+        self.assertEqual(code, 0)
+        self.assertIn("mine: a stack without a stage, taken for production, (UPDATE_COMPLETE)", said)
+
+    def test_a_stack_that_is_not_ringbacks_is_left_alone(self) -> None:
+        for outputs, missing in (
+            ({}, "RecordsTableName and no SpoolQueueArn"),
+            ({"RecordsTableName": "theirs"}, "SpoolQueueArn"),
+        ):
+            self.refuses(stack(outputs=outputs), f"mine is no stack of Ringback's: it has no output {missing}$",
+                         CONFIRM="mine", PRODUCTION="yes")  # fmt: skip
+
+    def test_one_that_was_never_up_is_known_by_its_template(self) -> None:
+        template = {**TEMPLATE, "Outputs": {"RecordsTableName": {}, "SpoolQueueArn": {}}}
+        never_up = stack(outputs={}, status="ROLLBACK_COMPLETE", template=template)
+        self.assertEqual(destroyed(never_up, CONFIRM="mine")[0], 0)
+
     def test_messages_are_not_lost_without_a_word(self) -> None:
         for queue, url in (("SpoolQueue", "https://sqs/spool"), ("DeadLetterQueue", "https://sqs/dead")):
             account = stack(messages={url: 7})

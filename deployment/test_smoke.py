@@ -7,7 +7,7 @@ import os
 import threading
 import time
 import unittest
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -23,8 +23,20 @@ from local.processes import StackError
 
 from . import smoke
 from .callbacks import TENCENT_OK, Callback, Run, of_line, of_tencent
-from .smoke import Answer, Records, Stack, chosen, local_stack, problem_of, record_check, refusal_of, run, target_of
-from .testing import Account
+from .smoke import (
+    Answer,
+    Records,
+    Stack,
+    chosen,
+    local_stack,
+    problem_of,
+    record_check,
+    refusal_of,
+    run,
+    target_of,
+    tidy,
+)
+from .testing import Account, refused
 
 TOKEN = "a-token-that-must-not-be-printed"
 RUN = Run("ringback-smoke-x", 1_669_872_112)
@@ -41,6 +53,8 @@ class Deployment(ThreadingHTTPServer):
         self.words: list[str] = []
         self.status = 200
         self.cache_control = "no-store"
+        # Made of the path, in the place of the right body.
+        self.echo: Callable[[str], str] | None = None
 
     @property
     def url(self) -> str:
@@ -59,7 +73,9 @@ class _Answering(BaseHTTPRequestHandler):
         again = ("GET", self.path, body) in deployment.seen
         deployment.seen.append((self.command, self.path, body))
         right = "POST" if path.startswith("/tencent") else "GET"
-        if TOKEN not in self.path:
+        if deployment.echo:
+            self._answer(deployment, 404, deployment.echo(self.path))
+        elif TOKEN not in self.path:
             self._answer(deployment, 404, "")
         elif self.command != right:
             self._answer(deployment, 405, "")
@@ -130,6 +146,7 @@ class Where(unittest.TestCase):
             target = target_of(url)
             self.assertEqual((target.base, target.token), (base, TOKEN))
             self.assertEqual(str(target), f"{base}/…")
+            self.assertNotIn(TOKEN, repr(target))
 
     def test_a_url_that_a_token_must_not_be_sent_to_is_refused_without_repeating_it(self) -> None:
         for url, said in [
@@ -250,13 +267,39 @@ class InTheTable(unittest.TestCase):
     def test_the_items_of_a_session_are_removed_and_no_others(self) -> None:
         other = {"sid": "somebody", "record": "call"}
         table = Table(self.call, other, self.event)
-        self.assertEqual(Records(table, "t").remove(self.callback.sid), 2)
+        self.assertEqual(Records(table, "t").remove(self.callback.sid), (2, ""))
         self.assertEqual(table.items, [other])
 
     def test_items_that_do_not_go_are_told(self) -> None:
         table = Table(self.call)
-        with mock.patch.object(table, "delete_item"), self.assertRaisesRegex(StackError, "delete them by hand"):
-            Records(table, "t").remove(self.callback.sid)
+        with mock.patch.object(table, "delete_item"):
+            removed = Records(table, "t").remove(self.callback.sid)
+        self.assertEqual(removed, (0, f"call of {self.callback.sid} in t"))
+
+    def test_a_removal_that_fails_keeps_no_other_back_and_what_is_left_is_listed(self) -> None:
+        other = of_line(RUN, "s", rings=False)[1]
+        table = Table(self.call, self.event, {"sid": other.sid, "record": "call"})
+        delete = table.delete_item
+
+        def refuses_the_first(TableName: str, Key: dict[str, Any]) -> None:
+            if Key["record"]["S"] == "call" and Key["sid"]["S"] == self.callback.sid:
+                raise refused("AccessDeniedException", "not you", "DeleteItem")
+            delete(TableName, Key)
+
+        with mock.patch.object(table, "delete_item", refuses_the_first):
+            tidied = tidy(Stack({}, Records(table, "t")), [self.callback, other])
+        self.assertEqual([item["sid"] for item in table.items], [self.callback.sid])
+        self.assertEqual(tidied.said, "Removed 2 items.")
+        self.assertIn(f"delete by hand what is left: call of {self.callback.sid} in t (AWS refuses", tidied.problem)
+        self.assertIn("not you", tidied.problem)
+
+    def test_a_table_that_cannot_be_read_any_more_is_told_for_every_session(self) -> None:
+        callbacks = of_line(RUN, "s", rings=False)
+        table = Table()
+        with mock.patch.object(table, "paginate", side_effect=refused("AccessDeniedException", "not you", "Query")):
+            tidied = tidy(Stack({}, Records(table, "t")), callbacks)
+        for callback in callbacks:
+            self.assertIn(f"whatever {callback.sid} has in t", tidied.problem)
 
 
 class Whole(unittest.TestCase):
@@ -308,6 +351,34 @@ class Whole(unittest.TestCase):
         code, said = smoked(URL=self.deployment.url, SERVICE_ID="s")
         self.assertEqual((code, said.count("302")), (1, 4))
         self.assertEqual([path for _, path, _ in self.deployment.seen if "elsewhere" in path], [])
+
+    def test_a_host_that_says_the_path_again_gets_no_token_printed(self) -> None:
+        escaped = "".join(f"\\u{ord(letter):04x}" for letter in TOKEN)
+        for echo in (
+            lambda path: f"Cannot GET {path}",
+            lambda path: json.dumps({"message": f"no route {path}"}),
+            lambda path: f'{{"message": "no route {escaped}"}}',
+            # What is printed ends within it.
+            lambda path: f"{'x' * 60}{path}",
+        ):
+            self.deployment.echo = echo
+            code, said = smoked(URL=self.deployment.url, SERVICE_ID="s", SDK_APP_ID="1")
+            self.assertEqual(code, 1)
+            self.assertNotIn(TOKEN[:12], said)
+
+    def test_a_removal_that_fails_fails_the_run(self) -> None:
+        account = Account(parameters={"LineServiceIds": "ours"})
+        table = Table()
+
+        def clients(service: str) -> Any:
+            return table if service == "dynamodb" else account
+
+        left = mock.patch.object(Records, "remove", return_value=(0, "call of x in t"))
+        with mock.patch.object(smoke, "client", clients), left, mock.patch.object(smoke, "look_at_records"):
+            code, said = smoked(URL=self.deployment.url, STACK="mine")
+        self.assertEqual(code, 1)
+        self.assertRegex(said, r"FAILED  removal +Removed 0 items\.\n +delete by hand what is left: call of x in t")
+        self.assertIn("1 of 10 checks FAILED.", said)
 
     def test_who_does_not_answer_in_time_fails(self) -> None:
         hanging = threading.Event()

@@ -6,6 +6,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from .records import key_of
+
 
 def refused(code: str, message: str, operation: str) -> ClientError:
     """What AWS answers when it does not do what it is asked."""
@@ -17,6 +19,10 @@ def resource(kind: str, logical: str, physical: str) -> dict[str, str]:
     return {"ResourceType": kind, "LogicalResourceId": logical, "PhysicalResourceId": physical}
 
 
+class AlreadyThere(ClientError):
+    """What DynamoDB answers to a put that must not replace anything."""
+
+
 class Account:
     """One stack at most, and what its resources hold. It is the client of every service."""
 
@@ -26,13 +32,17 @@ class Account:
         self.status = "UPDATE_COMPLETE"
         self.exists = True
         self.parameters: dict[str, str] = {}
-        self.outputs: dict[str, str] = {}
+        self.outputs = {"RecordsTableName": "mine-records", "SpoolQueueArn": "arn:aws:sqs:eu-west-1:123456789012:spool"}
         self.resources: list[dict[str, str]] = []
         self.template: Any = {"Resources": {}}
         # Messages by queue, log entries by group, configurations by function and qualifier.
         self.messages: dict[str, int] = {}
         self.entries: dict[str, list[dict[str, Any]]] = {}
         self.configurations: dict[tuple[str, str], dict[str, Any]] = {}
+        # Items by table, and what is said of a table beside its name.
+        self.items: dict[str, list[dict[str, Any]]] = {}
+        self.tables: dict[str, dict[str, Any]] = {}
+        self.exceptions = SimpleNamespace(ConditionalCheckFailedException=AlreadyThere)
         self.happened: list[dict[str, str]] = []
         # What deleting the stack ends in.
         self.end = "DELETE_COMPLETE"
@@ -81,7 +91,20 @@ class Account:
 
     def describe_table(self, TableName: str) -> dict[str, Any]:
         """A table with three items."""
-        return {"Table": {"ItemCount": 3, "TableSizeBytes": 4096}}
+        arn = f"arn:aws:dynamodb:eu-west-1:123456789012:table/{TableName}"
+        said = self.tables.get(TableName, {})
+        return {"Table": {"TableArn": arn, "ItemCount": 3, "TableSizeBytes": 4096, **said}}
+
+    def put_item(self, TableName: str, Item: dict[str, Any], **_: Any) -> None:
+        """Puts an item where there is none."""
+        there = [item for item in self.items.setdefault(TableName, []) if key_of(item) == key_of(Item)]
+        if there:
+            raise AlreadyThere({"Error": {"Code": "ConditionalCheckFailedException"}, "Item": there[0]}, "PutItem")
+        self.items[TableName].append(Item)
+
+    def delete_item(self, TableName: str, Key: dict[str, Any]) -> None:
+        """Takes an item away."""
+        self.items[TableName] = [item for item in self.items[TableName] if key_of(item) != Key]
 
     def get_queue_attributes(self, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:
         """How many messages a queue has."""
@@ -100,5 +123,7 @@ class Account:
         if "logGroupName" in asked:
             entries = self.entries.get(asked["logGroupName"], [])
             yield from ({"events": [entry]} for entry in entries if entry["timestamp"] >= asked["startTime"])
+        elif "TableName" in asked:
+            yield from ({"Items": [item]} for item in list(self.items.get(asked["TableName"], [])))
         else:
             yield from ({"StackResourceSummaries": [each]} for each in self.resources)

@@ -29,7 +29,9 @@ def client(service: str) -> Any:
     """A client with the AWS settings of whoever runs this. It gives up instead of hanging."""
     # boto3 knows the region by another name than every other tool of AWS.
     region = os.environ.get("AWS_REGION") or None
-    config = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 3})
+    # One throttled call must end neither the scan of a long table nor the wait for a stack.
+    retries = {"mode": "standard", "total_max_attempts": 8}
+    config = Config(connect_timeout=5, read_timeout=20, retries=retries)
     return boto3.client(service, region_name=region, config=config)
 
 

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from .aws import Clients, client, local_client, local_settings, said_in_a_line
 from .processes import StackError, shown
@@ -35,7 +35,7 @@ def redrive_local(env_file: Path) -> int:
 
 
 def move(sqs: Any, source: str, target: str) -> int:
-    """Moves messages one by one, because the emulator has no move of its own. Each is in one of the queues at any time.
+    """Moves messages one by one, where SQS does not move them itself. Each is in one of the queues at any time.
 
     Only as many as there are now: a message that is still bad comes back while others are being moved.
     """
@@ -44,7 +44,11 @@ def move(sqs: Any, source: str, target: str) -> int:
     moved = 0
     while moved < waiting:
         messages = sqs.receive_message(
-            QueueUrl=source, MaxNumberOfMessages=min(10, waiting - moved), MessageAttributeNames=["All"]
+            QueueUrl=source,
+            MaxNumberOfMessages=min(10, waiting - moved),
+            MessageAttributeNames=["All"],
+            # Without a wait SQS asks some of its servers, and may find nothing where there is something.
+            WaitTimeSeconds=2,
         ).get("Messages", [])
         if not messages:
             break
@@ -70,17 +74,30 @@ def _redrive_deployment(stack: str, clients: Clients) -> int:
         raise StackError(f"the stack {stack} has no output {' and no '.join(missing)}: is it a Ringback of today?")
     source, target = (outputs[name] for name in OUTPUTS)
     sqs = clients("sqs")
-    # The target is named because SQS only knows the way back of what it moved itself, and replay sent most of these.
-    sqs.start_message_move_task(SourceArn=source, DestinationArn=target)
+    try:
+        # The target is named because SQS only knows the way back of what it moved itself, and replay sent most of these.
+        sqs.start_message_move_task(SourceArn=source, DestinationArn=target)
+    except ClientError as error:
+        # SQS documents that it moves what came from another of its queues, and says nothing of a queue that SNS fills too.
+        if "UnsupportedOperation" not in error.response["Error"]["Code"]:
+            raise
+        return move(sqs, *(_url(sqs, arn) for arn in (source, target)))
     deadline = time.monotonic() + SECONDS_TO_MOVE
     while True:
         task = sqs.list_message_move_tasks(SourceArn=source, MaxResults=1)["Results"][0]
         moved = int(task.get("ApproximateNumberOfMessagesMoved", 0))
         if task["Status"] == "COMPLETED":
             return moved
+        if task["Status"] == "FAILED" and not moved:
+            return move(sqs, *(_url(sqs, arn) for arn in (source, target)))
         if task["Status"] not in ("RUNNING", "CANCELLING"):
             why = task.get("FailureReason", "SQS does not say why")
             raise StackError(f"the move ended as {task['Status']} after {moved} messages: {why}")
         if time.monotonic() > deadline:
             raise StackError(f"the move goes on without us: {moved} messages after {SECONDS_TO_MOVE} s")
         time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _url(sqs: Any, arn: str) -> str:
+    url: str = sqs.get_queue_url(QueueName=arn.rsplit(":", 1)[-1])["QueueUrl"]
+    return url

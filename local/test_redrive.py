@@ -67,6 +67,24 @@ class Deployment:
         return {"Results": [self.looks.pop(0)]}
 
 
+class Unmoving(Deployment, MemoryQueues):
+    """A deployment whose dead letters SQS does not move: it refuses to begin, or its move fails."""
+
+    def __init__(self, outputs: dict[str, str], *looks: dict[str, Any]) -> None:
+        Deployment.__init__(self, outputs, *looks)
+        MemoryQueues.__init__(self, dead=["letter 1", "letter 2"], spool=[])
+        self.code = "AWS.SimpleQueueService.UnsupportedOperation"
+
+    def start_message_move_task(self, **arns: str) -> None:
+        """Refuses, unless there is a move to look at."""
+        if not self.looks:
+            raise ClientError({"Error": {"Code": self.code, "Message": "no"}}, "StartMessageMoveTask")
+
+    def get_queue_url(self, QueueName: str) -> dict[str, str]:
+        """A queue by its name."""
+        return {"QueueUrl": QueueName}
+
+
 class Local(unittest.TestCase):
     """The running local stack."""
 
@@ -114,6 +132,17 @@ class OnAws(unittest.TestCase):
         failed = {"Status": "FAILED", "FailureReason": "AccessDenied", "ApproximateNumberOfMessagesMoved": 1}
         with self.assertRaisesRegex(StackError, "FAILED after 1 messages: AccessDenied"):
             redrive_deployment("mine", Deployment(OUTPUTS, failed))
+
+    def test_what_sqs_will_not_move_is_moved_by_hand(self) -> None:
+        for aws in (Unmoving(OUTPUTS), Unmoving(OUTPUTS, {"Status": "FAILED"})):
+            self.assertEqual(redrive_deployment("mine", aws), 2)
+            self.assertEqual(aws.queues, {"dead": [], "spool": ["letter 1", "letter 2"]})
+
+    def test_what_sqs_refuses_for_another_reason_is_told(self) -> None:
+        aws = Unmoving(OUTPUTS)
+        aws.code = "AccessDenied"
+        with self.assertRaisesRegex(StackError, "AWS refuses StartMessageMoveTask"):
+            redrive_deployment("mine", aws)
 
     def test_a_move_that_takes_long_is_left_alone(self) -> None:
         running = {"Status": "RUNNING"}
