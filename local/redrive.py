@@ -75,10 +75,10 @@ def _redrive_deployment(stack: str, clients: Clients) -> int:
     source, target = (outputs[name] for name in OUTPUTS)
     sqs = clients("sqs")
     try:
-        # The target is named because SQS only knows the way back of what it moved itself, and replay sent most of these.
+        # The target is named: SQS only knows the way back of what it moved itself, and replay sent most of these.
         sqs.start_message_move_task(SourceArn=source, DestinationArn=target)
     except ClientError as error:
-        # SQS documents that it moves what came from another of its queues, and says nothing of a queue that SNS fills too.
+        # SQS documents that it moves what came from another of its queues, and this one SNS fills too.
         if "UnsupportedOperation" not in error.response["Error"]["Code"]:
             raise
         return move(sqs, *(_url(sqs, arn) for arn in (source, target)))
