@@ -76,12 +76,19 @@ def place_of(settings: Mapping[str, str], clients: Clients = client) -> Place:
         deployed = existing(clients, stack)
         refuse_foreign(deployed)
         return Place(clients("dynamodb"), deployed.output("RecordsTableName"), where(clients, deployed), deployed)
+    local = local_stack(settings)
+    if local is None:
+        raise StackError("which? Say STACK=name, or start `make run` first")
+    return Place(local_client("dynamodb", local), local["RECORDS_TABLE"], "The local stack.")
+
+
+def local_stack(settings: Mapping[str, str]) -> dict[str, str] | None:
+    """The settings of the local stack, when one is running."""
     env_file = Path(settings.get("RINGBACK_STACK_ENV") or ROOT / ".local/stack.env")
     try:
-        local = local_settings(env_file)
+        return local_settings(env_file)
     except OSError:
-        raise StackError("which? Say STACK=name, or start `make run` first") from None
-    return Place(local_client("dynamodb", local), local["RECORDS_TABLE"], "The local stack.")
+        return None
 
 
 def name_of(settings: Mapping[str, str]) -> str:

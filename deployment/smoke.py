@@ -14,21 +14,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from local.aws import client, local_client, local_settings, said_in_a_line
+from local.aws import client, local_client, said_in_a_line
 from local.make_token import new_token
 from local.processes import StackError
 from local.show import clean
 
 from .callbacks import CALLEE, TENCENT_OK, Callback, Run, of_line, of_tencent
 from .deployed import existing
+from .records import local_stack, name_of
 
-ROOT = Path(__file__).resolve().parent.parent
 # The vendors wait two; a cold start may take its time here.
 SECONDS_TO_ANSWER = 5
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -172,7 +171,7 @@ def run(settings: Mapping[str, str]) -> int:
 
     say("\n".join([f"Smoke test of {target}, sessions {this.id}-…", *remarks, ""]))
 
-    with said_in_a_line(f"STACK={settings['STACK']}" if settings.get("STACK") else "the local stack"):
+    with said_in_a_line(name_of(settings)):
         try:
             send_all(target, callbacks, tell)
             if stack.records:
@@ -188,15 +187,6 @@ def run(settings: Mapping[str, str]) -> int:
     failed = sum(bool(check.problem) for check in checks)
     say(f"{failed} of {len(checks)} checks FAILED." if failed else f"All {len(checks)} checks passed.")
     return 1 if failed else 0
-
-
-def local_stack(settings: Mapping[str, str]) -> dict[str, str] | None:
-    """The settings of the local stack, when one is running."""
-    env_file = Path(settings.get("RINGBACK_STACK_ENV") or ROOT / ".local/stack.env")
-    try:
-        return local_settings(env_file)
-    except OSError:
-        return None
 
 
 def target_of(url: str) -> Target:
