@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::bounds;
+use crate::json::without_byte_order_mark;
 use crate::model::{Arrival, Provider};
 use crate::query::Parameters;
 use crate::refusal::{Bound, Refusal};
@@ -249,6 +250,7 @@ impl Gate {
 
 /// Tencent's console checks a URL with an empty object; there is nothing in it to protect.
 fn is_blank(body: &str) -> bool {
+    let body = without_byte_order_mark(body);
     body.bytes().filter(|byte| !byte.is_ascii_whitespace()).eq(*b"{}") || body.trim().is_empty()
 }
 

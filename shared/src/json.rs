@@ -53,6 +53,7 @@ impl Json {
         if body.len() > bounds::BODY_BYTES {
             return Err(Refusal::TooLong(Bound::Body));
         }
+        let body = without_byte_order_mark(body);
         if deeper_than(body, bounds::JSON_DEPTH) {
             return Err(Refusal::TooLong(Bound::JsonDepth));
         }
@@ -102,6 +103,11 @@ impl Json {
 /// promised.
 pub fn deliverable(json: &serde_json::Value) -> String {
     json.to_string().replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
+}
+
+/// A body without the mark that some encoders put before UTF-8 and that JSON does not allow.
+pub fn without_byte_order_mark(body: &str) -> &str {
+    body.strip_prefix('\u{feff}').unwrap_or(body)
 }
 
 fn deeper_than(body: &str, bound: usize) -> bool {
@@ -239,6 +245,12 @@ mod tests {
         let text = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
         assert!(Json::parse(&text(bounds::BODY_BYTES)).is_ok());
         assert_eq!(Json::parse(&text(bounds::BODY_BYTES + 1)), Err(Refusal::TooLong(Bound::Body)));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_json() {
+        assert_eq!(Json::parse("\u{feff}{\"CallId\":\"c\"}"), Json::parse(r#"{"CallId":"c"}"#));
+        assert_eq!(Json::parse("\u{feff}\u{feff}{}"), Err(Refusal::NotJson));
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! * [`handler`]: the way of a callback in a sentence; [`function`]: a function's life around it.
 //! * [`http`]: API Gateway events in, answers out, the status policy.
 //! * [`route`], [`access`] with [`sources`] and [`signature`], [`refusal`], [`bounds`]: who and what may come in.
-//! * [`query`], [`json`]: text into parameters and values without losing anything.
+//! * [`query`], [`json`], [`number`]: text into parameters and values without losing anything.
 //! * [`line`], [`tencent`]: one vendor's fields, codes and quirks each.
 //! * [`model`], [`call`]: the field's terms; what is known of a call and how more joins it.
 //! * [`record`], [`push`]: the two contracts that others build on.
@@ -30,6 +30,7 @@ pub mod json;
 pub mod line;
 pub mod metrics;
 pub mod model;
+pub mod number;
 pub mod outcome;
 pub mod publish;
 pub mod push;

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bounds;
+use crate::{bounds, number};
 
 /// Text about a person (a user id, a display name, application data): readable by code, never by a log.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -87,6 +87,17 @@ impl Moment {
     pub fn from_seconds_or_milliseconds(number: u64) -> Option<Self> {
         let milliseconds = if number < Self::FIRST_MILLISECONDS { number.checked_mul(1_000)? } else { number };
         Self::from_milliseconds(milliseconds)
+    }
+
+    /// Reads such a time in any notation. A fraction of a second counts.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Ok(number) = text.trim().parse() {
+            return Self::from_seconds_or_milliseconds(number);
+        }
+        let number = number::decimal(text)?;
+        #[expect(clippy::cast_precision_loss, reason = "the bound is far below 2^53")]
+        let is_seconds = number < Self::FIRST_MILLISECONDS as f64;
+        Self::from_milliseconds(number::truncated(if is_seconds { (number * 1_000.0).round() } else { number }))
     }
 
     /// Reads a time that was written down in milliseconds.
@@ -278,6 +289,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_moment_is_the_same_in_seconds_and_milliseconds_and_in_every_notation() {
+        for text in
+            ["1795000005", "1795000005000", "1795000005.0", "1795000005000.0", "1.795000005e12", "1.795000005e9"]
+        {
+            assert_eq!(Moment::parse(text).map(Moment::milliseconds), Some(1_795_000_005_000), "{text}");
+        }
+        assert_eq!(Moment::parse("1795000005.25").map(Moment::milliseconds), Some(1_795_000_005_250));
+        for text in ["0", "0.0", "", "soon", "-1795000005", "1e20"] {
+            assert_eq!(Moment::parse(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn logs_and_records_use_the_same_words() {

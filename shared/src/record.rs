@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::call::CallFacts;
 use crate::json::Json;
-use crate::model::{Arrival, Moment, Person, Personal, SessionId};
+use crate::model::{Arrival, Moment, Person, SessionId};
 use crate::query::Parameters;
 use crate::route::Route;
 
@@ -209,29 +209,10 @@ pub fn event_key(record: &Record) -> String {
 
 /// The item that shows the call: what the facts say for a reader, and the facts themselves for the next writer.
 pub fn call_item(record: &Record, facts: &CallFacts, arrival: Arrival, retention: Retention) -> Item {
-    let call = facts.view();
     let mut item = frame(record, CALL, arrival, retention);
-    put(&mut item, "kind", Some(call.kind));
-    put(&mut item, "status", Some(call.status));
-    put(&mut item, "outcome", call.outcome);
-    item.insert("media".into(), call.media.map_or_else(|| "unknown".into(), |media| json!(media)));
-    put(&mut item, "caller", call.caller);
-    match call.callees.as_slice() {
-        [] => {}
-        [callee] if call.kind == crate::model::Kind::OneToOne => put(&mut item, "callee", Some(callee)),
-        callees => put(&mut item, "callees", Some(callees)),
+    if let Value::Object(call) = json!(facts.view()) {
+        item.extend(call.into_iter().filter(|(_, value)| !value.is_null()));
     }
-    put(&mut item, "room", call.room);
-    put(&mut item, "host", call.host);
-    put(&mut item, "online", call.online);
-    put(&mut item, "setup_at", call.setup_at);
-    put(&mut item, "started_at", call.started_at);
-    put(&mut item, "ended_at", call.ended_at);
-    put(&mut item, "duration_s", call.duration_s);
-    put(&mut item, "released_by", call.released_by);
-    put(&mut item, "app_data", call.app_data.map(Personal::reveal));
-    put(&mut item, "reason", (!call.reason.is_empty()).then_some(&call.reason));
-    put(&mut item, "last_event_at", call.last_event_at);
     item.insert("facts".into(), stored_facts(facts).into());
     Item(item)
 }
@@ -285,6 +266,21 @@ mod tests {
         assert_eq!(digest.len(), 32);
         let key = event_key(&Record { at: None, ..record("a=1") });
         assert!(key.starts_with("event#0000000000000#"));
+    }
+
+    #[test]
+    fn every_attribute_that_an_item_can_have_is_listed() {
+        let arrival = Arrival { milliseconds: 1_700_000_000_000 };
+        let record = Record { who: Person::known(None, Some("alice")), ..record("a=1") };
+        let retention = Retention::parse("1").unwrap();
+        let items = [event_item(&record, arrival, retention), call_item(&record, &record.call, arrival, retention)];
+        let mut names: Vec<String> =
+            items.into_iter().flat_map(|Item(attributes)| attributes).map(|(name, _)| name).collect();
+        // What is unknown is no attribute, but it has a name.
+        names.extend(json!(CallFacts::default().view()).as_object().unwrap().keys().cloned());
+        names.sort();
+        names.dedup();
+        assert_eq!(names, ATTRIBUTES);
     }
 
     #[test]

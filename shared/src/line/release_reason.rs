@@ -3,7 +3,7 @@
 //! The families are never mapped onto each other (LINE Planet, "Release reason"): `disconnect_reason` and the older `call_end_reason` use the
 //! same numbers for different things, and `terminate` is 16 whenever there was talk, even if the call then broke.
 
-use crate::line::number;
+use crate::line::{code, count, moment};
 use crate::model::{Outcome, Releaser};
 use crate::query::Parameters;
 
@@ -34,14 +34,14 @@ impl<'a> Codes<'a> {
     /// Reads the codes of a call event.
     pub fn read(parameters: &'a Parameters) -> Self {
         Self {
-            started: number(parameters, "start_time").is_some_and(|time: u64| time > 0),
-            duration: number(parameters, "duration"),
-            disconnect_reason: number(parameters, "disconnect_reason"),
-            terminate: number(parameters, "terminate"),
-            call_end_reason: number(parameters, "call_end_reason"),
+            started: moment(parameters, "start_time").is_some(),
+            duration: count(parameters, "duration"),
+            disconnect_reason: code(parameters, "disconnect_reason"),
+            terminate: code(parameters, "terminate"),
+            call_end_reason: code(parameters, "call_end_reason"),
             rel_code_str: parameters.text("rel_code_str"),
-            rel_code: number(parameters, "rel_code"),
-            releaser_type: number(parameters, "releaser_type"),
+            rel_code: code(parameters, "rel_code"),
+            releaser_type: code(parameters, "releaser_type"),
             releaser: parameters.text("releaser"),
         }
     }

@@ -2,9 +2,10 @@
 
 use std::cmp::Reverse;
 
-use crate::call::{CallFacts, Claim, Part, Source};
+use crate::call::{CallFacts, Claim, First, Leaving, Part, Source};
 use crate::json::Json;
 use crate::model::{Kind, Moment, Outcome, Person, Status};
+use crate::number;
 use crate::tencent::words::{self, Action};
 use crate::tencent::{Callback, Story, word};
 
@@ -17,11 +18,10 @@ pub(super) fn speaks_it(callback: &Callback<'_>) -> bool {
 
 pub(super) fn read(callback: &Callback<'_>) -> Story {
     let at = ["EventTime", "EndTime", "AcceptTime", "StartTime"].iter().find_map(|name| callback.moment(name));
-    let mut call = callback.common(at);
+    let mut call = callback.common(at, Source::Stated);
     if callback.text("ChatGroupId").is_some() {
         call.kind = call.kind.or_else(|| Some(Claim::new(Source::Inferred, at, Kind::Group)));
     }
-    call.activity = Some(Claim::new(Source::Inferred, at, ()));
     let command = words::plain(callback.command);
     let changed = callback.body.member("ChangedUserList").map(Json::items).unwrap_or_default();
     if callback.body.member("CallRecord").is_some() || command.ends_with("afterendcall") {
@@ -32,7 +32,8 @@ pub(super) fn read(callback: &Callback<'_>) -> Story {
         call = started(call, callback, at);
     }
     let what = if callback.command.is_empty() { "unknown" } else { callback.command };
-    let who = changed.first().and_then(account).or_else(|| caller_of(&call));
+    let caller = call.caller.as_ref().and_then(First::user);
+    let who = changed.first().and_then(account).or_else(|| caller.map(str::to_owned));
     Story { what: what.to_owned(), who, at, call }
 }
 
@@ -45,11 +46,12 @@ fn started(mut call: CallFacts, callback: &Callback<'_>, at: Option<Moment>) -> 
         if !waits {
             in_the_call.push(account.clone());
         }
-        call.people.insert(account, Part { callee: true, came: at.filter(|_| !waits), left: None });
+        call.people.0.insert(account, Part { callee: true, came: at.filter(|_| !waits), ..Part::default() });
     }
     if let [caller] = in_the_call.as_slice() {
-        call.people.entry(caller.clone()).or_default().callee = false;
-        call.caller = Person::known(callback.app, Some(caller)).map(|caller| Claim::new(Source::Inferred, at, caller));
+        call.people.0.entry(caller.clone()).or_default().callee = false;
+        call.caller =
+            Person::known(callback.app, Some(caller)).map(|caller| First(Claim::new(Source::Inferred, at, caller)));
     }
     call.setup = at.map(|moment| Claim::new(Source::Inferred, None, Reverse(moment)));
     call.reached = Some(Status::Ringing);
@@ -60,15 +62,15 @@ fn members_changed(mut call: CallFacts, callback: &Callback<'_>, changed: &[Json
     // Of those who are in the call already, nothing tells the caller from the callees.
     for user in users(callback).filter(|user| waits(user)) {
         if let Some(account) = account(user) {
-            call.people.insert(account, Part { callee: true, ..Part::default() });
+            call.people.0.insert(account, Part { callee: true, ..Part::default() });
         }
     }
     call.reached = Some(Status::Ringing);
     for user in changed {
         let action = user.member("ActionType").and_then(word).map_or(Action::Unknown, words::action);
         let Some(account) = account(user) else { continue };
-        let part = call.people.entry(account).or_default();
-        part.callee |= !matches!(action, Action::Leaves | Action::Unknown);
+        let part = call.people.0.entry(account).or_default();
+        part.callee |= !matches!(action, Action::HangsUp | Action::Drops | Action::Unknown);
         match action {
             Action::Comes => {
                 part.came = at;
@@ -77,11 +79,13 @@ fn members_changed(mut call: CallFacts, callback: &Callback<'_>, changed: &[Json
                 call.reached = Some(Status::Ongoing);
             }
             Action::Declines | Action::Misses => {
-                part.left = at;
+                (part.refused, part.refused_at) = (true, at);
                 let outcome = if action == Action::Declines { Outcome::Rejected } else { Outcome::Missed };
                 call.outcome = call.outcome.max(Some(Claim::new(Source::Inferred, at, outcome)));
             }
-            Action::Leaves | Action::Uninvited => part.left = at,
+            Action::HangsUp => (part.left, part.leaving) = (at, Some(Leaving::HungUp)),
+            Action::Drops => (part.left, part.leaving) = (at, Some(Leaving::Dropped)),
+            Action::Uninvited => (part.refused, part.refused_at) = (true, at),
             Action::Invited | Action::Unknown => {}
         }
     }
@@ -94,10 +98,10 @@ fn ended(mut call: CallFacts, callback: &Callback<'_>) -> CallFacts {
     let caller = callback.text("Caller_Account");
     call.caller = Person::known(callback.app, caller)
         .filter(|_| caller.is_some())
-        .map(|caller| Claim::new(Source::Stated, None, caller));
+        .map(|caller| First(Claim::new(Source::Stated, None, caller)));
     for callee in callback.member("CalleeList_Account").map(Json::items).unwrap_or_default() {
         if let Some(account) = word(callee) {
-            call.people.insert(account.to_owned(), Part { callee: true, ..Part::default() });
+            call.people.0.insert(account.to_owned(), Part { callee: true, ..Part::default() });
         }
     }
     call.setup = stated("StartTime").map(|moment| Claim::new(Source::Stated, None, Reverse(moment)));
@@ -105,8 +109,9 @@ fn ended(mut call: CallFacts, callback: &Callback<'_>) -> CallFacts {
     call.ended = stated("EndTime")
         .map(|moment| Claim::new(Source::Stated, None, moment))
         .or_else(|| stated("EventTime").map(|moment| Claim::new(Source::Inferred, None, moment)));
+    // 0 is a statement: Tencent's servers know that the call was never accepted.
+    call.never_accepted = callback.text("AcceptTime").and_then(number::decimal) == Some(0.0);
     call.over = true;
-    call.activity = None;
     call
 }
 
@@ -121,8 +126,4 @@ fn waits(user: &Json) -> bool {
 
 fn account(user: &Json) -> Option<String> {
     user.member("User_Account").or(Some(user)).and_then(word).map(str::to_owned)
-}
-
-fn caller_of(call: &CallFacts) -> Option<String> {
-    call.caller_user().map(str::to_owned)
 }

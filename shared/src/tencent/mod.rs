@@ -9,8 +9,8 @@ pub mod older;
 pub mod words;
 
 use crate::access::Verified;
-use crate::call::{CallFacts, Claim, Source, keepable};
-use crate::json::Json;
+use crate::call::{CALL_RESULT, CallFacts, Claim, Source, keepable};
+use crate::json::{Json, without_byte_order_mark};
 use crate::model::{Media, Moment, Personal, ReleaseCode, Room, SessionId};
 use crate::query::Parameters;
 use crate::record::{Record, Vendor};
@@ -49,11 +49,11 @@ impl<'a> Callback<'a> {
     }
 
     fn moment(&self, name: &str) -> Option<Moment> {
-        self.text(name)?.trim().parse().ok().and_then(Moment::from_seconds_or_milliseconds)
+        self.text(name).and_then(Moment::parse)
     }
 
-    /// What every callback of either generation may say of the call.
-    fn common(&self, at: Option<Moment>) -> CallFacts {
+    /// What every callback of either generation may say of the call. `weight` is how good its word on the result is.
+    fn common(&self, at: Option<Moment>, weight: Source) -> CallFacts {
         let call_result = self.text("CallResult").map(|word| ReleaseCode::Word(Personal::new(word)));
         CallFacts {
             kind: self.text("CallType").and_then(words::kind).map(|kind| Claim::new(Source::Stated, at, kind)),
@@ -65,9 +65,10 @@ impl<'a> Callback<'a> {
             outcome: self
                 .text("CallResult")
                 .and_then(words::outcome_of_result)
-                .map(|outcome| Claim::new(Source::Stated, at, outcome)),
+                .map(|outcome| Claim::new(weight, at, outcome)),
+            release_is_shown_by_results: true,
             reason: call_result
-                .map(|word| ("call_result".to_owned(), Claim::new(Source::Stated, at, word)))
+                .map(|word| (CALL_RESULT.to_owned(), Claim::new(weight, at, word)))
                 .into_iter()
                 .collect(),
             last_event: at,
@@ -90,7 +91,7 @@ fn word(json: &Json) -> Option<&str> {
 /// # Errors
 /// [`Refusal::NotJson`], [`Refusal::TooLong`], and for a call callback [`Refusal::MissingField`] or [`Refusal::UnusableField`] naming `CallId`.
 pub fn read(request: &Verified) -> Result<Option<Record>, Refusal> {
-    if request.body().trim().is_empty() {
+    if without_byte_order_mark(request.body()).trim().is_empty() {
         return Ok(None);
     }
     let body = Json::parse(request.body())?;

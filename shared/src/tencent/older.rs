@@ -1,30 +1,28 @@
 //! The older generation: the `command` family ("Call event callback") and the status family ("Call status callback").
 //!
-//! Each participant's client tells its own story, so that one call yields a caller's and a callee's events and more than one end. Every event
-//! adds what it knows; [`CallFacts::join`] makes one call of them.
+//! Each participant's client reports its own part, so one call yields a caller's and a callee's events and more than one end. Every event adds
+//! what it knows; [`CallFacts::join`] makes one call of them and [`CallFacts::view`] weighs them.
 
 use std::cmp::Reverse;
 
-use crate::call::{CallFacts, Claim, Part, Source};
-use crate::model::{Moment, Outcome, Person, Releaser, Status};
+use crate::call::{CALL_RESULT, CallFacts, Claim, End, Part, People, Source};
+use crate::model::{Moment, Status};
 use crate::tencent::words::{self, Meaning, Role};
 use crate::tencent::{Callback, Story};
 
 pub(super) fn read(callback: &Callback<'_>) -> Story {
     let (role_of_command, word_of_command) = words::parts_of_command(callback.command);
+    let stated_role = callback.text("Role").and_then(words::role).or(role_of_command);
     let event = callback.text("Event");
     let result = callback.text("CallResult");
     // The body speaks first: the page's own sample carries a command that is in no list.
     let meaning = match (event, result) {
         (Some(event), _) => words::event(event),
-        (None, Some(result)) => Meaning::Ends(words::outcome_of_result(result)),
-        (None, None) if words::is_result(callback.command) => Meaning::Ends(words::outcome_of_result(callback.command)),
+        (None, Some(result)) => words::result(result, stated_role),
+        (None, None) if words::is_result(callback.command) => words::result(callback.command, stated_role),
         (None, None) => words::event(word_of_command),
     };
-    let role = callback.text("Role").and_then(words::role).or(role_of_command).or(match meaning {
-        Meaning::Calls => Some(Role::Caller),
-        _ => None,
-    });
+    let role = stated_role.or((meaning == Meaning::Calls).then_some(Role::Caller));
     let at = ["EventTime", "EndTs", "AcceptTs", "StartCallTs"].iter().find_map(|name| callback.moment(name));
     let user = callback.text("UserId");
     let what = event.or(result).unwrap_or(callback.command);
@@ -43,10 +41,17 @@ fn facts(
     user: Option<&str>,
     at: Option<Moment>,
 ) -> CallFacts {
-    let mut call = callback.common(at);
+    let is_callee = role == Some(Role::Callee);
+    // The caller's device sees the whole of a call, a callee's only its own part. Whoever hangs up has talked, and knows as much.
+    let weight = if is_callee && meaning != Meaning::Leaves(None) { Source::Inferred } else { Source::OneSide };
+    let mut call = callback.common(at, weight);
     call.setup = callback.moment("StartCallTs").map(|moment| Claim::new(Source::Stated, None, Reverse(moment)));
-    call.activity = Some(Claim::new(Source::Inferred, at, ()));
-    let mut part = Part { callee: role == Some(Role::Callee), ..Part::default() };
+    let is_caller = role == Some(Role::Caller);
+    let called = at.filter(|_| is_caller).map(Reverse);
+    let mut part = Part { callee: is_callee, caller: is_caller, called, ..Part::default() };
+    // `AcceptTs` and `EndTs` count only where the page says they are returned; its sample prints them even in a call that just starts.
+    let accepted = callback.moment("AcceptTs").map(|moment| Claim::new(Source::Stated, None, Reverse(moment)));
+    let ended_at = callback.moment("EndTs").or(at);
     match meaning {
         Meaning::Calls => {
             let inferred = at.map(|moment| Claim::new(Source::Inferred, None, Reverse(moment)));
@@ -56,58 +61,29 @@ fn facts(
         }
         Meaning::Rings => call.reached = Some(Status::Ringing),
         Meaning::Answers => {
-            call.started = answer(callback, at);
+            call.started = accepted.or_else(|| at.map(|moment| Claim::new(Source::Inferred, None, Reverse(moment))));
             call.talked = true;
+            call.caller_saw_answer = is_caller;
             call.reached = Some(Status::Ongoing);
             part.came = at;
         }
-        Meaning::Ends(outcome) => {
-            call = ended(call, callback, role, outcome, at);
-            part.left = at;
+        Meaning::Refuses(outcome) => {
+            call.started = accepted;
+            call.outcome = call.outcome.max(Some(Claim::new(weight, at, outcome)));
+            call.ends.insert(if is_callee { End::CalleeRefused } else { End::CallerRefused }, ended_at.map(Reverse));
+            call.refusal = call.reason.remove(CALL_RESULT);
+            part.refused = true;
+            part.refused_at = ended_at;
+        }
+        Meaning::Leaves(outcome) => {
+            call.started = accepted;
+            call.caller_saw_answer = outcome.is_none() && !is_callee;
+            call.outcome = call.outcome.max(outcome.map(|outcome| Claim::new(weight, at, outcome)));
+            call.ends.insert(if is_callee { End::CalleeLeft } else { End::CallerLeft }, ended_at.map(Reverse));
+            part.left = ended_at;
         }
         Meaning::Unknown => {}
     }
-    if let Some(user) = user {
-        if role == Some(Role::Caller) {
-            call.caller = Person::known(callback.app, Some(user)).map(|caller| Claim::new(Source::OneSide, at, caller));
-        }
-        call.people.insert(user.to_owned(), part);
-    }
+    call.people = People(user.map(|user| (user.to_owned(), part)).into_iter().collect());
     call
-}
-
-/// `AcceptTs` and `EndTs` count only where the page says they are returned; its sample prints them even in a call that just starts.
-fn answer(callback: &Callback<'_>, at: Option<Moment>) -> Option<Claim<Reverse<Moment>>> {
-    let stated = callback.moment("AcceptTs").map(|moment| Claim::new(Source::Stated, None, Reverse(moment)));
-    stated.or_else(|| at.map(|moment| Claim::new(Source::Inferred, None, Reverse(moment))))
-}
-
-fn ended(
-    call: CallFacts,
-    callback: &Callback<'_>,
-    role: Option<Role>,
-    outcome: Option<Outcome>,
-    at: Option<Moment>,
-) -> CallFacts {
-    let end = Some(Claim::new(Source::Inferred, at, ()));
-    // The caller's device sees the whole of a call, a callee's only its own part.
-    let weight = if role == Some(Role::Callee) { Source::Inferred } else { Source::OneSide };
-    let released_by = match outcome {
-        Some(Outcome::Canceled) => Some(Releaser::Caller),
-        Some(Outcome::Rejected | Outcome::Busy) => Some(Releaser::Callee),
-        _ => None,
-    };
-    let stated_end = callback.moment("EndTs").map(|moment| Claim::new(Source::Stated, None, moment));
-    let started = callback.moment("AcceptTs").map(|moment| Claim::new(Source::Stated, None, Reverse(moment)));
-    CallFacts {
-        talked: started.is_some(),
-        started,
-        ended: stated_end.or_else(|| at.map(|moment| Claim::new(Source::Inferred, None, moment))),
-        outcome: call.outcome.max(outcome.map(|outcome| Claim::new(weight, at, outcome))),
-        released_by: released_by.map(|releaser| Claim::new(weight, at, releaser)),
-        caller_end: if role == Some(Role::Callee) { None } else { end.clone() },
-        callee_end: if role == Some(Role::Callee) { end } else { None },
-        activity: None,
-        ..call
-    }
 }

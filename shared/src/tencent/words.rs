@@ -69,8 +69,10 @@ pub enum Meaning {
     Rings,
     /// Somebody is in the call.
     Answers,
-    /// The call is over for whoever tells it, with an outcome if the word has one.
-    Ends(Option<Outcome>),
+    /// A device stops ringing, or the caller learns of it: there was no answer.
+    Refuses(Outcome),
+    /// The participant leaves, with an outcome if the word has one.
+    Leaves(Option<Outcome>),
     /// A word that we do not know.
     Unknown,
 }
@@ -81,13 +83,24 @@ pub fn event(code: &str) -> Meaning {
         "startcall" => Meaning::Calls,
         "receivecall" | "inviteuser" => Meaning::Rings,
         "callaccepted" | "acceptcall" | "joiningroupcall" => Meaning::Answers,
-        "callmissed" | "notanswercall" => Meaning::Ends(Some(Outcome::Missed)),
-        "callrejected" | "rejectcall" => Meaning::Ends(Some(Outcome::Rejected)),
-        "callbusy" | "ignorecall" => Meaning::Ends(Some(Outcome::Busy)),
-        "cancelcall" | "callcanceled" | "callcancelled" => Meaning::Ends(Some(Outcome::Canceled)),
-        "callfailed" | "callinterrupted" => Meaning::Ends(Some(Outcome::Failed)),
-        "callend" => Meaning::Ends(None),
+        "callmissed" | "notanswercall" => Meaning::Refuses(Outcome::Missed),
+        "callrejected" | "rejectcall" => Meaning::Refuses(Outcome::Rejected),
+        "callbusy" | "ignorecall" => Meaning::Refuses(Outcome::Busy),
+        "cancelcall" => Meaning::Leaves(Some(Outcome::Canceled)),
+        "callcanceled" | "callcancelled" => Meaning::Refuses(Outcome::Canceled),
+        "callfailed" | "callinterrupted" => Meaning::Leaves(Some(Outcome::Failed)),
+        "callend" => Meaning::Leaves(None),
         _ => Meaning::Unknown,
+    }
+}
+
+/// What a `CallResult` without an event means for the one who reports it: only the caller can cancel.
+pub fn result(code: &str, role: Option<Role>) -> Meaning {
+    match outcome_of_result(code) {
+        Some(Outcome::Canceled) if role != Some(Role::Callee) => Meaning::Leaves(Some(Outcome::Canceled)),
+        Some(Outcome::Failed) => Meaning::Leaves(Some(Outcome::Failed)),
+        Some(outcome) => Meaning::Refuses(outcome),
+        None => Meaning::Leaves(None),
     }
 }
 
@@ -114,8 +127,10 @@ pub enum Action {
     Declines,
     /// Was called and did not answer.
     Misses,
-    /// Was in the call and left, willingly or not.
-    Leaves,
+    /// Was in the call and ended it.
+    HangsUp,
+    /// Was in the call and lost the connection.
+    Drops,
     /// Is being called.
     Invited,
     /// Is no longer being called.
@@ -130,7 +145,8 @@ pub fn action(code: &str) -> Action {
         "accept" | "answer" | "join" => Action::Comes,
         "reject" => Action::Declines,
         "notanswer" => Action::Misses,
-        "hangup" | "offline" => Action::Leaves,
+        "hangup" => Action::HangsUp,
+        "offline" => Action::Drops,
         "invite" | "invited" => Action::Invited,
         "cancelinvite" | "canncelinvite" => Action::Uninvited,
         _ => Action::Unknown,
@@ -189,7 +205,7 @@ mod tests {
     fn actions_are_known_in_the_tables_and_in_the_samples_spelling() {
         for (spellings, meaning) in [
             (["Accept", "Answer"], Action::Comes),
-            (["Hang Up", "Hangup"], Action::Leaves),
+            (["Hang Up", "Hangup"], Action::HangsUp),
             (["Invited", "Invite"], Action::Invited),
             (["Canncel_Invite", "Cancel_Invite"], Action::Uninvited),
             (["NotAnswer", "Not_Answer"], Action::Misses),

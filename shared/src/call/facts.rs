@@ -1,0 +1,191 @@
+//! What is known of a call. Each fact is stated once, with its type; the type is its rule for joining.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::claim::{Claim, First, Join};
+use crate::bounds;
+use crate::model::{Kind, Media, Moment, Outcome, Person, Personal, ReleaseCode, Releaser, Room, Status};
+
+/// Declares a struct of facts: each field is stated once, is stored only if it says anything, and joins by its type's rule.
+macro_rules! facts {
+    ($(#[$doc:meta])* pub struct $name:ident { $($(#[$attribute:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
+        pub struct $name {
+            $($(#[$attribute])* #[serde(skip_serializing_if = "says_nothing")] pub $field: $type,)*
+        }
+
+        impl Join for $name {
+            fn join(self, other: Self) -> Self {
+                Self { $($field: self.$field.join(other.$field),)* }
+            }
+        }
+    };
+}
+
+fn says_nothing<T: Default + PartialEq>(fact: &T) -> bool {
+    *fact == T::default()
+}
+
+/// The family of Tencent's results among the release codes.
+pub const CALL_RESULT: &str = "call_result";
+
+/// How a participant left a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Leaving {
+    /// Lost the connection.
+    #[serde(rename = "d")]
+    Dropped,
+    /// Ended it.
+    #[serde(rename = "h")]
+    HungUp,
+}
+
+facts! {
+    /// One person's part in a call. Only Tencent reports each participant's.
+    pub struct Part {
+        /// Was called by another participant.
+        #[serde(rename = "c")]
+        callee: bool,
+        /// Claims to have called.
+        #[serde(rename = "k")]
+        caller: bool,
+        /// When that claim was first made.
+        #[serde(rename = "f")]
+        called: Option<Reverse<Moment>>,
+        /// Newest sign of being in the call.
+        #[serde(rename = "i")]
+        came: Option<Moment>,
+        /// Newest sign of having left it.
+        #[serde(rename = "o")]
+        left: Option<Moment>,
+        /// How this person left, where the vendor says so.
+        #[serde(rename = "l")]
+        leaving: Option<Leaving>,
+        /// A device of this person stopped ringing without an answer.
+        #[serde(rename = "r")]
+        refused: bool,
+        /// When that was last told.
+        #[serde(rename = "n")]
+        refused_at: Option<Moment>,
+    }
+}
+
+impl Part {
+    /// Came and has not left. At an equal time leaving wins.
+    pub(super) fn is_in(&self) -> bool {
+        self.came.is_some() && self.left < self.came
+    }
+
+    /// Was called and has neither come nor refused.
+    pub(super) fn is_ringing(&self) -> bool {
+        self.callee && self.came.is_none() && self.left.is_none() && !self.refused
+    }
+}
+
+/// A side's report that a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum End {
+    /// The caller left or gave up.
+    #[serde(rename = "cl")]
+    CallerLeft,
+    /// A callee left.
+    #[serde(rename = "dl")]
+    CalleeLeft,
+    /// The caller was told that a callee does not answer.
+    #[serde(rename = "cr")]
+    CallerRefused,
+    /// A callee's device stopped ringing without an answer.
+    #[serde(rename = "dr")]
+    CalleeRefused,
+}
+
+/// The people of a call by user id, at most [`bounds::PEOPLE`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct People(pub BTreeMap<String, Part>);
+
+impl Join for People {
+    fn join(self, other: Self) -> Self {
+        let mut people = self.0.join(other.0);
+        // Those who stay are the same whichever half is cut first: the smallest ids.
+        while people.len() > bounds::PEOPLE {
+            people.pop_last();
+        }
+        Self(people)
+    }
+}
+
+facts! {
+    /// What is known of a call. A claim joins to the best one; its type says how a fact joins.
+    pub struct CallFacts {
+        /// One-to-one or group.
+        kind: Option<Claim<Kind>>,
+        /// Audio or video.
+        media: Option<Claim<Media>>,
+        /// Who called, where the vendor names the caller.
+        caller: Option<First<Person>>,
+        /// Who was called, where the vendor names one callee.
+        callee: Option<Claim<Person>>,
+        /// The service that `people` belong to.
+        service: Option<Claim<String>>,
+        /// Each participant's part.
+        people: People,
+        /// Where a group meets.
+        room: Option<Claim<Room>>,
+        /// Who hosts the group.
+        host: Option<Claim<Person>>,
+        /// How many are connected.
+        online: Option<Claim<u64>>,
+        /// The same, as told by those who left. Of two events in one millisecond a leave is the later, and the smallest figure the last.
+        online_left: Option<Claim<Reverse<u64>>>,
+        /// When the caller called: the earliest.
+        setup: Option<Claim<Reverse<Moment>>>,
+        /// When the talk began: the earliest.
+        started: Option<Claim<Reverse<Moment>>>,
+        /// The vendor states that the call was never accepted.
+        never_accepted: bool,
+        /// When the whole call ended, in the word of whoever speaks for the whole call: the latest.
+        ended: Option<Claim<Moment>>,
+        /// Seconds of talk, where the vendor counts them.
+        duration: Option<Claim<u64>>,
+        /// How the call went. Talk overrules it.
+        outcome: Option<Claim<Outcome>>,
+        /// Who ended the call, where the vendor states it.
+        released_by: Option<Claim<Releaser>>,
+        /// The vendor never states who ended a call, but its results and its participants' actions show it.
+        release_is_shown_by_results: bool,
+        /// The app's own data.
+        app_data: Option<Claim<Personal>>,
+        /// Each family of release codes under its own name.
+        reason: BTreeMap<String, Claim<ReleaseCode>>,
+        /// The result that came with a refusal.
+        refusal: Option<Claim<ReleaseCode>>,
+        /// How far the call came before any end.
+        reached: Option<Status>,
+        /// A callee or participant answered.
+        talked: bool,
+        /// The caller knows of an answer.
+        caller_saw_answer: bool,
+        /// The vendor said that the whole call is over.
+        over: bool,
+        /// A server's attempt to call did not reach the callee.
+        attempt_failed: bool,
+        /// Each side's reports of an end, with the time of the first.
+        ends: BTreeMap<End, Option<Reverse<Moment>>>,
+        /// The newest event.
+        last_event: Option<Moment>,
+    }
+}
+
+impl CallFacts {
+    /// Both sets of facts as one.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        Join::join(self, other)
+    }
+}
