@@ -78,7 +78,7 @@ facts! {
 impl Part {
     /// Came and has not left. At an equal time leaving wins.
     pub(super) fn is_in(&self) -> bool {
-        self.came.is_some() && self.left < self.came
+        self.left < self.came
     }
 
     /// Was called and has neither come nor refused.

@@ -37,7 +37,11 @@ pub fn read(request: &Verified) -> Result<Record, Refusal> {
         last_event: at,
         ..line::times(parameters)
     };
-    let call = if letter(parameters, "sc") == Some('E') { ended(call, parameters, at) } else { call };
+    let call = match letter(parameters, "sc") {
+        Some('S') => started(call, parameters),
+        Some('E') => ended(call, parameters, at),
+        _ => call,
+    };
     Ok(Record {
         session,
         route: &route::GROUP_CALL_EVENT,
@@ -49,7 +53,13 @@ pub fn read(request: &Verified) -> Result<Record, Refusal> {
     })
 }
 
-/// The vendor's own time of the end, else that of the event. Only the room's end says why the room ended; the codes of every other event are one participant's.
+/// Where the vendor leaves out when the room started, the event's own time says it.
+fn started(call: CallFacts, parameters: &Parameters) -> CallFacts {
+    let told_at = line::moment(parameters, "ts").map(Reverse);
+    CallFacts { started: call.started.or(told_at.map(|moment| Claim::new(Source::Inferred, None, moment))), ..call }
+}
+
+/// Likewise the end. Only the room's end says why the room ended; the codes of every other event are one participant's.
 fn ended(call: CallFacts, parameters: &Parameters, at: Option<Moment>) -> CallFacts {
     let codes = release_reason::Codes::read(parameters);
     let told_at = line::moment(parameters, "ts");

@@ -61,7 +61,7 @@ fn facts(
         }
         Meaning::Rings => call.reached = Some(Status::Ringing),
         Meaning::Answers => {
-            call.started = accepted.or_else(|| at.map(|moment| Claim::new(Source::Inferred, None, Reverse(moment))));
+            call.started = accepted.or_else(|| at.map(|moment| Claim::new(weight, None, Reverse(moment))));
             call.talked = true;
             call.caller_saw_answer = is_caller;
             call.reached = Some(Status::Ongoing);
