@@ -177,12 +177,27 @@ facts! {
         attempt_failed: bool,
         /// Each side's reports of an end, with the time of the first.
         ends: BTreeMap<End, Option<Reverse<Moment>>>,
+        /// The caller's end as version 0.1 stored it, without telling a leave from a refusal. It is read and never made.
+        caller_end: Option<Claim<()>>,
+        /// Likewise a callee's end.
+        callee_end: Option<Claim<()>>,
         /// The newest event.
         last_event: Option<Moment>,
     }
 }
 
 impl CallFacts {
+    /// Whether an end was reported, and when first.
+    pub(super) fn reported(&self, end: End) -> Option<Option<Moment>> {
+        let earlier_version = match end {
+            End::CallerLeft => &self.caller_end,
+            End::CalleeLeft => &self.callee_end,
+            End::CallerRefused | End::CalleeRefused => &None,
+        };
+        let first = self.ends.get(&end).map(|at| at.map(|Reverse(moment)| moment));
+        first.or_else(|| earlier_version.as_ref().map(|claim| claim.at))
+    }
+
     /// Both sets of facts as one.
     #[must_use]
     pub fn join(self, other: Self) -> Self {

@@ -191,6 +191,8 @@ fn facts_that_an_earlier_version_stored_are_read() {
     let facts: CallFacts = serde_json::from_str(stored).unwrap();
     assert_eq!(facts.view().caller, Person::known(None, Some("alice")));
     assert!(facts.people.0["bob"].is_in() && facts.talked);
+    assert_eq!(facts.view().status, Status::Ended);
+    assert_eq!(facts.view().ended_at, moment(1_795_000_060));
 }
 
 #[test]

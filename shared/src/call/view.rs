@@ -137,7 +137,7 @@ impl CallFacts {
     /// One side's leave ends a one-to-one call; a refusal does so only while nobody has answered, because a second device that stops ringing
     /// refuses too. A group ends once its caller is out and nobody else is in.
     fn is_ended_by_its_people(&self) -> bool {
-        let told = |end| self.ends.contains_key(&end);
+        let told = |end| self.reported(end).is_some();
         match self.kind() {
             Kind::OneToOne => {
                 let left = told(End::CallerLeft) || told(End::CalleeLeft);
@@ -195,7 +195,7 @@ impl CallFacts {
         if let Some(claim) = &self.ended {
             return Some((claim.source, claim.value));
         }
-        let told = |end| self.ends.get(&end).copied().flatten().map(|Reverse(moment)| moment);
+        let told = |end| self.reported(end).flatten();
         let people = || self.people.0.values();
         let end = match (self.kind(), started.is_some() || self.talked()) {
             // The first end counts: the other side may report its own much later. One before the beginning is a clock that is off.
