@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use ringback::access::Verified;
 use ringback::call::CallFacts;
-use ringback::config::Environment;
 use ringback::http::GatewayEvent;
-use ringback::line::{call_event, group_call_event};
+use ringback::line::{self, call_event, group_call_event};
 use ringback::model::Arrival;
 use ringback::record::{self, CALL, Record};
 use ringback::refusal::Refusal;
-use ringback::route::{self, Route};
+use ringback::route::Route;
+use ringback::settings::Environment;
 use ringback::{spool, tencent};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -105,8 +105,8 @@ pub fn run(ground: &Ground<'_>) -> Result<Replay, BenchError> {
         let variables = (ground.subject)(function, &stub)?.environment;
         Ok(Environment::new(move |name| variables.get(name)?.to_str().map(str::to_owned)))
     };
-    let (line, tencent) = (environment_of("group-call-event")?, environment_of("tencent-call-event")?);
-    let spool = Spool::filled(ground.events, &line, &tencent)?;
+    let (of_line, of_tencent) = (environment_of("group-call-event")?, environment_of("tencent-call-event")?);
+    let spool = Spool::filled(ground.events, &of_line, &of_tencent)?;
     let batches: Vec<Vec<u8>> =
         spool.messages.chunks(BATCH).enumerate().map(|(number, messages)| batch(number, messages)).collect();
     let subject = (ground.subject)("replay", &stub)?;
@@ -154,7 +154,7 @@ pub fn run(ground: &Ground<'_>) -> Result<Replay, BenchError> {
 
 impl Spool {
     /// The samples as the functions' own readers read them, in environments of the functions.
-    fn filled(events: &Path, line: &Environment, tencent: &Environment) -> Result<Self, BenchError> {
+    fn filled(events: &Path, of_line: &Environment, of_tencent: &Environment) -> Result<Self, BenchError> {
         let one_to_one_calls = OneToOneCalls::read(events)?;
         let (rooms, group_calls) = (Rooms::read(events)?, GroupCalls::read(events)?);
         let told = |story: Story| story.callbacks.into_iter().chain([story.end]);
@@ -169,15 +169,15 @@ impl Spool {
             let mut ended = numbers(ONE_TO_ONE_CALLS_A_MINUTE).map(|call| one_to_one_calls.ended(call).1);
             for _ in 0..EVENTS_OF_A_GROUP {
                 for event in rooms.iter_mut().filter_map(Iterator::next) {
-                    spool.take(read(&event, line, &route::GROUP_CALL_EVENT, group_call_event::read)?);
+                    spool.take(read(&event, of_line, &line::GROUP_CALL_EVENT, group_call_event::read)?);
                 }
                 for event in group_calls.iter_mut().filter_map(Iterator::next) {
-                    spool.take(read(&event, tencent, &route::TENCENT_CALL_EVENT, |verified| {
+                    spool.take(read(&event, of_tencent, &tencent::CALL_EVENT, |verified| {
                         tencent::read(verified)?.ok_or(Refusal::NotOurs)
                     })?);
                 }
                 for event in ended.by_ref().take(ONE_TO_ONE_CALLS_A_MINUTE / EVENTS_OF_A_GROUP) {
-                    spool.take(read(&event, line, &route::CALL_EVENT, call_event::read)?);
+                    spool.take(read(&event, of_line, &line::CALL_EVENT, call_event::read)?);
                 }
             }
         }
@@ -213,7 +213,7 @@ fn read(
     let gate = environment.gate(route).map_err(|error| wrong(error.to_string()))?;
     let event: GatewayEvent = serde_json::from_str(event).map_err(|error| wrong(error.to_string()))?;
     let verified = gate.admit(event.into(), Arrival { milliseconds: ARRIVAL_MS });
-    verified.and_then(|verified| read(&verified)).map_err(|refusal| wrong(format!("a sample is {}", refusal.word())))
+    verified.and_then(|verified| read(&verified)).map_err(|refusal| wrong(format!("a sample is {}", refusal.code())))
 }
 
 fn log_of(subject: &Subject, number: usize) -> PathBuf {

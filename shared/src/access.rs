@@ -1,30 +1,33 @@
 //! Who may come in.
 //!
-//! Neither vendor signs its call callbacks, so the URL is the secret: a path segment of which the deployment knows only the SHA-256 digest.
-//! Behind it stands the allow-list of the team's own service ids (LINE) or SDKAppIDs (Tencent). A request is [`Unverified`] until
-//! [`Gate::admit`] has looked at it, and only what comes out, [`Verified`], can be parsed by a vendor's reader. Source addresses and Tencent's signature are
-//! checked as well where the operator has said against what; that they are not is a named choice, and said at start.
+//! Neither vendor signs its call callbacks, so the URL is the secret: a path segment of which the deployment knows only
+//! the SHA-256 digest. Behind it stands the allow-list of the team's own service or app ids. A request is [`Unverified`]
+//! until [`Gate::admit`] has looked at it, and only what comes out, [`Verified`], can be parsed by a vendor's reader.
+//! Source addresses and signatures are checked as well where the operator has set what to check them against. That they
+//! are not checked is a named choice, and logged at start.
 
 use std::fmt;
 use std::net::IpAddr;
 
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::bounds;
-use crate::json::without_byte_order_mark;
-use crate::model::{Arrival, Provider};
+use crate::model::Arrival;
 use crate::query::Parameters;
 use crate::refusal::{Bound, Refusal};
-use crate::route::{Identity, Route};
-use crate::signature::SigningToken;
+use crate::route::Route;
 use crate::sources::Sources;
+use crate::vendor::Verify;
 
 /// A request of which nothing is known yet. It can be given to a [`Gate`], and nothing else can be done with it.
 pub struct Unverified {
     method: String,
     path: String,
     query: String,
+    headers: Headers,
     body: String,
     source: Option<IpAddr>,
 }
@@ -32,13 +35,18 @@ pub struct Unverified {
 impl Unverified {
     /// Takes a request in as it arrived: the path and the query raw, the body as text.
     pub fn new(method: String, path: String, query: String, body: String) -> Self {
-        Self { method, path, query, body, source: None }
+        Self { method, path, query, headers: Headers::default(), body, source: None }
     }
 
-    /// The address that the gateway saw it come from.
+    /// Adds the address that the gateway saw it come from.
     #[must_use]
-    pub fn from_source(self, source: Option<IpAddr>) -> Self {
+    pub fn with_source(self, source: Option<IpAddr>) -> Self {
         Self { source, ..self }
+    }
+
+    #[must_use]
+    pub fn with_headers(self, headers: Headers) -> Self {
+        Self { headers, ..self }
     }
 }
 
@@ -48,30 +56,73 @@ impl fmt::Debug for Unverified {
     }
 }
 
-/// A request that knew the token and names nobody else's service. Only a [`Gate`] makes one.
-#[derive(Debug)]
-pub struct Verified {
-    parameters: Parameters,
-    body: VerifiedBody,
+/// A request's header fields as the gateway's event holds them. They are parsed only when a vendor asks for one.
+#[derive(Default)]
+pub struct Headers(Option<Box<RawValue>>);
+
+impl Headers {
+    pub fn new(object: Option<Box<RawValue>>) -> Self {
+        Self(object)
+    }
+
+    fn get(&self, name: &str) -> Option<String> {
+        let fields: Map<String, Value> = serde_json::from_str(self.0.as_ref()?.get()).ok()?;
+        let (_, value) = fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name))?;
+        value.as_str().map(str::to_owned)
+    }
 }
 
-impl Verified {
+/// What a vendor's check sees of a request whose URL was right.
+pub struct Request {
+    parameters: Parameters,
+    headers: Headers,
+    body: String,
+}
+
+impl Request {
     /// The query's parameters.
     pub fn parameters(&self) -> &Parameters {
         &self.parameters
     }
 
+    /// A header field, by its name in any case.
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.headers.get(name)
+    }
+
     /// The body as text; empty when there is none.
     pub fn body(&self) -> &str {
-        &self.body.0
+        &self.body
     }
 }
 
-struct VerifiedBody(String);
-
-impl fmt::Debug for VerifiedBody {
+impl fmt::Debug for Request {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} bytes", self.0.len())
+        write!(formatter, "Request({:?}, {} bytes)", self.parameters, self.body.len())
+    }
+}
+
+/// A request that knew the token and names only services or apps of the team. Only a [`Gate`] makes one.
+#[derive(Debug)]
+pub struct Verified {
+    request: Request,
+    route: &'static Route,
+}
+
+impl Verified {
+    /// The query's parameters.
+    pub fn parameters(&self) -> &Parameters {
+        self.request.parameters()
+    }
+
+    /// The body as text; empty when there is none.
+    pub fn body(&self) -> &str {
+        self.request.body()
+    }
+
+    /// The route that it came in by.
+    pub fn route(&self) -> &'static Route {
+        self.route
     }
 }
 
@@ -113,7 +164,7 @@ fn digest_from_hex(hex: &str) -> Option<[u8; 32]> {
 /// Whose callbacks are taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AllowList {
-    /// Anybody's: said with the word `any`, never by leaving the list empty.
+    /// Everyone's: set with the word `any`, never by leaving the list empty.
     Any,
     /// The team's own ids.
     Only(Vec<String>),
@@ -146,17 +197,16 @@ pub enum SourceCheck {
     Listed(Sources),
 }
 
-/// Whether requests are signed.
-#[derive(Clone, Debug)]
+/// Whether signatures are verified.
+#[derive(Debug)]
 pub enum SignatureCheck {
-    /// They are not, or nobody looks: the URL's token is what protects.
+    /// They are not: the URL's token is what protects.
     NoVerification,
-    /// By Tencent, with this token.
-    Tencent(SigningToken),
+    Verified(Box<dyn Verify>),
 }
 
-/// The door of one function.
-#[derive(Clone, Debug)]
+/// The gate of one function.
+#[derive(Debug)]
 pub struct Gate {
     route: &'static Route,
     tokens: TokenDigests,
@@ -166,7 +216,6 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// The door of a route.
     pub fn new(
         route: &'static Route,
         tokens: TokenDigests,
@@ -177,7 +226,6 @@ impl Gate {
         Self { route, tokens, allowed, sources, signature }
     }
 
-    /// The route that it stands at.
     pub fn route(&self) -> &'static Route {
         self.route
     }
@@ -185,16 +233,18 @@ impl Gate {
     /// What it does not check, for the log at start.
     pub fn unchecked(&self) -> Vec<&'static str> {
         let sources = (self.sources == SourceCheck::AnySource).then_some("source addresses");
-        let unsigned = matches!(self.signature, SignatureCheck::NoVerification);
-        let signature = (unsigned && self.route.provider == Provider::Tencent).then_some("signatures");
+        let unverified = matches!(self.signature, SignatureCheck::NoVerification);
+        let signature = (unverified && self.route.vendor.signature.is_some()).then_some("signatures");
         let ids = (self.allowed == AllowList::Any).then_some("whose callbacks they are");
         sources.into_iter().chain(signature).chain(ids).collect()
     }
 
-    /// Lets a request in or says why not. Token and address come first: without them nobody learns whether anything is here.
+    /// Lets a request in or says why not. Token and address come first: without them a caller does not learn whether
+    /// anything is here.
     ///
     /// # Errors
-    /// [`Refusal::UnknownUrl`], [`Refusal::WrongMethod`], [`Refusal::TooLong`], [`Refusal::WrongSignature`] or [`Refusal::NotOurs`], in this order.
+    /// [`Refusal::UnknownUrl`], [`Refusal::WrongMethod`], [`Refusal::TooLong`], [`Refusal::WrongSignature`] or
+    /// [`Refusal::NotOurs`], in this order.
     pub fn admit(&self, request: Unverified, arrival: Arrival) -> Result<Verified, Refusal> {
         let token = self.route.token_in(&request.path).ok_or(Refusal::UnknownUrl)?;
         if !self.tokens.open_for(token) || !self.is_from_the_vendor(request.source) {
@@ -206,14 +256,17 @@ impl Gate {
         if request.body.len() > bounds::BODY_BYTES {
             return Err(Refusal::TooLong(Bound::Body));
         }
-        let parameters = Parameters::parse(&request.query)?;
-        if !self.is_signed(&parameters, arrival) {
+        let Unverified { query, headers, body, .. } = request;
+        let request = Request { parameters: Parameters::parse(&query)?, headers, body };
+        if let SignatureCheck::Verified(verifier) = &self.signature
+            && !verifier.verifies(&request, arrival)
+        {
             return Err(Refusal::WrongSignature);
         }
-        if !self.is_ours(&parameters, &request.body) {
+        if !self.is_ours(&request) {
             return Err(Refusal::NotOurs);
         }
-        Ok(Verified { parameters, body: VerifiedBody(request.body) })
+        Ok(Verified { request, route: self.route })
     }
 
     fn is_from_the_vendor(&self, source: Option<IpAddr>) -> bool {
@@ -223,42 +276,24 @@ impl Gate {
         }
     }
 
-    fn is_signed(&self, parameters: &Parameters, arrival: Arrival) -> bool {
-        let SignatureCheck::Tencent(token) = &self.signature else { return true };
-        let sent = parameters.text("Sign").zip(parameters.text("RequestTime"));
-        sent.is_some_and(|(sign, request_time)| token.verifies(sign, request_time, arrival))
-    }
-
-    fn is_ours(&self, parameters: &Parameters, body: &str) -> bool {
+    /// Every id that is named must be the team's own.
+    fn is_ours(&self, request: &Request) -> bool {
+        let vendor = self.route.vendor;
         if self.allowed == AllowList::Any {
             return true;
         }
-        let mut named = false;
-        for id in parameters.values(self.route.names_a_service) {
-            match id {
-                Some("") => {}
-                Some(id) if self.allowed.admits(id) => named = true,
-                _ => return false,
-            }
-        }
-        match self.route.identity {
-            Identity::CheckedWhenPresent => true,
-            Identity::Required => named || is_blank(body),
+        match (vendor.ids)(request).as_slice() {
+            [] => (vendor.may_name_none)(request),
+            ids => ids.iter().all(|id| id.is_some_and(|id| self.allowed.admits(id))),
         }
     }
-}
-
-/// Tencent's console checks a URL with an empty object; there is nothing in it to protect.
-fn is_blank(body: &str) -> bool {
-    let body = without_byte_order_mark(body);
-    body.bytes().filter(|byte| !byte.is_ascii_whitespace()).eq(*b"{}") || body.trim().is_empty()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Environment;
-    use crate::route;
+    use crate::settings::Environment;
+    use crate::{line, tencent};
 
     const TOKEN: &str = "a-token";
 
@@ -283,11 +318,11 @@ mod tests {
 
     fn line(path: &str, query: &str) -> Result<Verified, Refusal> {
         let request = Unverified::new("GET".into(), path.into(), query.into(), String::new());
-        gate(&route::NOTIFY, "ours,ours-too").admit(request, NOW)
+        gate(&line::NOTIFY, "ours,ours-too").admit(request, NOW)
     }
 
     fn tencent(query: &str, body: &str) -> Result<Verified, Refusal> {
-        gate(&route::TENCENT_CALL_EVENT, "1400000001").admit(tencent_request(query, body), NOW)
+        gate(&tencent::CALL_EVENT, "1400000001").admit(tencent_request(query, body), NOW)
     }
 
     fn tencent_request(query: &str, body: &str) -> Unverified {
@@ -332,7 +367,7 @@ mod tests {
     fn a_wrong_method_is_told_only_to_those_who_know_the_token() {
         let head = |path: &str| {
             let request = Unverified::new("HEAD".into(), path.into(), String::new(), String::new());
-            gate(&route::NOTIFY, "any").admit(request, NOW).unwrap_err()
+            gate(&line::NOTIFY, "any").admit(request, NOW).unwrap_err()
         };
         assert_eq!(head("/a-token/line/notify_cb"), Refusal::WrongMethod);
         assert_eq!(head("/x/line/notify_cb"), Refusal::UnknownUrl);
@@ -367,10 +402,10 @@ mod tests {
 
     #[test]
     fn a_listed_source_comes_in_and_for_any_other_there_is_nothing_here() {
-        let gate = guarded(&route::NOTIFY, &[("LINE_SERVICE_IDS", "any"), ("LINE_SOURCE_CIDRS", "192.0.2.0/24")]);
+        let gate = guarded(&line::NOTIFY, &[("LINE_SERVICE_IDS", "any"), ("LINE_SOURCE_CIDRS", "192.0.2.0/24")]);
         let from = |source: Option<&str>| {
             let request = Unverified::new("GET".into(), "/a-token/line/notify_cb".into(), String::new(), String::new());
-            gate.admit(request.from_source(source.map(|source| source.parse().unwrap())), NOW)
+            gate.admit(request.with_source(source.map(|source| source.parse().unwrap())), NOW)
         };
         assert!(from(Some("192.0.2.7")).is_ok());
         assert_eq!(from(Some("198.51.100.7")).unwrap_err(), Refusal::UnknownUrl);
@@ -381,7 +416,7 @@ mod tests {
     #[test]
     fn with_a_signing_token_only_tencents_signature_comes_in() {
         let variables = [("TENCENT_SDK_APP_IDS", "1400000001"), ("TENCENT_CALLBACK_TOKEN", "xxxxyyyy")];
-        let gate = guarded(&route::TENCENT_CALL_EVENT, &variables);
+        let gate = guarded(&tencent::CALL_EVENT, &variables);
         let admit = |query: &str| gate.admit(tencent_request(&format!("SdkAppid=1400000001&{query}"), "{}"), NOW);
         let sign = "17773bc39a671d7b9aa835458704d2a6db81360a5940292b587d6d760d484061";
         assert!(admit(&format!("Sign={sign}&RequestTime=1669872112")).is_ok());
@@ -399,8 +434,8 @@ mod tests {
 
     #[test]
     fn what_is_not_checked_has_a_name() {
-        assert_eq!(gate(&route::NOTIFY, "any").unchecked(), ["source addresses", "whose callbacks they are"]);
-        assert_eq!(gate(&route::TENCENT_CALL_EVENT, "1").unchecked(), ["source addresses", "signatures"]);
+        assert_eq!(gate(&line::NOTIFY, "any").unchecked(), ["source addresses", "whose callbacks they are"]);
+        assert_eq!(gate(&tencent::CALL_EVENT, "1").unchecked(), ["source addresses", "signatures"]);
     }
 
     #[test]

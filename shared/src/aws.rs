@@ -1,73 +1,181 @@
-//! The AWS clients, made by hand for a function's start: settings come from the variables that Lambda sets, there is one TLS stack, and every call
-//! has its time-outs (the SDK has none of its own). `aws-config` would bring the credential sources of a developer's machine and two more SDK crates for them.
+//! The AWS clients, made by hand for a function's start: there is one TLS stack, and every call has its time-outs (the
+//! SDK sets none). `aws-config` would bring the credential sources of a developer's machine, and two more SDK crates.
 //!
-//! A client comes with its [`Connections`], so that a function can open one before the first callback waits for a handshake.
+//! A client comes with its [`Connections`], so that a function can open one before the first callback waits for a
+//! handshake.
 
+use aws_sdk_dynamodb::config::endpoint::ResolveEndpoint as _;
 use aws_sdk_dynamodb::config::http::HttpRequest;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
-
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Credentials, Region, SharedCredentialsProvider, SharedHttpClient, endpoint as dynamodb_endpoint,
+};
+use aws_sdk_sns::config::endpoint as sns_endpoint;
+use aws_sdk_sns::config::endpoint::ResolveEndpoint as _;
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{Provider, TlsContext, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector, http_client_fn};
 use aws_smithy_types::byte_stream::ByteStream;
+use aws_types::SdkConfig;
 use futures_util::FutureExt;
 
 use crate::budget::{self, Budget};
-use crate::config::{ConfigError, Environment};
-use crate::trust;
+use crate::trust::Trust;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    DynamoDb,
+    Sns,
+}
+
+impl Service {
+    fn name(self) -> &'static str {
+        match self {
+            Self::DynamoDb => "DynamoDB",
+            Self::Sns => "SNS",
+        }
+    }
+
+    fn takes(self) -> &'static str {
+        match self {
+            Self::DynamoDb => "item",
+            Self::Sns => "message",
+        }
+    }
+}
+
+/// Why AWS did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// AWS refused, or did not answer.
+    #[error("{} did not take the {} ({code})", service.name(), service.takes())]
+    Unavailable {
+        service: Service,
+        /// AWS's error code, or `no_answer`.
+        code: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Not done within its budget.
+    #[error("{} did not answer in time", .0.name())]
+    TooSlow(Service),
+}
+
+/// What every client of a function is made of.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub region: Region,
+    pub credentials: Credentials,
+    /// Other endpoints than Amazon's own.
+    pub dynamodb_url: Option<String>,
+    pub sns_url: Option<String>,
+    pub trust: Trust,
+}
+
+/// Reads a region's name. It becomes a part of a host's name, and the SDK has an endpoint for every one that can.
+pub fn parse_region(text: &str) -> Option<Region> {
+    let is_host_label = (1..=63).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-');
+    is_host_label.then(|| Region::new(text.to_owned()))
+}
+
+pub(crate) fn is_arn_of(text: &str, service: &str) -> bool {
+    let mut parts = text.splitn(6, ':');
+    parts.next() == Some("arn")
+        && parts.next().is_some_and(|partition| !partition.is_empty())
+        && parts.next() == Some(service)
+        && parts.nth(2).is_some_and(|resource| !resource.is_empty())
+}
 
 /// A client of a service with the connections that it uses.
 #[derive(Debug)]
 pub struct Connected<C> {
-    /// The SDK's client.
     pub client: C,
-    /// What it sends its requests over.
     pub connections: Connections,
+}
+
+impl Settings {
+    pub fn dynamodb(&self, budget: Budget) -> Connected<aws_sdk_dynamodb::Client> {
+        let amazons = || {
+            let params = dynamodb_endpoint::Params::builder().region(self.region.to_string()).build().ok()?;
+            // The rules are a table in memory: the SDK's future of an endpoint never waits.
+            dynamodb_endpoint::DefaultResolver::new().resolve_endpoint(&params).now_or_never()?.ok()
+        };
+        let endpoint = self.dynamodb_url.clone().or_else(|| Some(amazons()?.url().to_owned()));
+        let connections = Connections::new(Service::DynamoDb, endpoint, &self.trust, budget);
+        let config = self.sdk_config(self.dynamodb_url.clone(), &connections, budget);
+        Connected { client: aws_sdk_dynamodb::Client::new(&config), connections }
+    }
+
+    pub fn sns(&self, budget: Budget) -> Connected<aws_sdk_sns::Client> {
+        let amazons = || {
+            let params = sns_endpoint::Params::builder().region(self.region.to_string()).build().ok()?;
+            sns_endpoint::DefaultResolver::new().resolve_endpoint(&params).now_or_never()?.ok()
+        };
+        let endpoint = self.sns_url.clone().or_else(|| Some(amazons()?.url().to_owned()));
+        let connections = Connections::new(Service::Sns, endpoint, &self.trust, budget);
+        let config = self.sdk_config(self.sns_url.clone(), &connections, budget);
+        Connected { client: aws_sdk_sns::Client::new(&config), connections }
+    }
+
+    fn sdk_config(&self, url: Option<String>, connections: &Connections, budget: Budget) -> SdkConfig {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(budget.connect)
+            .operation_attempt_timeout(budget.attempt)
+            .operation_timeout(budget.whole)
+            .build();
+        let retries =
+            RetryConfig::standard().with_max_attempts(budget::ATTEMPTS).with_initial_backoff(budget::FIRST_PAUSE);
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(self.region.clone())
+            .credentials_provider(SharedCredentialsProvider::new(self.credentials.clone()))
+            .http_client(connections.http_client())
+            .timeout_config(timeouts)
+            .retry_config(retries);
+        config.set_endpoint_url(url);
+        config.build()
+    }
 }
 
 /// The kept connections to one endpoint.
 #[derive(Clone, Debug)]
 pub struct Connections {
-    service: &'static str,
+    service: Service,
     connector: SharedHttpConnector,
     endpoint: String,
 }
 
 impl Connections {
-    fn to(
-        service: &'static str,
-        endpoint: String,
-        environment: &Environment,
-        budget: Budget,
-    ) -> Result<Self, ConfigError> {
-        let trusted = trust::authorities(environment, &endpoint)?;
-        let context = TlsContext::builder().with_trust_store(trusted).build();
-        let context = context.map_err(|_| ConfigError::Malformed {
-            name: "AWS_CA_BUNDLE",
-            expected: "certificates that can be an authority",
-        })?;
+    fn new(service: Service, endpoint: Option<String>, trust: &Trust, budget: Budget) -> Self {
+        // A region that was parsed has an endpoint. Without one there would be nothing to warm up, and no more.
+        let endpoint = endpoint.unwrap_or_default();
+        // Building a context only keeps the certificates.
+        let context = TlsContext::builder().with_trust_store(trust.store_for(&endpoint)).build().unwrap_or_default();
         let connector = Connector::builder()
             .connector_settings(HttpConnectorSettings::builder().connect_timeout(budget.connect).build())
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .tls_context(context)
             .build();
-        Ok(Self { service, connector: SharedHttpConnector::new(connector), endpoint })
+        Self { service, connector: SharedHttpConnector::new(connector), endpoint }
     }
 
-    /// The same connections for whatever the SDK sends. Its own client would make the TLS configuration twice, once to try it.
-    fn client(&self) -> SharedHttpClient {
+    /// The same connections for whatever the SDK sends. Its own client would make the TLS configuration twice, once to
+    /// try it.
+    fn http_client(&self) -> SharedHttpClient {
         let connector = self.connector.clone();
         http_client_fn(move |_, _| connector.clone())
     }
 
-    /// Opens a connection and keeps it, so that a callback does not wait for a handshake: in a function's start the processor is not yet throttled to the
-    /// function's share. It is asked for `/ping`, which AWS's endpoints answer to anybody, so that no permission is needed.
-    /// What does not succeed within [`budget::WARM_UP`] is left to the first callback.
+    /// Opens a connection and keeps it, so that a callback does not wait for a handshake: in a function's start the
+    /// processor is not yet throttled to the function's share. It asks for `/ping`, which AWS's endpoints answer without
+    /// credentials, so that no permission is needed. What does not succeed within [`budget::WARM_UP`] is left to the
+    /// first callback.
     pub async fn open(&self) {
         if !tokio::time::timeout(budget::WARM_UP, self.ping()).await.unwrap_or(false) {
-            tracing::warn!(service = self.service, "no connection yet");
+            tracing::warn!(service = self.service.name(), "no connection yet");
         }
     }
 
@@ -80,71 +188,17 @@ impl Connections {
     }
 }
 
-/// Where a service is, when no variable says so: the SDK's rules for regions and partitions.
-macro_rules! amazons_endpoint {
-    ($service:ident, $region:expr) => {{
-        use $service::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
-        let resolver = DefaultResolver::new();
-        let endpoint = Params::builder().region($region.clone()).build().ok().and_then(|params| {
-            // The rules are a table in memory: the SDK's future of an endpoint never waits.
-            resolver.resolve_endpoint(&params).now_or_never()?.ok()
-        });
-        endpoint
-            .map(|endpoint| endpoint.url().to_owned())
-            .ok_or(ConfigError::Malformed { name: "AWS_REGION", expected: "a region's name, such as eu-west-1" })
-    }};
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The SDK generates types of its own for each service; what is done with them is the same.
-macro_rules! connected {
-    ($service:ident, $name:literal, $environment:expr, $budget:expr, $endpoint:literal) => {{
-        let environment: &Environment = $environment;
-        let budget: Budget = $budget;
-        let region = environment.required("AWS_REGION")?;
-        let elsewhere = environment.optional($endpoint).or_else(|| environment.optional("AWS_ENDPOINT_URL"));
-        let endpoint = match &elsewhere {
-            Some(endpoint) => endpoint.clone(),
-            None => amazons_endpoint!($service, region)?,
-        };
-        let credentials = Credentials::new(
-            environment.required("AWS_ACCESS_KEY_ID")?,
-            environment.required("AWS_SECRET_ACCESS_KEY")?,
-            environment.optional("AWS_SESSION_TOKEN"),
-            None,
-            "environment",
-        );
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(budget.connect)
-            .operation_attempt_timeout(budget.attempt)
-            .operation_timeout(budget.whole)
-            .build();
-        let retries =
-            RetryConfig::standard().with_max_attempts(budget::ATTEMPTS).with_initial_backoff(budget::FIRST_PAUSE);
-        let connections = Connections::to($name, endpoint, environment, budget)?;
-        let mut config = $service::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(region))
-            .credentials_provider(credentials)
-            .http_client(connections.client())
-            .timeout_config(timeouts)
-            .retry_config(retries);
-        config.set_endpoint_url(elsewhere);
-        Ok(Connected { client: $service::Client::from_conf(config.build()), connections })
-    }};
-}
-
-/// A client of DynamoDB, at `AWS_ENDPOINT_URL_DYNAMODB`, else `AWS_ENDPOINT_URL`, else Amazon's endpoint in the region.
-///
-/// # Errors
-/// [`ConfigError`] naming the variable.
-pub fn dynamodb(environment: &Environment, budget: Budget) -> Result<Connected<aws_sdk_dynamodb::Client>, ConfigError> {
-    connected!(aws_sdk_dynamodb, "DynamoDB", environment, budget, "AWS_ENDPOINT_URL_DYNAMODB")
-}
-
-/// A client of SNS, at `AWS_ENDPOINT_URL_SNS`, else `AWS_ENDPOINT_URL`, else Amazon's endpoint in the region.
-///
-/// # Errors
-/// [`ConfigError`] naming the variable.
-pub fn sns(environment: &Environment, budget: Budget) -> Result<Connected<aws_sdk_sns::Client>, ConfigError> {
-    connected!(aws_sdk_sns, "SNS", environment, budget, "AWS_ENDPOINT_URL_SNS")
+    #[test]
+    fn a_region_is_a_part_of_a_hosts_name() {
+        for text in ["eu-west-1", "us-gov-east-1", "cn-north-1"] {
+            assert!(parse_region(text).is_some(), "{text}");
+        }
+        for text in ["", "eu west", "-x", "x-", "eu_west", "evil.example/"] {
+            assert!(parse_region(text).is_none(), "{text}");
+        }
+    }
 }

@@ -1,99 +1,67 @@
-//! The two sentences that every callback is handled by.
+//! Handles a callback: admit, read, then store (or spool), or publish a push job.
 //!
-//! Raw request → verified → the vendor's callback → a record of it → DynamoDB, else the spool → outcome; or, for a call that rings, → a push job → SNS → outcome.
-//! A push job is never spooled: a phone that rings later rings for nothing, and a caller who is told at once can try again.
+//! A push job is never spooled: a phone that rings later rings for nothing, and a caller who is told at once can try
+//! again.
 
 use std::time::{Duration, Instant};
 
-use crate::access::{Gate, Unverified, Verified};
-use crate::aws::{self, Connected};
+use crate::access::{Gate, Unverified};
 use crate::budget;
-use crate::config::{ConfigError, Environment};
-use crate::line::{self, notify::Notify};
+use crate::dynamodb::DynamoDb;
+use crate::line::{notify::Notify, push_job::PushJob};
 use crate::model::Arrival;
-use crate::outcome::{CallbackOutcome, Effects, Handled};
-use crate::publish::{Publish, PushJobsTopic};
-use crate::push::PushJob;
+use crate::outcome::{CallbackOutcome, OutcomeDetails, Waits};
 use crate::record::Record;
-use crate::refusal::Refusal;
-use crate::route::{self, Route};
-use crate::spool::{Spool, SpoolTopic};
-use crate::store::{PutCall, PutEvent, Records, RecordsTable};
-use crate::tencent;
+use crate::route::Callback;
+use crate::settings::{NotifierSettings, RecorderSettings};
+use crate::spool;
+use crate::store::{RecordStore, Store};
+use crate::topic::{Publish, Topic};
 
 /// What a function does with its callback.
 pub trait Handler {
-    /// The door that its callback comes in by.
+    /// The gate that its callback comes in by.
     fn gate(&self) -> &Gate;
 
     /// Handles one request.
-    fn handle(&self, request: Unverified, arrival: Arrival) -> impl Future<Output = Handled>;
-}
-
-/// A callback that becomes a record: where it comes in, and who reads it.
-#[derive(Clone, Copy, Debug)]
-pub struct Recorded {
-    route: &'static Route,
-    /// `None` where there is nothing to record.
-    read: fn(&Verified) -> Result<Option<Record>, Refusal>,
-}
-
-impl Recorded {
-    /// LINE: a one-to-one call ended.
-    pub const CALL_EVENT: Self =
-        Self { route: &route::CALL_EVENT, read: |request| line::call_event::read(request).map(Some) };
-    /// LINE: a participant of a group call came, went or changed.
-    pub const GROUP_CALL_EVENT: Self =
-        Self { route: &route::GROUP_CALL_EVENT, read: |request| line::group_call_event::read(request).map(Some) };
-    /// LINE: a call made by the server reached the callee, or not.
-    pub const AGENT_CALL_STATUS: Self =
-        Self { route: &route::AGENT_CALL_STATUS, read: |request| line::agent_call_status::read(request).map(Some) };
-    /// Tencent: every call callback of both generations.
-    pub const TENCENT_CALL_EVENT: Self = Self { route: &route::TENCENT_CALL_EVENT, read: tencent::read };
+    fn handle(&self, request: Unverified, arrival: Arrival) -> impl Future<Output = OutcomeDetails>;
 }
 
 /// Keeps a record of every callback of a route.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Recorder<S, P> {
     gate: Gate,
-    callback: Recorded,
-    records: Records<S>,
+    callback: Callback,
+    records: RecordStore<S>,
     spool: P,
 }
 
-impl Recorder<RecordsTable, SpoolTopic> {
-    /// The recorder that the environment describes, with an open connection to its table.
-    ///
-    /// # Errors
-    /// [`ConfigError`] naming the variable.
-    pub async fn of(callback: Recorded, environment: &Environment) -> Result<Self, ConfigError> {
-        let Connected { client, connections } = aws::dynamodb(environment, budget::STORE)?;
-        let table = RecordsTable::new(client, environment.records_table()?);
-        let recorder = Self::into(table, SpoolTopic::of(environment)?, callback, environment)?;
-        connections.open().await;
-        Ok(recorder)
+impl Recorder<DynamoDb, Topic> {
+    /// A recorder with an open connection to its table.
+    pub async fn connect(settings: RecorderSettings) -> Self {
+        let RecorderSettings { callback, gate, table, retention, spool, aws } = settings;
+        let dynamodb = aws.dynamodb(budget::STORE);
+        let records = RecordStore::new(DynamoDb::new(dynamodb.client, table), retention, budget::STORE);
+        let recorder = Self::new(gate, callback, records, Topic::rarely_used(aws, spool, budget::SPOOL));
+        dynamodb.connections.open().await;
+        recorder
     }
 }
 
-impl<S: PutEvent + PutCall, P: Spool> Recorder<S, P> {
-    /// A recorder into a store and a spool, and for the rest as the environment describes it.
-    ///
-    /// # Errors
-    /// [`ConfigError`] naming the variable.
-    pub fn into(store: S, spool: P, callback: Recorded, environment: &Environment) -> Result<Self, ConfigError> {
-        let gate = environment.gate(callback.route)?;
-        let records = Records::new(store, environment.retention()?, budget::STORE);
-        Ok(Self { gate, callback, records, spool })
+impl<S: Store, P: Publish> Recorder<S, P> {
+    pub fn new(gate: Gate, callback: Callback, records: RecordStore<S>, spool: P) -> Self {
+        Self { gate, callback, records, spool }
     }
 
-    async fn keep(&self, record: Record, arrival: Arrival) -> Handled {
+    async fn keep(&self, record: Record, arrival: Arrival) -> OutcomeDetails {
         let (kept, took) = timed(self.records.keep(&record, arrival)).await;
-        let mut effects = Effects { store: Some(took), publish: None };
+        let mut waits = Waits { store: Some(took), publish: None };
         let (outcome, ended) = match kept {
             Ok(kept) => (kept.event.into(), kept.ended),
             Err(not_stored) => {
-                let (spooled, took) = timed(self.spool.spool(&record, arrival)).await;
-                effects.publish = Some(took);
+                let message = spool::write(&record, arrival);
+                let (spooled, took) = timed(self.spool.publish(&message, &[])).await;
+                waits.publish = Some(took);
                 let outcome = match spooled {
                     Ok(()) => CallbackOutcome::Deferred(not_stored),
                     Err(not_spooled) => CallbackOutcome::NotStored(not_stored, not_spooled),
@@ -101,16 +69,16 @@ impl<S: PutEvent + PutCall, P: Spool> Recorder<S, P> {
                 (outcome, None)
             }
         };
-        Handled { outcome, session: Some(record.session), ended, effects }
+        OutcomeDetails { outcome, session: Some(record.session), ended, waits }
     }
 }
 
-impl<S: PutEvent + PutCall, P: Spool> Handler for Recorder<S, P> {
+impl<S: Store, P: Publish> Handler for Recorder<S, P> {
     fn gate(&self) -> &Gate {
         &self.gate
     }
 
-    async fn handle(&self, request: Unverified, arrival: Arrival) -> Handled {
+    async fn handle(&self, request: Unverified, arrival: Arrival) -> OutcomeDetails {
         match self.gate.admit(request, arrival).and_then(|verified| (self.callback.read)(&verified)) {
             Ok(Some(record)) => self.keep(record, arrival).await,
             Ok(None) => CallbackOutcome::Ignored.into(),
@@ -120,33 +88,26 @@ impl<S: PutEvent + PutCall, P: Spool> Handler for Recorder<S, P> {
 }
 
 /// Makes a push job of every call that rings.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Notifier<P> {
     gate: Gate,
     push_jobs: P,
 }
 
-impl Notifier<PushJobsTopic> {
-    /// The notifier that the environment describes, with an open connection to its topic.
-    ///
-    /// # Errors
-    /// [`ConfigError`] naming the variable.
-    pub async fn of(environment: &Environment) -> Result<Self, ConfigError> {
-        let Connected { client, connections } = aws::sns(environment, budget::PUSH)?;
-        let push_jobs = PushJobsTopic::new(client, environment.topic_arn("PUSH_JOBS_TOPIC_ARN")?);
-        let notifier = Self::into(push_jobs, environment)?;
-        connections.open().await;
-        Ok(notifier)
+impl Notifier<Topic> {
+    /// A notifier with an open connection to its topic.
+    pub async fn connect(settings: NotifierSettings) -> Self {
+        let NotifierSettings { gate, push_jobs, aws } = settings;
+        let sns = aws.sns(budget::PUSH);
+        let notifier = Self::new(gate, Topic::new(sns.client, push_jobs, budget::PUSH));
+        sns.connections.open().await;
+        notifier
     }
 }
 
 impl<P: Publish> Notifier<P> {
-    /// A notifier into a topic, and for the rest as the environment describes it.
-    ///
-    /// # Errors
-    /// [`ConfigError`] naming the variable.
-    pub fn into(push_jobs: P, environment: &Environment) -> Result<Self, ConfigError> {
-        Ok(Self { gate: environment.gate(&route::NOTIFY)?, push_jobs })
+    pub fn new(gate: Gate, push_jobs: P) -> Self {
+        Self { gate, push_jobs }
     }
 }
 
@@ -155,18 +116,19 @@ impl<P: Publish> Handler for Notifier<P> {
         &self.gate
     }
 
-    async fn handle(&self, request: Unverified, arrival: Arrival) -> Handled {
+    async fn handle(&self, request: Unverified, arrival: Arrival) -> OutcomeDetails {
         let notify = match self.gate.admit(request, arrival).and_then(|verified| Notify::read(&verified)) {
             Ok(notify) => notify,
             Err(refusal) => return refusal.into(),
         };
-        let (published, took) = timed(self.push_jobs.publish(&PushJob::ringing(&notify, arrival))).await;
+        let job = PushJob::new(&notify, arrival);
+        let (published, took) = timed(self.push_jobs.publish(job.body(), job.attributes())).await;
         let outcome = match published {
             Ok(()) => CallbackOutcome::Published,
-            Err(error) => CallbackOutcome::NotPublished(error),
+            Err(failure) => CallbackOutcome::NotPublished(failure),
         };
-        let effects = Effects { publish: Some(took), ..Effects::default() };
-        Handled { outcome, session: Some(notify.session), ended: None, effects }
+        let waits = Waits { publish: Some(took), ..Waits::default() };
+        OutcomeDetails { outcome, session: Some(notify.session), ended: None, waits }
     }
 }
 

@@ -10,14 +10,13 @@ use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_http::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use lambda_http::http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Deserializer};
-use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::access::Unverified;
-use crate::model::Provider;
+use crate::access::{Headers, Unverified};
 use crate::outcome::CallbackOutcome;
 use crate::refusal::Refusal;
 use crate::route::Route;
+use crate::vendor::Verdict;
 
 /// What the functions read of an API Gateway HTTP API event (payload format 2.0).
 #[derive(Default)]
@@ -30,14 +29,15 @@ pub struct GatewayEvent {
 struct EventFields {
     raw_path: Option<String>,
     raw_query_string: Option<String>,
+    headers: Option<Box<RawValue>>,
     body: Option<String>,
     is_base64_encoded: Option<bool>,
-    request_context: RequestContext,
+    request_context: GatewayContext,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct RequestContext {
+struct GatewayContext {
     http: HttpContext,
 }
 
@@ -59,7 +59,7 @@ impl<'de> Deserialize<'de> for GatewayEvent {
 impl From<GatewayEvent> for Unverified {
     fn from(GatewayEvent { fields }: GatewayEvent) -> Self {
         let body = fields.body.unwrap_or_default();
-        let body = if fields.is_base64_encoded.unwrap_or_default() { decoded(body) } else { body };
+        let body = if fields.is_base64_encoded.unwrap_or_default() { decode(body) } else { body };
         let http = fields.request_context.http;
         Self::new(
             http.method.unwrap_or_default(),
@@ -67,12 +67,13 @@ impl From<GatewayEvent> for Unverified {
             fields.raw_query_string.unwrap_or_default(),
             body,
         )
-        .from_source(http.source_ip.and_then(|address| address.parse().ok()))
+        .with_headers(Headers::new(fields.headers))
+        .with_source(http.source_ip.and_then(|address| address.parse().ok()))
     }
 }
 
 /// Bytes that are no UTF-8 cost themselves; text that is no base64 stays as it is and will be no JSON.
-fn decoded(body: String) -> String {
+fn decode(body: String) -> String {
     match STANDARD.decode(&body) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(_) => body,
@@ -82,9 +83,8 @@ fn decoded(body: String) -> String {
 /// What a vendor gets back. It never holds anything of what was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// The HTTP status.
     pub status: u16,
-    /// The body; a stranger gets none.
+    /// `None` for 404 and 405.
     pub body: Option<String>,
     allow: Option<&'static str>,
 }
@@ -111,34 +111,14 @@ pub fn status(outcome: &CallbackOutcome) -> u16 {
 
 /// The answer to a callback that came in by a route.
 pub fn answer(route: &Route, outcome: &CallbackOutcome) -> Answer {
-    let body = match (outcome, route.provider) {
-        (CallbackOutcome::Refused(Refusal::UnknownUrl | Refusal::WrongMethod), _) => None,
-        (outcome, Provider::Line) => Some(line_body(outcome)),
-        (outcome, Provider::Tencent) => Some(tencent_body(outcome)),
+    let status = status(outcome);
+    let verdict = Verdict { status, code: outcome.code(), field: outcome.field() };
+    let body = match outcome {
+        CallbackOutcome::Refused(Refusal::UnknownUrl | Refusal::WrongMethod) => None,
+        _ => Some((route.vendor.body)(&verdict)),
     };
     let allow = matches!(outcome, CallbackOutcome::Refused(Refusal::WrongMethod)).then_some(route.method);
-    Answer { status: status(outcome), body, allow }
-}
-
-fn line_body(outcome: &CallbackOutcome) -> String {
-    let word = outcome.word();
-    match (status(outcome), outcome.subject()) {
-        (200, _) => json!({ "result": word }).to_string(),
-        (_, Some(field)) => json!({ "error": word, "field": field }).to_string(),
-        (_, None) => json!({ "error": word }).to_string(),
-    }
-}
-
-/// One body for every generation: the older reads `ErrorCode` and `ErrorMessage`, the current one `ActionStatus` and `ErrorInfo`. An `ErrorCode`
-/// other than 0 makes the older generation send again, up to six times in 12 s (Tencent, "Call status callback").
-fn tencent_body(outcome: &CallbackOutcome) -> String {
-    let status = status(outcome);
-    if status == 200 {
-        return json!({ "ActionStatus": "OK", "ErrorInfo": "", "ErrorCode": 0, "ErrorMessage": "Success" }).to_string();
-    }
-    let info =
-        outcome.subject().map_or_else(|| outcome.word().to_owned(), |field| format!("{}: {field}", outcome.word()));
-    json!({ "ActionStatus": "FAIL", "ErrorInfo": info, "ErrorCode": status, "ErrorMessage": info }).to_string()
+    Answer { status, body, allow }
 }
 
 impl From<Answer> for ApiGatewayV2httpResponse {
@@ -164,11 +144,16 @@ impl From<Answer> for ApiGatewayV2httpResponse {
 mod tests {
     use proptest::prelude::*;
 
+    use serde_json::json;
+
     use super::*;
-    use crate::publish::PublishError;
+    use crate::aws::{Failure, Service};
     use crate::refusal::Bound;
-    use crate::route;
-    use crate::store::StoreError;
+    use crate::{line, tencent};
+
+    fn not_stored() -> CallbackOutcome {
+        CallbackOutcome::NotStored(Failure::TooSlow(Service::DynamoDb).into(), Failure::TooSlow(Service::Sns))
+    }
 
     fn event(json: &str) -> GatewayEvent {
         serde_json::from_str(json).unwrap()
@@ -177,7 +162,7 @@ mod tests {
     #[test]
     fn a_wrong_url_and_a_wrong_method_tell_nothing() {
         for refusal in [Refusal::UnknownUrl, Refusal::WrongMethod] {
-            for route in [&route::NOTIFY, &route::TENCENT_CALL_EVENT] {
+            for route in [&line::NOTIFY, &tencent::CALL_EVENT] {
                 assert_eq!(answer(route, &CallbackOutcome::Refused(refusal)).body, None);
             }
         }
@@ -186,7 +171,7 @@ mod tests {
     #[test]
     fn a_wrong_method_learns_the_right_one() {
         let response: ApiGatewayV2httpResponse =
-            answer(&route::NOTIFY, &CallbackOutcome::Refused(Refusal::WrongMethod)).into();
+            answer(&line::NOTIFY, &CallbackOutcome::Refused(Refusal::WrongMethod)).into();
         assert_eq!((response.status_code, &response.headers[ALLOW]), (405, &HeaderValue::from_static("GET")));
     }
 
@@ -197,17 +182,17 @@ mod tests {
             CallbackOutcome::Ignored,
             CallbackOutcome::Refused(Refusal::UnknownUrl),
             CallbackOutcome::Refused(Refusal::TooLong(Bound::Query)),
-            CallbackOutcome::NotStored(StoreError::TooSlow, PublishError::TooSlow),
+            not_stored(),
             CallbackOutcome::Panicked,
         ] {
-            let response: ApiGatewayV2httpResponse = answer(&route::CALL_EVENT, &outcome).into();
+            let response: ApiGatewayV2httpResponse = answer(&line::CALL_EVENT, &outcome).into();
             assert_eq!(response.headers[CACHE_CONTROL], "no-store", "{outcome:?}");
         }
     }
 
     #[test]
     fn tencents_ok_satisfies_every_generation() {
-        let ok = answer(&route::TENCENT_CALL_EVENT, &CallbackOutcome::Recorded);
+        let ok = answer(&tencent::CALL_EVENT, &CallbackOutcome::Recorded);
         let body: serde_json::Value = serde_json::from_str(&ok.body.unwrap()).unwrap();
         assert_eq!(body, json!({"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"ErrorMessage":"Success"}));
     }
@@ -217,9 +202,9 @@ mod tests {
         for outcome in [
             CallbackOutcome::Refused(Refusal::NotOurs),
             CallbackOutcome::Refused(Refusal::MissingField("CallId")),
-            CallbackOutcome::NotStored(StoreError::TooSlow, PublishError::TooSlow),
+            not_stored(),
         ] {
-            let answer = answer(&route::TENCENT_CALL_EVENT, &outcome);
+            let answer = answer(&tencent::CALL_EVENT, &outcome);
             let body: serde_json::Value = serde_json::from_str(&answer.body.unwrap()).unwrap();
             assert_ne!(body["ErrorCode"], 0);
             assert_eq!(body["ActionStatus"], "FAIL");

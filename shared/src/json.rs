@@ -1,4 +1,4 @@
-//! JSON read so that nothing is lost (numbers keep their own digits, repeated members stay repeated, odd strings stay readable), and written so that nothing is.
+//! JSON read so that nothing is lost (numbers keep their own digits, repeated members stay repeated, odd strings stay readable).
 //!
 //! Tencent prints user ids as bare numbers beyond 2^53, and a number type would round them.
 
@@ -97,12 +97,6 @@ impl Json {
             _ => false,
         }
     }
-}
-
-/// A message's JSON in characters that SQS takes. SNS takes U+FFFE and U+FFFF, and then fails to deliver them to a queue: the message would be lost after it was
-/// promised.
-pub fn deliverable(json: &serde_json::Value) -> String {
-    json.to_string().replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
 }
 
 /// A body without the mark that some encoders put before UTF-8 and that JSON does not allow.
@@ -251,16 +245,6 @@ mod tests {
     fn a_byte_order_mark_is_no_part_of_the_json() {
         assert_eq!(Json::parse("\u{feff}{\"CallId\":\"c\"}"), Json::parse(r#"{"CallId":"c"}"#));
         assert_eq!(Json::parse("\u{feff}\u{feff}{}"), Err(Refusal::NotJson));
-    }
-
-    #[test]
-    fn a_message_holds_only_characters_that_a_queue_takes_and_means_the_same() {
-        let odd = serde_json::json!({ "a": "\u{fffe}\u{ffff}\u{1}\u{fffd}é" });
-        let message = deliverable(&odd);
-        let takes =
-            |c: char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
-        assert!(message.chars().all(takes), "{message:?}");
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&message).unwrap(), odd);
     }
 
     proptest! {

@@ -10,6 +10,25 @@ use serde_json::Value;
 
 use crate::model::Arrival;
 
+/// Where CloudWatch puts the metrics.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Namespace(String);
+
+impl Namespace {
+    /// Reads a namespace that CloudWatch takes, and that is not one of Amazon's own.
+    pub fn parse(text: &str) -> Option<Self> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_/#:".contains(&byte);
+        let is_ours = !text.starts_with("AWS/") && !text.starts_with(':');
+        (text.len() <= 255 && is_ours && text.bytes().all(allowed)).then(|| Self(text.to_owned()))
+    }
+}
+
+impl Default for Namespace {
+    fn default() -> Self {
+        Self("Ringback".to_owned())
+    }
+}
+
 /// What a metric counts in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Unit {
@@ -25,7 +44,7 @@ pub enum Unit {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Directive<'a> {
-    namespace: &'a str,
+    namespace: &'a Namespace,
     // CloudWatch takes several sets of dimensions for the same metrics; one is enough here.
     dimensions: [&'a [&'static str]; 1],
     metrics: Vec<Metric>,
@@ -40,7 +59,7 @@ struct Metric {
 
 /// The fields of a line in the order in which they were said.
 #[derive(Clone, Debug, Default)]
-pub struct Line {
+pub struct LogLine {
     fields: Vec<Field>,
 }
 
@@ -58,7 +77,7 @@ enum Role {
     Metric(Unit, &'static [&'static str]),
 }
 
-impl Line {
+impl LogLine {
     /// A field that is for readers alone. Nothing is said of what is not known.
     pub fn detail(&mut self, name: &'static str, value: Option<impl Into<Value>>) {
         self.put(name, value.map(Into::into), Role::Detail);
@@ -104,7 +123,7 @@ impl Line {
     }
 
     /// The line as CloudWatch reads it: the fields and, in `_aws`, what they are.
-    pub fn in_metric_format(&self, namespace: &str, at: Arrival) -> String {
+    pub fn in_metric_format(&self, namespace: &Namespace, at: Arrival) -> String {
         let mut directives: Vec<Directive<'_>> = Vec::new();
         for field in &self.fields {
             let Role::Metric(unit, by) = field.role else { continue };
@@ -129,7 +148,7 @@ struct Metadata<'a> {
 }
 
 struct InMetricFormat<'a> {
-    line: &'a Line,
+    line: &'a LogLine,
     metadata: Metadata<'a>,
 }
 
@@ -153,8 +172,8 @@ mod tests {
 
     const AT: Arrival = Arrival { milliseconds: 1_793_600_000_123 };
 
-    fn line() -> Line {
-        let mut line = Line::default();
+    fn line() -> LogLine {
+        let mut line = LogLine::default();
         line.detail("sid", Some("a-session"));
         line.detail("field", None::<&str>);
         line.dimension("provider", Some("line"));
@@ -168,7 +187,8 @@ mod tests {
 
     #[test]
     fn metrics_of_the_same_dimensions_share_a_directive_and_what_is_absent_is_not_announced() {
-        let read: Value = serde_json::from_str(&line().in_metric_format("Ringback/prod", AT)).unwrap();
+        let read: Value =
+            serde_json::from_str(&line().in_metric_format(&Namespace::parse("Ringback/prod").unwrap(), AT)).unwrap();
         let expected = json!({
             "sid": "a-session", "provider": "line", "callback": "notify", "accepted": 1, "latency_ms": 1.25, "talk_seconds": 30,
             "_aws": { "Timestamp": 1_793_600_000_123_u64, "CloudWatchMetrics": [
@@ -183,10 +203,19 @@ mod tests {
 
     #[test]
     fn without_its_details_a_line_measures_the_same() {
-        let whole: Value = serde_json::from_str(&line().in_metric_format("Ringback", AT)).unwrap();
-        let bare: Value = serde_json::from_str(&line().without_details().in_metric_format("Ringback", AT)).unwrap();
+        let whole: Value = serde_json::from_str(&line().in_metric_format(&Namespace::default(), AT)).unwrap();
+        let bare: Value =
+            serde_json::from_str(&line().without_details().in_metric_format(&Namespace::default(), AT)).unwrap();
         assert_eq!(bare["_aws"], whole["_aws"]);
         assert_eq!(bare.get("sid"), None);
+    }
+
+    #[test]
+    fn metrics_go_where_cloudwatch_takes_them() {
+        assert!(Namespace::parse("Ringback/prod-eu").is_some());
+        for text in ["AWS/Lambda", ":x", "a b", "a\"b", "é"] {
+            assert_eq!(Namespace::parse(text), None, "{text}");
+        }
     }
 
     proptest! {
@@ -194,12 +223,12 @@ mod tests {
         fn whatever_a_field_holds_the_line_is_one_line_of_json_and_every_metric_is_a_number_in_it(
             sid in "\\PC{0,40}|[\\x00-\\x1f\"\\\\]{0,10}", latency in 0.0_f64..1e6, talk: u64,
         ) {
-            let mut line = Line::default();
+            let mut line = LogLine::default();
             line.detail("sid", Some(sid.as_str()));
             line.dimension("provider", Some("tencent"));
             line.metric("latency_ms", Unit::Milliseconds, &["provider"], Some(latency));
             line.metric("talk_seconds", Unit::Seconds, &["provider"], Some(talk));
-            let text = line.in_metric_format("Ringback", AT);
+            let text = line.in_metric_format(&Namespace::default(), AT);
             prop_assert!(!text.contains('\n'));
             let read: Value = serde_json::from_str(&text).unwrap();
             prop_assert_eq!(read["sid"].as_str(), Some(sid.as_str()));

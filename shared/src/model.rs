@@ -31,29 +31,6 @@ impl fmt::Debug for Personal {
     }
 }
 
-/// What LINE's `param` held, byte for byte: the callee's phone needs it to answer, and whoever has it can answer too.
-#[derive(Clone, PartialEq, Eq)]
-pub struct CcParam(String);
-
-impl CcParam {
-    /// Wraps the value of `param`. `None` when it is empty.
-    pub fn new(text: impl Into<String>) -> Option<Self> {
-        let text = text.into();
-        (!text.is_empty()).then_some(Self(text))
-    }
-
-    /// The value, for the push job and for nothing else.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for CcParam {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("CcParam(..)")
-    }
-}
-
 /// The vendor's id of one call: LINE's `sid`, Tencent's `CallId`, exactly as sent. It is the partition key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionId(String);
@@ -130,26 +107,6 @@ impl Arrival {
     }
 }
 
-/// Whose callback it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Provider {
-    /// LINE Planet (PlanetKit).
-    Line,
-    /// Tencent TUICallKit, both generations.
-    Tencent,
-}
-
-impl Provider {
-    /// The name in records, logs and metrics.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Line => "line",
-            Self::Tencent => "tencent",
-        }
-    }
-}
-
 /// How many the call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -206,7 +163,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// The name in records, logs and metrics.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
             Self::Failed => "failed",
@@ -305,12 +262,9 @@ mod tests {
 
     #[test]
     fn logs_and_records_use_the_same_words() {
-        for provider in [Provider::Line, Provider::Tencent] {
-            assert_eq!(json!(provider), provider.word());
-        }
         use Outcome::{Answered, AnsweredElsewhere, Busy, Canceled, Failed, Missed, Rejected, Unknown};
         for outcome in [Unknown, Failed, Busy, Canceled, Rejected, Missed, AnsweredElsewhere, Answered] {
-            assert_eq!(json!(outcome), outcome.word());
+            assert_eq!(json!(outcome), outcome.as_str());
         }
     }
 }

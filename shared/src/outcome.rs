@@ -2,22 +2,13 @@
 
 use std::time::Duration;
 
+use tracing::Level;
+
+use crate::aws::Failure;
 use crate::call::CallEnd;
 use crate::model::SessionId;
-use crate::publish::PublishError;
 use crate::refusal::Refusal;
 use crate::store::{EventPut, StoreError};
-
-/// The level of a log line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// As it should be, or somebody else's mistake.
-    Info,
-    /// Mended by itself, as long as it does not stay.
-    Warn,
-    /// Somebody has been let down.
-    Error,
-}
 
 /// What became of a callback.
 #[derive(Debug)]
@@ -35,39 +26,42 @@ pub enum CallbackOutcome {
     /// Turned away.
     Refused(Refusal),
     /// SNS did not take the push job in time.
-    NotPublished(PublishError),
+    NotPublished(Failure),
     /// DynamoDB did not take the record in time, and neither did the spool.
-    NotStored(StoreError, PublishError),
+    NotStored(StoreError, Failure),
     /// A bug: the code behind the door panicked.
     Panicked,
 }
 
 impl CallbackOutcome {
-    /// The stable word to filter by.
-    pub fn word(&self) -> &'static str {
+    /// The stable code to filter by.
+    pub fn code(&self) -> &'static str {
         match self {
             Self::Published => "published",
             Self::Recorded => "recorded",
             Self::Duplicate => "duplicate",
             Self::Deferred(_) => "deferred",
             Self::Ignored => "ignored",
-            Self::Refused(refusal) => refusal.word(),
+            Self::Refused(refusal) => refusal.code(),
             Self::NotPublished(_) => "not_published",
             Self::NotStored(..) => "not_stored",
             Self::Panicked => "panicked",
         }
     }
 
-    /// How much a person should care.
+    /// The level of its log line.
     pub fn level(&self) -> Level {
         match self {
-            Self::Deferred(_) => Level::Warn,
-            Self::NotPublished(_) | Self::NotStored(..) | Self::Panicked => Level::Error,
-            Self::Published | Self::Recorded | Self::Duplicate | Self::Ignored | Self::Refused(_) => Level::Info,
+            // Success, or the client's error.
+            Self::Published | Self::Recorded | Self::Duplicate | Self::Ignored | Self::Refused(_) => Level::INFO,
+            // Recovered by itself.
+            Self::Deferred(_) => Level::WARN,
+            // A callback or a push job was lost.
+            Self::NotPublished(_) | Self::NotStored(..) | Self::Panicked => Level::ERROR,
         }
     }
 
-    /// What AWS had against it, in our words and AWS's code for it.
+    /// AWS's error code with our message.
     pub fn error(&self) -> Option<String> {
         match self {
             Self::Deferred(error) => Some(error.to_string()),
@@ -77,11 +71,11 @@ impl CallbackOutcome {
         }
     }
 
-    /// What it was that a refusal is about, by name.
-    pub fn subject(&self) -> Option<&'static str> {
+    /// The field or bound that a refusal is about.
+    pub fn field(&self) -> Option<&'static str> {
         match self {
             Self::Refused(Refusal::MissingField(field) | Refusal::UnusableField(field)) => Some(field),
-            Self::Refused(Refusal::TooLong(bound)) => Some(bound.word()),
+            Self::Refused(Refusal::TooLong(bound)) => Some(bound.as_str()),
             _ => None,
         }
     }
@@ -98,16 +92,16 @@ impl From<EventPut> for CallbackOutcome {
 
 /// How long AWS took for what it was asked; nothing where it was not asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Effects {
+pub struct Waits {
     /// To write the record, or to fail.
     pub store: Option<Duration>,
     /// To publish the push job, or the record into the spool, or to fail.
     pub publish: Option<Duration>,
 }
 
-/// An outcome with what is told of it.
+/// An outcome with what the log says about it.
 #[derive(Debug)]
-pub struct Handled {
+pub struct OutcomeDetails {
     /// What became of the callback.
     pub outcome: CallbackOutcome,
     /// The call, unless the request was turned away before anybody looked.
@@ -115,16 +109,16 @@ pub struct Handled {
     /// The call's end, when this callback was the first to tell of it.
     pub ended: Option<CallEnd>,
     /// What was waited for.
-    pub effects: Effects,
+    pub waits: Waits,
 }
 
-impl From<CallbackOutcome> for Handled {
+impl From<CallbackOutcome> for OutcomeDetails {
     fn from(outcome: CallbackOutcome) -> Self {
-        Self { outcome, session: None, ended: None, effects: Effects::default() }
+        Self { outcome, session: None, ended: None, waits: Waits::default() }
     }
 }
 
-impl From<Refusal> for Handled {
+impl From<Refusal> for OutcomeDetails {
     fn from(refusal: Refusal) -> Self {
         CallbackOutcome::Refused(refusal).into()
     }

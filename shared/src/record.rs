@@ -226,7 +226,7 @@ fn frame(record: &Record, sort_key: &str, arrival: Arrival, retention: Retention
     let mut item = Map::new();
     item.insert("sid".into(), record.session.as_str().into());
     item.insert("record".into(), sort_key.into());
-    put(&mut item, "provider", Some(record.route.provider));
+    put(&mut item, "provider", Some(record.route.vendor.name));
     item.insert("received_at".into(), arrival.milliseconds.into());
     item.insert("expires_at".into(), retention.expires_at(arrival).into());
     item

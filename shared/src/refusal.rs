@@ -19,7 +19,7 @@ pub enum Bound {
 
 impl Bound {
     /// The bound's name in an answer.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Query => "query",
             Self::Parameters => "parameters",
@@ -53,8 +53,8 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The stable word to filter by, in logs and answers.
-    pub fn word(self) -> &'static str {
+    /// The stable code to filter by, in logs and answers.
+    pub fn code(self) -> &'static str {
         match self {
             Self::UnknownUrl => "unknown_url",
             Self::WrongMethod => "wrong_method",

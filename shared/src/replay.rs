@@ -8,102 +8,19 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::value::RawValue;
+use tracing::Level;
 
-use crate::aws;
+use crate::aws::Failure;
 use crate::budget;
 use crate::call::CallEnd;
-use crate::config::{ConfigError, Environment};
+use crate::dynamodb::DynamoDb;
 use crate::model::SessionId;
-use crate::outcome::Level;
-use crate::publish::{PublishError, Topic};
 use crate::route::Route;
+use crate::settings::ReplayerSettings;
 use crate::spool;
-use crate::store::{EventPut, Kept, PutCall, PutEvent, Records, RecordsTable};
-
-/// A batch of messages, as Lambda hands them over from SQS. An event that is none fails as a whole: Lambda would delete the messages of a batch that succeeds.
-#[derive(Debug)]
-pub struct Batch {
-    /// The messages.
-    pub messages: Vec<Message>,
-}
-
-impl<'de> Deserialize<'de> for Batch {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Event {
-            #[serde(rename = "Records")]
-            records: Vec<Message>,
-        }
-        let event = Box::<RawValue>::deserialize(deserializer)?;
-        // serde's own words would quote what was sent, and the runtime prints them.
-        let event: Event =
-            serde_json::from_str(event.get()).map_err(|_| D::Error::custom("no batch of SQS messages"))?;
-        Ok(Self { messages: event.records })
-    }
-}
-
-/// A message of the spool's queue.
-#[derive(Debug, Deserialize)]
-pub struct Message {
-    /// SQS's id of it.
-    #[serde(rename = "messageId")]
-    id: String,
-    body: Body,
-}
-
-#[derive(Deserialize)]
-struct Body(String);
-
-impl std::fmt::Debug for Body {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{} bytes", self.0.len())
-    }
-}
-
-/// Which messages go back to the queue.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// Their ids.
-    #[serde(rename = "batchItemFailures")]
-    pub failures: Vec<Failure>,
-}
-
-/// One message that goes back.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Failure {
-    /// SQS's id of it.
-    #[serde(rename = "itemIdentifier")]
-    pub id: String,
-}
-
-/// Takes messages that can never be written.
-pub trait DeadLetters {
-    /// Puts a message aside with a word for the reason; once this is `Ok`, it is safe.
-    fn put_aside(&self, message: &str, reason: &'static str) -> impl Future<Output = Result<(), PublishError>>;
-}
-
-/// The dead letters' topic, with a queue behind it.
-#[derive(Debug)]
-pub struct DeadLettersTopic(Topic);
-
-impl DeadLettersTopic {
-    /// The topic that `DEAD_LETTERS_TOPIC_ARN` names.
-    ///
-    /// # Errors
-    /// [`ConfigError`] naming the variable.
-    pub fn of(environment: &Environment) -> Result<Self, ConfigError> {
-        Ok(Self(Topic::rarely_used(environment, "DEAD_LETTERS_TOPIC_ARN", budget::REPLAY)?))
-    }
-}
-
-impl DeadLetters for DeadLettersTopic {
-    async fn put_aside(&self, message: &str, reason: &'static str) -> Result<(), PublishError> {
-        self.0.publish(publishable(message), &[("reason", reason.to_owned())]).await
-    }
-}
+use crate::sqs::{Batch, Message, Report, Returned};
+use crate::store::{EventPut, Kept, RecordStore, Store};
+use crate::topic::{Publish, Topic};
 
 /// SNS takes neither an empty message nor one of more than 256 KB, attributes included; SQS takes both. What is
 /// too long was not written by these functions, and its beginning tells enough.
@@ -118,7 +35,7 @@ fn publishable(message: &str) -> &str {
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Replayed {
+pub enum ReplayOutcome {
     /// Its record is in the table.
     Recorded,
     /// Its record was in the table already.
@@ -129,9 +46,9 @@ pub enum Replayed {
     Back(&'static str),
 }
 
-impl Replayed {
-    /// The stable word to filter by.
-    pub fn word(self) -> &'static str {
+impl ReplayOutcome {
+    /// The stable code to filter by.
+    pub fn code(self) -> &'static str {
         match self {
             Self::Recorded => "recorded",
             Self::Duplicate => "duplicate",
@@ -140,16 +57,16 @@ impl Replayed {
         }
     }
 
-    /// How much a person should care.
+    /// The level of its log line.
     pub fn level(self) -> Level {
         match self {
-            Self::Recorded | Self::Duplicate => Level::Info,
-            Self::Back(_) => Level::Warn,
-            Self::PutAside(_) => Level::Error,
+            Self::Recorded | Self::Duplicate => Level::INFO,
+            Self::Back(_) => Level::WARN,
+            Self::PutAside(_) => Level::ERROR,
         }
     }
 
-    /// The stable word for why it was not written.
+    /// The stable code of why it was not written.
     pub fn reason(self) -> Option<&'static str> {
         match self {
             Self::Recorded | Self::Duplicate => None,
@@ -162,7 +79,7 @@ impl Replayed {
 #[derive(Debug)]
 pub struct ReplayedMessage {
     /// What became of it.
-    pub outcome: Replayed,
+    pub outcome: ReplayOutcome,
     /// Where its callback came in, if it could be read.
     pub route: Option<&'static Route>,
     /// The call, if it could be read.
@@ -176,42 +93,36 @@ pub struct ReplayedMessage {
 
 impl ReplayedMessage {
     /// A message of which nothing is known but what became of it.
-    fn unread(id: String, outcome: Replayed) -> Self {
+    fn unread(id: String, outcome: ReplayOutcome) -> Self {
         Self { outcome, route: None, session: None, ended: None, error: None, id }
     }
 }
 
-impl Report {
-    /// What SQS has to be told of a batch.
-    pub fn of(messages: &[ReplayedMessage]) -> Self {
-        let back = messages.iter().filter(|message| matches!(message.outcome, Replayed::Back(_)));
-        Self { failures: back.map(|message| Failure { id: message.id.clone() }).collect() }
-    }
+/// What SQS has to be told of a batch.
+pub fn report(messages: &[ReplayedMessage]) -> Report {
+    let back = messages.iter().filter(|message| matches!(message.outcome, ReplayOutcome::Back(_)));
+    Report { failures: back.map(|message| Returned { id: message.id.clone() }).collect() }
 }
 
 /// Writes spooled records.
-#[derive(Clone, Debug)]
-pub struct Replayer<S, D> {
-    records: Records<S>,
-    dead_letters: D,
+#[derive(Debug)]
+pub struct Replayer<S, P> {
+    records: RecordStore<S>,
+    dead_letters: P,
 }
 
-impl Replayer<RecordsTable, DeadLettersTopic> {
-    /// The replayer that the environment describes.
-    ///
-    /// # Errors
-    /// [`ConfigError`] naming the variable.
-    pub fn of(environment: &Environment) -> Result<Self, ConfigError> {
-        let dynamodb = aws::dynamodb(environment, budget::REPLAY)?.client;
-        let table = RecordsTable::new(dynamodb, environment.records_table()?);
-        let records = Records::new(table, environment.retention()?, budget::REPLAY);
-        Ok(Self::new(records, DeadLettersTopic::of(environment)?))
+impl Replayer<DynamoDb, Topic> {
+    /// A replayer into the table and the dead letters' topic.
+    pub fn connect(settings: ReplayerSettings) -> Self {
+        let ReplayerSettings { table, retention, dead_letters, aws } = settings;
+        let table = DynamoDb::new(aws.dynamodb(budget::REPLAY).client, table);
+        let records = RecordStore::new(table, retention, budget::REPLAY);
+        Self::new(records, Topic::rarely_used(aws, dead_letters, budget::REPLAY))
     }
 }
 
-impl<S: PutEvent + PutCall, D: DeadLetters> Replayer<S, D> {
-    /// A replayer into a table.
-    pub fn new(records: Records<S>, dead_letters: D) -> Self {
+impl<S: Store, P: Publish> Replayer<S, P> {
+    pub fn new(records: RecordStore<S>, dead_letters: P) -> Self {
         Self { records, dead_letters }
     }
 
@@ -221,7 +132,7 @@ impl<S: PutEvent + PutCall, D: DeadLetters> Replayer<S, D> {
             let id = message.id.clone();
             // One that panics must not take the others with it.
             let replayed = AssertUnwindSafe(self.replay_one(message)).catch_unwind().await;
-            let replayed = replayed.unwrap_or_else(|_| ReplayedMessage::unread(id, Replayed::Back("panicked")));
+            let replayed = replayed.unwrap_or_else(|_| ReplayedMessage::unread(id, ReplayOutcome::Back("panicked")));
             tell(&replayed);
             replayed
         });
@@ -230,26 +141,32 @@ impl<S: PutEvent + PutCall, D: DeadLetters> Replayer<S, D> {
 
     async fn replay_one(&self, message: Message) -> ReplayedMessage {
         let mut replayed = self.write(&message).await;
-        if let Replayed::PutAside(reason) = replayed.outcome
-            && let Err(error) = self.dead_letters.put_aside(&message.body.0, reason).await
+        if let ReplayOutcome::PutAside(reason) = replayed.outcome
+            && let Err(error) = self.put_aside(message.body.as_str(), reason).await
         {
             replayed.error = Some(error.to_string());
-            replayed.outcome = Replayed::Back("dead_letters_unavailable");
+            replayed.outcome = ReplayOutcome::Back("dead_letters_unavailable");
         }
         replayed
     }
 
+    async fn put_aside(&self, message: &str, reason: &'static str) -> Result<(), Failure> {
+        self.dead_letters.publish(publishable(message), &[("reason", reason.to_owned())]).await
+    }
+
     async fn write(&self, message: &Message) -> ReplayedMessage {
         let id = message.id.clone();
-        let (record, arrival) = match spool::read(&message.body.0) {
+        let (record, arrival) = match spool::read(message.body.as_str()) {
             Ok(read) => read,
-            Err(unreadable) => return ReplayedMessage::unread(id, Replayed::PutAside(unreadable.word())),
+            Err(unreadable) => {
+                return ReplayedMessage::unread(id, ReplayOutcome::PutAside(unreadable.code()));
+            }
         };
         let (outcome, ended, error) = match self.records.keep(&record, arrival).await {
-            Ok(Kept { event: EventPut::Stored, ended }) => (Replayed::Recorded, ended, None),
-            Ok(Kept { event: EventPut::AlreadyThere, ended }) => (Replayed::Duplicate, ended, None),
-            Err(error) if error.is_final() => (Replayed::PutAside(error.word()), None, Some(error.to_string())),
-            Err(error) => (Replayed::Back(error.word()), None, Some(error.to_string())),
+            Ok(Kept { event: EventPut::Stored, ended }) => (ReplayOutcome::Recorded, ended, None),
+            Ok(Kept { event: EventPut::AlreadyThere, ended }) => (ReplayOutcome::Duplicate, ended, None),
+            Err(error) if error.is_final() => (ReplayOutcome::PutAside(error.code()), None, Some(error.to_string())),
+            Err(error) => (ReplayOutcome::Back(error.code()), None, Some(error.to_string())),
         };
         ReplayedMessage { outcome, route: Some(record.route), session: Some(record.session), ended, error, id }
     }

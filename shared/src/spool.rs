@@ -6,14 +6,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bounds;
-use crate::budget;
 use crate::call::CallFacts;
-use crate::config::{ConfigError, Environment};
-use crate::json::deliverable;
 use crate::model::{Arrival, Moment, Person, SessionId};
-use crate::publish::{PublishError, Topic};
 use crate::record::{Record, Vendor};
 use crate::route::Route;
+use crate::topic::deliverable;
 
 /// The version of the message's form. A reader refuses what is newer than itself, and the message waits for a newer reader.
 pub const VERSION: u64 = 1;
@@ -77,8 +74,8 @@ pub enum Unreadable {
 }
 
 impl Unreadable {
-    /// The stable word to filter by.
-    pub fn word(&self) -> &'static str {
+    /// The stable code to filter by.
+    pub fn code(&self) -> &'static str {
         match self {
             Self::NotARecord { .. } => "not_a_record",
             Self::FutureVersion(_) => "future_version",
@@ -119,7 +116,7 @@ pub fn read(message: &str) -> Result<(Record, Arrival), Unreadable> {
         return Err(Unreadable::FutureVersion(version));
     }
     let read: Read = serde_json::from_str(message).map_err(not_a_record)?;
-    let route = Route::of_callback(&read.callback).ok_or(Unreadable::UnknownCallback)?;
+    let route = Route::from_callback(&read.callback).ok_or(Unreadable::UnknownCallback)?;
     let session = SessionId::parse(&read.sid).ok_or(Unreadable::UnusableKey)?;
     let arrival = Arrival::from_milliseconds(read.arrived_at).ok_or(Unreadable::UnusableKey)?;
     let at = match read.at {
@@ -130,44 +127,13 @@ pub fn read(message: &str) -> Result<(Record, Arrival), Unreadable> {
     Ok((record, arrival))
 }
 
-/// Puts a record aside.
-pub trait Spool {
-    /// Hands the record over; once this is `Ok`, it is safe.
-    fn spool(&self, record: &Record, arrival: Arrival) -> impl Future<Output = Result<(), PublishError>>;
-}
-
-/// The spool's topic in SNS, with a queue behind it.
-#[derive(Debug)]
-pub struct SpoolTopic(Topic);
-
-impl SpoolTopic {
-    /// A topic by its ARN, through a client of one's own.
-    pub fn new(client: aws_sdk_sns::Client, arn: String) -> Self {
-        Self(Topic::new(client, arn, budget::SPOOL))
-    }
-
-    /// The topic that `SPOOL_TOPIC_ARN` names.
-    ///
-    /// # Errors
-    /// [`ConfigError`] naming the variable.
-    pub fn of(environment: &Environment) -> Result<Self, ConfigError> {
-        Ok(Self(Topic::rarely_used(environment, "SPOOL_TOPIC_ARN", budget::SPOOL)?))
-    }
-}
-
-impl Spool for SpoolTopic {
-    async fn spool(&self, record: &Record, arrival: Arrival) -> Result<(), PublishError> {
-        self.0.publish(&write(record, arrival), &[]).await
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::line;
     use crate::query::Parameters;
-    use crate::route;
 
     #[test]
     fn a_message_past_the_bound_is_too_large() {
@@ -183,7 +149,7 @@ mod tests {
         ) {
             let record = Record {
                 session: SessionId::parse(&session).unwrap(),
-                route: &route::CALL_EVENT,
+                route: &line::CALL_EVENT,
                 what: "ended".into(),
                 who: Person::known(None, Some("a")),
                 at: Moment::from_seconds_or_milliseconds(at),

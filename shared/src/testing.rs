@@ -1,25 +1,25 @@
-//! For tests: the sample events, and stores of a dozen lines.
+//! For tests: the sample events, and what plays them.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+mod doubles;
+
+use std::cell::RefCell;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+pub use self::doubles::{DeadTable, DeadTopic, MemoryTable, MemoryTopic, Published};
 use crate::access::Unverified;
+use crate::budget;
 use crate::call::CallEnd;
-use crate::config::Environment;
-use crate::handler::Handler;
+use crate::handler::{Handler, Recorder};
 use crate::http::{Answer, GatewayEvent, answer};
 use crate::model::{Arrival, Outcome};
-use crate::outcome::{CallbackOutcome, Handled};
-use crate::publish::{Publish, PublishError};
-use crate::push::PushJob;
-use crate::record::{ATTRIBUTES, CALL, Item, Record};
-use crate::replay::DeadLetters;
-use crate::spool::{self, Spool};
-use crate::store::{CallPut, EventPut, PutCall, PutEvent, StoreError};
+use crate::outcome::{CallbackOutcome, OutcomeDetails};
+use crate::route::Callback;
+use crate::settings::Environment;
+use crate::store::{RecordStore, Store};
+use crate::topic::Publish;
 
 /// Tests arrive at one time.
 pub const ARRIVAL: Arrival = Arrival { milliseconds: 1_763_800_000_123 };
@@ -65,12 +65,19 @@ pub fn samples(function: &str) -> Vec<Sample> {
     samples
 }
 
-/// Plays every sample event of a function through a handler on an empty table and compares with what is expected of it.
-pub fn play_recorder_samples<'a, H: Handler>(function: &str, handler: impl Fn(&'a MemoryTable) -> H) {
+/// The recorder of a callback, into doubles.
+pub fn recorder<S: Store, P: Publish>(callback: Callback, store: S, spool: P) -> Recorder<S, P> {
+    let environment = environment();
+    let records = RecordStore::new(store, environment.retention().unwrap(), budget::STORE);
+    Recorder::new(environment.gate(callback.route).unwrap(), callback, records, spool)
+}
+
+/// Plays every sample event of a callback on an empty table and compares with what is expected of it.
+pub fn play_samples(callback: Callback) {
     let mut wrong = Vec::new();
-    for sample in samples(function) {
-        let table: &MemoryTable = Box::leak(Box::default());
-        let handler = handler(table);
+    for sample in samples(&callback.route.binary()) {
+        let table = MemoryTable::default();
+        let handler = recorder(callback, &table, DeadTopic);
         let handled = block_on(handler.handle(sample.request(), ARRIVAL));
         wrong.extend(compare_answer(&sample, &answer(handler.gate().route(), &handled.outcome)));
         if sample.expected["effect"] == "record" {
@@ -94,7 +101,7 @@ pub fn play_recorder_samples<'a, H: Handler>(function: &str, handler: impl Fn(&'
 }
 
 /// Sends one request through a handler.
-pub fn send(handler: &impl Handler, method: &str, path: &str, query: &str, body: &str) -> Handled {
+pub fn send(handler: &impl Handler, method: &str, path: &str, query: &str, body: &str) -> OutcomeDetails {
     block_on(handler.handle(Unverified::new(method.into(), path.into(), query.into(), body.into()), ARRIVAL))
 }
 
@@ -111,14 +118,15 @@ pub fn play(handler: &impl Handler, function: &str, cases: &[&str]) {
 
 /// Plays a story, all samples of a function whose names begin alike, in very many orders and with repeats, to two handlers of which neither knows what the
 /// other has written; the call must end the same each time.
-pub fn play_in_any_order<'a, H: Handler>(function: &str, story: &str, handler: impl Fn(&'a MemoryTable) -> H) {
+pub fn play_in_any_order(callback: Callback, story: &str) {
+    let function = callback.route.binary();
     let prefix = format!("{function}/{story}");
-    let story: Vec<Sample> = samples(function).into_iter().filter(|sample| sample.name.starts_with(&prefix)).collect();
+    let story: Vec<Sample> = samples(&function).into_iter().filter(|sample| sample.name.starts_with(&prefix)).collect();
     assert!(story.len() > 2, "{prefix} is no story");
     let random = RefCell::new(fastrand::Rng::with_seed(7));
     let play = |order: &[usize]| {
-        let table: &MemoryTable = Box::leak(Box::default());
-        let handlers = [handler(table), handler(table)];
+        let table = MemoryTable::default();
+        let handlers = [(); 2].map(|()| recorder(callback, &table, DeadTopic));
         let mut ends = Vec::new();
         for &position in order {
             let handler = random.borrow_mut().choice(&handlers).unwrap();
@@ -164,188 +172,12 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 
 /// The environment of the sample events.
 pub fn environment() -> Environment {
-    Environment::new(|name| {
-        let value = match name {
-            "CALLBACK_TOKEN_SHA256" => "128221626c643cda6c13a4375b74d2a0086abe6df589f4f5fcdb5a036ef9329e",
-            "LINE_SERVICE_IDS" => "linecorp.com,planetkit,planetkit-inhouse",
-            "TENCENT_SDK_APP_IDS" => "8888888,1400000001",
-            "RETENTION_DAYS" => "90",
-            _ => return None,
-        };
-        Some(value.to_owned())
-    })
-}
-
-/// A records table in memory.
-#[derive(Debug, Default)]
-pub struct MemoryTable {
-    items: RefCell<BTreeMap<(String, String), Item>>,
-    call_puts: Cell<usize>,
-}
-
-impl MemoryTable {
-    /// Every item, by partition and sort key.
-    pub fn items(&self) -> BTreeMap<(String, String), Item> {
-        self.items.borrow().clone()
-    }
-
-    /// How often a call item was sent, taken or refused.
-    pub fn call_puts(&self) -> usize {
-        self.call_puts.get()
-    }
-
-    /// Loses every item.
-    pub fn clear(&self) {
-        self.items.borrow_mut().clear();
-    }
-
-    /// The only call item.
-    pub fn call(&self) -> Value {
-        let [call] = self.calls().try_into().unwrap();
-        call
-    }
-
-    /// The call items.
-    pub fn calls(&self) -> Vec<Value> {
-        let items = self.items();
-        let calls = items.into_iter().filter(|((_, sort), _)| sort == CALL);
-        calls.map(|(_, item)| Value::Object(item.attributes().clone())).collect()
-    }
-
-    /// The event items.
-    pub fn events(&self) -> Vec<Value> {
-        let items = self.items();
-        let events = items.into_iter().filter(|((_, sort), _)| sort != CALL);
-        events.map(|(_, item)| Value::Object(item.attributes().clone())).collect()
-    }
-
-    fn key(item: &Item) -> (String, String) {
-        let text = |name: &str| item.attributes()[name].as_str().unwrap().to_owned();
-        (text("sid"), text("record"))
-    }
-}
-
-/// What the deployed functions have no right to put would not get into their table.
-fn assert_permitted(item: &Item) {
-    for name in item.attributes().keys() {
-        assert!(ATTRIBUTES.contains(&name.as_str()), "{name} is not in record::ATTRIBUTES");
-    }
-}
-
-impl PutEvent for &MemoryTable {
-    async fn put_event(&self, item: &Item) -> Result<EventPut, StoreError> {
-        assert_permitted(item);
-        let mut items = self.items.borrow_mut();
-        if items.contains_key(&MemoryTable::key(item)) {
-            return Ok(EventPut::AlreadyThere);
-        }
-        items.insert(MemoryTable::key(item), item.clone());
-        Ok(EventPut::Stored)
-    }
-}
-
-impl PutCall for &MemoryTable {
-    async fn put_call(&self, item: &Item, expected: Option<&str>) -> Result<CallPut, StoreError> {
-        assert_permitted(item);
-        let mut items = self.items.borrow_mut();
-        let stored =
-            items.get(&MemoryTable::key(item)).map(|item| item.attributes()["facts"].as_str().unwrap().to_owned());
-        self.call_puts.set(self.call_puts.get() + 1);
-        if stored.as_deref() != expected {
-            return Ok(CallPut::Changed(stored));
-        }
-        items.insert(MemoryTable::key(item), item.clone());
-        Ok(CallPut::Stored)
-    }
-}
-
-/// A table that takes nothing.
-#[derive(Debug)]
-pub struct DeadTable;
-
-impl PutEvent for DeadTable {
-    async fn put_event(&self, _: &Item) -> Result<EventPut, StoreError> {
-        Err(StoreError::TooSlow)
-    }
-}
-
-impl PutCall for DeadTable {
-    async fn put_call(&self, _: &Item, _: Option<&str>) -> Result<CallPut, StoreError> {
-        Err(StoreError::TooSlow)
-    }
-}
-
-/// A topic in memory.
-#[derive(Debug, Default)]
-pub struct MemoryTopic {
-    jobs: RefCell<Vec<PushJob>>,
-}
-
-impl MemoryTopic {
-    pub fn jobs(&self) -> Vec<PushJob> {
-        self.jobs.borrow().clone()
-    }
-}
-
-impl Publish for &MemoryTopic {
-    async fn publish(&self, job: &PushJob) -> Result<(), PublishError> {
-        self.jobs.borrow_mut().push(job.clone());
-        Ok(())
-    }
-}
-
-/// A topic that takes nothing.
-#[derive(Debug)]
-pub struct DeadTopic;
-
-impl Spool for DeadTopic {
-    async fn spool(&self, _: &Record, _: Arrival) -> Result<(), PublishError> {
-        Err(PublishError::TooSlow)
-    }
-}
-
-/// A spool in memory.
-#[derive(Debug, Default)]
-pub struct MemorySpool {
-    messages: RefCell<Vec<String>>,
-}
-
-impl MemorySpool {
-    pub fn messages(&self) -> Vec<String> {
-        self.messages.borrow().clone()
-    }
-}
-
-impl Spool for &MemorySpool {
-    async fn spool(&self, record: &Record, arrival: Arrival) -> Result<(), PublishError> {
-        self.messages.borrow_mut().push(spool::write(record, arrival));
-        Ok(())
-    }
-}
-
-/// Dead letters in memory, with their reasons.
-#[derive(Debug, Default)]
-pub struct MemoryDeadLetters {
-    letters: RefCell<Vec<(String, &'static str)>>,
-}
-
-impl MemoryDeadLetters {
-    pub fn letters(&self) -> Vec<(String, &'static str)> {
-        self.letters.borrow().clone()
-    }
-}
-
-impl DeadLetters for &MemoryDeadLetters {
-    async fn put_aside(&self, message: &str, reason: &'static str) -> Result<(), PublishError> {
-        self.letters.borrow_mut().push((message.to_owned(), reason));
-        Ok(())
-    }
-}
-
-impl Publish for DeadTopic {
-    async fn publish(&self, _: &PushJob) -> Result<(), PublishError> {
-        Err(PublishError::TooSlow)
-    }
+    Environment::from_pairs(&[
+        ("CALLBACK_TOKEN_SHA256", "128221626c643cda6c13a4375b74d2a0086abe6df589f4f5fcdb5a036ef9329e"),
+        ("LINE_SERVICE_IDS", "linecorp.com,planetkit,planetkit-inhouse"),
+        ("TENCENT_SDK_APP_IDS", "8888888,1400000001"),
+        ("RETENTION_DAYS", "90"),
+    ])
 }
 
 /// What of `expected` is not so in `actual`. An object is compared member by member, `null` means absent, everything else must be equal.

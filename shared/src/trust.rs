@@ -10,31 +10,37 @@ use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use crate::config::{ConfigError, Environment};
-
 /// Amazon Root CA 1 to 4 and Starfield Services Root Certificate Authority G2. All are valid until the end of 2037 or longer.
 const AMAZON_ROOTS: &str = include_str!("../roots/amazon.pem");
 
-/// The authorities for an endpoint: those of `AWS_CA_BUNDLE`, else Amazon's own for an endpoint of its own, else the system's.
-///
-/// # Errors
-/// [`ConfigError`] when `AWS_CA_BUNDLE` names no readable file with at least one certificate.
-pub fn authorities(environment: &Environment, endpoint: &str) -> Result<TrustStore, ConfigError> {
-    if let Some(path) = environment.optional("AWS_CA_BUNDLE") {
-        let certificates = std::fs::read(path).map(|pem| usable_certificates(&pem)).unwrap_or_default();
-        if certificates.is_empty() {
-            return Err(ConfigError::Malformed {
-                name: "AWS_CA_BUNDLE",
-                expected: "the path of a file with certificates in PEM",
-            });
+/// Which authorities are trusted.
+#[derive(Clone, Debug, Default)]
+pub enum Trust {
+    /// Amazon's own for its endpoints, the system's for others.
+    #[default]
+    ByEndpoint,
+    /// Those of a bundle, each in PEM.
+    Bundle(Vec<String>),
+}
+
+impl Trust {
+    /// Reads a bundle. `None` when the path names no readable file with at least one certificate.
+    pub fn read(path: &str) -> Option<Self> {
+        let certificates = usable_certificates(&std::fs::read(path).ok()?);
+        (!certificates.is_empty()).then_some(Self::Bundle(certificates))
+    }
+
+    /// The authorities for an endpoint.
+    pub fn store_for(&self, endpoint: &str) -> TrustStore {
+        let encrypted = endpoint.starts_with("https://");
+        match self {
+            Self::Bundle(certificates) => {
+                certificates.iter().fold(TrustStore::empty(), |store, pem| store.with_pem_certificate(pem.as_bytes()))
+            }
+            Self::ByEndpoint if encrypted && !is_amazons(endpoint) => TrustStore::default(),
+            Self::ByEndpoint => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS),
         }
-        return Ok(certificates.into_iter().fold(TrustStore::empty(), TrustStore::with_pem_certificate));
     }
-    let encrypted = endpoint.starts_with("https://");
-    if encrypted && !is_amazons(endpoint) {
-        return Ok(TrustStore::default());
-    }
-    Ok(TrustStore::empty().with_pem_certificate(AMAZON_ROOTS))
 }
 
 /// Amazon's partition for all regions but those of China, of the European Sovereign Cloud and of the isolated clouds, whose names end otherwise.
@@ -58,11 +64,6 @@ fn usable_certificates(pem: &[u8]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn environment_with(bundle: &str) -> Environment {
-        let bundle = bundle.to_owned();
-        Environment::new(move |name| (name == "AWS_CA_BUNDLE").then(|| bundle.clone()))
-    }
 
     #[test]
     fn all_five_of_amazons_roots_can_be_read() {
@@ -94,12 +95,10 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_that_cannot_be_read_ends_the_start_with_its_name() {
+    fn a_bundle_that_cannot_be_read_is_none() {
         for bundle in ["/no/such/file", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")] {
-            let error = authorities(&environment_with(bundle), "https://sns.eu-west-1.amazonaws.com").unwrap_err();
-            assert!(error.to_string().contains("AWS_CA_BUNDLE"), "{error}");
+            assert!(Trust::read(bundle).is_none(), "{bundle}");
         }
-        let roots = concat!(env!("CARGO_MANIFEST_DIR"), "/roots/amazon.pem");
-        authorities(&environment_with(roots), "https://localhost:8443").unwrap();
+        assert!(Trust::read(concat!(env!("CARGO_MANIFEST_DIR"), "/roots/amazon.pem")).is_some());
     }
 }

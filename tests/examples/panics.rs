@@ -5,11 +5,13 @@
 use std::process::ExitCode;
 
 use ringback::access::{Gate, Unverified};
-use ringback::function;
 use ringback::handler::Handler;
+use ringback::lambda;
+use ringback::line;
 use ringback::model::Arrival;
-use ringback::outcome::Handled;
-use ringback::route::{self, Route};
+use ringback::outcome::OutcomeDetails;
+use ringback::route::Route;
+use ringback::settings::Environment;
 
 struct Panicking {
     gate: Gate,
@@ -20,7 +22,7 @@ impl Handler for Panicking {
         &self.gate
     }
 
-    async fn handle(&self, request: Unverified, arrival: Arrival) -> Handled {
+    async fn handle(&self, request: Unverified, arrival: Arrival) -> OutcomeDetails {
         match self.gate.admit(request, arrival) {
             Ok(verified) => {
                 let sent: Vec<(&str, &str)> = verified.parameters().verbatim().collect();
@@ -33,9 +35,9 @@ impl Handler for Panicking {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    function::run(async |environment| {
-        let named = environment.optional("PANICS_AS").and_then(|callback| Route::of_callback(&callback));
-        Ok(Panicking { gate: environment.gate(named.unwrap_or(&route::NOTIFY))? })
-    })
-    .await
+    let gate = |environment: &Environment| {
+        let named = environment.optional("PANICS_AS").and_then(|callback| Route::from_callback(&callback));
+        environment.gate(named.unwrap_or(&line::NOTIFY))
+    };
+    lambda::run(gate, async |gate| Panicking { gate }).await
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use ringback::route::Route;
 use serde_json::{Value, json};
 
 use crate::control_plane::{Function, Reply};
@@ -30,8 +31,9 @@ pub fn address_of(url: &str) -> &str {
 }
 
 /// Every function, by the name of its binary.
-pub const FUNCTIONS: [&str; 6] =
-    ["notify", "call-event", "group-call-event", "agent-call-status", "tencent-call-event", "replay"];
+pub fn functions() -> Vec<String> {
+    Route::ALL.into_iter().map(Route::binary).chain(["replay".to_owned()]).collect()
+}
 
 /// The variables that any function needs to work on the running stack.
 pub fn function_variables() -> Vec<(&'static str, String)> {

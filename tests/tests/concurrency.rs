@@ -2,23 +2,24 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use futures_util::future::join_all;
-use ringback::aws;
 use ringback::budget;
-use ringback::config::Environment;
-use ringback::handler::{Handler, Recorded, Recorder};
+use ringback::dynamodb::DynamoDb;
+use ringback::handler::{Handler, Recorder};
+use ringback::line::group_call_event;
 use ringback::outcome::CallbackOutcome;
-use ringback::store::RecordsTable;
+use ringback::route::Callback;
+use ringback::settings::{Environment, RecorderSettings};
+use ringback::tencent;
 use ringback::testing::{self, ARRIVAL, DeadTopic, Sample};
 use ringback_tests::stack::call_and_events;
 use serde_json::Value;
 
 const WRITERS: usize = 8;
 
-fn recorder(callback: Recorded) -> Recorder<RecordsTable, DeadTopic> {
-    let environment = Environment::of_process();
-    let dynamodb = aws::dynamodb(&environment, budget::REPLAY).unwrap().client;
-    let table = RecordsTable::new(dynamodb, environment.records_table().unwrap());
-    Recorder::into(table, DeadTopic, callback, &environment).unwrap()
+fn recorder(callback: Callback) -> Recorder<DynamoDb, DeadTopic> {
+    let settings = RecorderSettings::from_env(&Environment::from_process(), callback).unwrap();
+    let table = DynamoDb::new(settings.aws.dynamodb(budget::REPLAY).client, settings.table);
+    testing::recorder(callback, table, DeadTopic)
 }
 
 /// The story under a session id of its own.
@@ -38,27 +39,23 @@ fn without_arrival(mut item: Value) -> Value {
 }
 
 /// Plays a story by several writers at once, each in an order of its own, and by one writer in the order it happened. Both calls must be the same.
-async fn told_by_many_writers(
-    function: &str,
-    story: &str,
-    sid_of: fn(&Value) -> String,
-    make: impl Fn() -> Recorder<RecordsTable, DeadTopic>,
-) {
+async fn told_by_many_writers(callback: Callback, story: &str, sid_of: fn(&Value) -> String) {
+    let function = callback.route.binary();
     let prefix = format!("{function}/{story}");
     let samples: Vec<Sample> =
-        testing::samples(function).into_iter().filter(|sample| sample.name.starts_with(&prefix)).collect();
+        testing::samples(&function).into_iter().filter(|sample| sample.name.starts_with(&prefix)).collect();
     assert!(samples.len() > 2, "{prefix} is no story");
     let sid = sid_of(&samples[0].event);
 
     let in_order = format!("in-order-{:016x}", fastrand::u64(..));
-    let writer = make();
+    let writer = recorder(callback);
     for sample in renamed(&samples, &sid, &in_order) {
         let outcome = writer.handle(sample.request(), ARRIVAL).await.outcome;
         assert!(matches!(outcome, CallbackOutcome::Recorded | CallbackOutcome::Duplicate), "{outcome:?}");
     }
     let at_once = format!("at-once-{:016x}", fastrand::u64(..));
     let story = renamed(&samples, &sid, &at_once);
-    let writers: Vec<_> = (0..WRITERS).map(|_| make()).collect();
+    let writers: Vec<_> = (0..WRITERS).map(|_| recorder(callback)).collect();
     join_all(writers.iter().map(async |writer| {
         let mut order: Vec<usize> = (0..story.len()).collect();
         fastrand::shuffle(&mut order);
@@ -81,7 +78,7 @@ async fn a_room_told_by_many_writers_at_once_is_the_same_room() {
         let query = event["rawQueryString"].as_str().unwrap();
         query.split('&').find_map(|piece| piece.strip_prefix("sid=")).unwrap().to_owned()
     };
-    told_by_many_writers("group-call-event", "standup-", sid, || recorder(Recorded::GROUP_CALL_EVENT)).await;
+    told_by_many_writers(group_call_event::CALLBACK, "standup-", sid).await;
 }
 
 #[tokio::test]
@@ -92,6 +89,6 @@ async fn a_tencent_call_told_by_many_writers_at_once_is_the_same_call() {
         call_id.unwrap().to_owned()
     };
     for story in ["old-one-to-one-", "old-group-", "current-group-"] {
-        told_by_many_writers("tencent-call-event", story, sid, || recorder(Recorded::TENCENT_CALL_EVENT)).await;
+        told_by_many_writers(tencent::CALLBACK, story, sid).await;
     }
 }

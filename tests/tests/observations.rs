@@ -8,16 +8,16 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use ringback::record::ATTRIBUTES;
+use ringback::route::Route;
 use ringback::testing::{self, TOKEN};
 use ringback_tests::control_plane::TRACE_ID;
 use ringback_tests::fault_proxy::{Fault, FaultProxy, Service};
-use ringback_tests::stack::{FUNCTIONS, address_of, function_variables, said, variable};
+use ringback_tests::stack::{address_of, function_variables, functions, said, variable};
 use serde_json::{Value, json};
 
 const NAMESPACE: &str = "Ringback/observed";
 /// Enough of what has an effect to see how a function fails.
 const FEW: usize = 3;
-const CALLBACKS: [&str; 5] = ["notify", "call_event", "group_call_event", "agent_call_status", "tencent_call_event"];
 
 type Variables = Vec<(&'static str, String)>;
 
@@ -170,22 +170,20 @@ fn assert_written_down(file: &str, observed: &BTreeSet<String>) {
 #[test]
 fn what_the_functions_print_and_ask_for_is_written_down() {
     let (mut metrics, mut permissions) = (BTreeSet::new(), BTreeSet::new());
-    for function in FUNCTIONS {
-        let (printed, asked) = observed(function);
+    for function in functions() {
+        let (printed, asked) = observed(&function);
         metrics.extend(series(&printed));
         if asked.iter().any(|permission| permission.contains("dynamodb:PutItem")) {
             permissions.insert(format!("{function} dynamodb:Attributes RecordsTable {}", ATTRIBUTES.join(",")));
         }
         permissions.extend(asked);
     }
-    for callback in CALLBACKS {
+    for route in Route::ALL {
         let mut variables = Aws::start().variables();
-        variables.push(("PANICS_AS", callback.to_owned()));
-        let method = if callback == "tencent_call_event" { "POST" } else { "GET" };
-        let path = ringback::route::Route::of_callback(callback).unwrap().path;
+        variables.push(("PANICS_AS", route.callback.to_owned()));
         let event = json!({
-            "rawPath": format!("/{TOKEN}{path}"), "rawQueryString": format!("sdkappid={}", sdk_app_id()),
-            "requestContext": { "http": { "method": method } },
+            "rawPath": format!("/{TOKEN}{}", route.path), "rawQueryString": format!("sdkappid={}", sdk_app_id()),
+            "requestContext": { "http": { "method": route.method } },
         });
         metrics.extend(series(&said("examples/panics", &variables, &[event.to_string()])));
     }
@@ -225,11 +223,11 @@ fn every_request_is_counted_once_the_first_is_cold_and_a_call_ends_once() {
 #[test]
 fn every_attribute_that_may_be_put_is_put_by_some_sample() {
     let mut put = BTreeSet::new();
-    for function in ["call-event", "group-call-event", "agent-call-status", "tencent-call-event"] {
+    for function in Route::ALL.map(Route::binary) {
         let aws = Aws::start();
         let events: Vec<String> =
-            testing::samples(function).into_iter().map(|sample| once_more(sample.event).to_string()).collect();
-        said(function, &aws.variables(), &events);
+            testing::samples(&function).into_iter().map(|sample| once_more(sample.event).to_string()).collect();
+        said(&function, &aws.variables(), &events);
         for request in aws.dynamodb.overheard() {
             let body: Value = serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap_or_default();
             put.extend(body["Item"].as_object().into_iter().flat_map(|item| item.keys().cloned()));

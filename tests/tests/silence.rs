@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use ringback::testing::{self, TOKEN};
-use ringback_tests::stack::{FUNCTIONS, function_variables, said};
+use ringback_tests::stack::{function_variables, functions, said};
 use serde_json::{Value, json};
 
 /// Shorter values turn up in our own words by chance.
@@ -263,11 +263,11 @@ fn events(function: &str) -> (Vec<String>, BTreeSet<String>) {
 fn assert_silent(endpoint: Option<&str>, processes: usize) {
     let found = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for function in FUNCTIONS {
+        for function in functions() {
             let found = &found;
             scope.spawn(move || {
-                let (events, sought) = events(function);
-                let said = said_by_several(function, &variables(endpoint), &events, processes);
+                let (events, sought) = events(&function);
+                let said = said_by_several(&function, &variables(endpoint), &events, processes);
                 let lines = said.lines().filter(|line| line.contains(r#""outcome""#)).count();
                 assert!(lines + 2 >= events.len(), "{function} printed {lines} lines for {} events", events.len());
                 found
@@ -325,11 +325,11 @@ fn nothing_that_was_sent_is_printed_when_aws_is_out_of_reach() {
 #[test]
 fn nothing_that_was_sent_is_printed_when_aws_refuses_it_with_its_own_words() {
     let endpoint = quoting_aws();
-    for function in FUNCTIONS {
-        let events = planted(function);
+    for function in functions() {
+        let events = planted(&function);
         let sought = events.iter().flat_map(sent).collect();
         let texts: Vec<String> = events.iter().map(Value::to_string).collect();
-        let said = said(function, &variables(Some(&endpoint)), &texts);
+        let said = said(&function, &variables(Some(&endpoint)), &texts);
         let words = ["ValidationException", "InvalidParameter"];
         assert!(words.iter().any(|word| said.contains(word)), "{function} did not hear from AWS: {said}");
         assert_eq!(leaks(&said, &sought), Vec::<String>::new(), "{function}");

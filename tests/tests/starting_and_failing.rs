@@ -7,7 +7,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ringback::signature::SigningToken;
+use ringback::route::Route;
+use ringback::tencent::signature::SigningToken;
 use ringback::testing::{self, TOKEN};
 use ringback_tests::control_plane::{Function, start_and_end};
 use serde_json::{Value, json};
@@ -213,10 +214,10 @@ fn when_aws_is_out_of_reach_nothing_is_answered_with_200_and_nobody_waits_longer
 
 #[test]
 fn nothing_that_was_sent_is_in_an_answer() {
-    for function in ["notify", "call-event", "group-call-event", "agent-call-status", "tencent-call-event"] {
+    for function in Route::ALL.map(Route::binary) {
         // Only refusals, so that no AWS is needed.
-        let running = Function::start(function, &borrowed(&variables("http://127.0.0.1:9")));
-        let refused = testing::samples(function).into_iter().filter(|sample| sample.expected["effect"] == "none");
+        let running = Function::start(&function, &borrowed(&variables("http://127.0.0.1:9")));
+        let refused = testing::samples(&function).into_iter().filter(|sample| sample.expected["effect"] == "none");
         for sample in refused {
             let (response, _) = running.invoke(&sample.event.to_string());
             let answer = response["body"].as_str().unwrap_or_default();

@@ -1,16 +1,17 @@
-//! GET /{token}/line/agent_call_status: a call made by the app's server reached the callee, or not. Becomes a record in DynamoDB.
+//! GET /{token}/line/agent_call_status: a call made by the app's server reached the callee, or not. Becomes a record in
+//! DynamoDB.
 //!
-//! The way of a request is a sentence in `ringback::handler`; this file says of which callback.
-
-#[cfg(test)]
-mod tests;
+//! Entry point. The handler is `ringback::handler::Recorder`; this binary picks the callback.
 
 use std::process::ExitCode;
 
-use ringback::function;
-use ringback::handler::{Recorded, Recorder};
+use ringback::handler::Recorder;
+use ringback::lambda;
+use ringback::line::agent_call_status;
+use ringback::settings::RecorderSettings;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    function::run(async |environment| Recorder::of(Recorded::AGENT_CALL_STATUS, environment).await).await
+    lambda::run(|environment| RecorderSettings::from_env(environment, agent_call_status::CALLBACK), Recorder::connect)
+        .await
 }

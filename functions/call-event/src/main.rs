@@ -1,16 +1,15 @@
 //! GET /{token}/line/call_event: a one-to-one call ended. Becomes the call's record in DynamoDB.
 //!
-//! The way of a request is a sentence in `ringback::handler`; this file says of which callback.
-
-#[cfg(test)]
-mod tests;
+//! Entry point. The handler is `ringback::handler::Recorder`; this binary picks the callback.
 
 use std::process::ExitCode;
 
-use ringback::function;
-use ringback::handler::{Recorded, Recorder};
+use ringback::handler::Recorder;
+use ringback::lambda;
+use ringback::line::call_event;
+use ringback::settings::RecorderSettings;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    function::run(async |environment| Recorder::of(Recorded::CALL_EVENT, environment).await).await
+    lambda::run(|environment| RecorderSettings::from_env(environment, call_event::CALLBACK), Recorder::connect).await
 }

@@ -1,16 +1,16 @@
-//! GET /{token}/line/gcall_event: somebody joined or left a group call, or it ended. Becomes records in DynamoDB.
+//! GET /{token}/line/gcall_event: a participant joined or left a group call, or it ended. Becomes records in DynamoDB.
 //!
-//! The way of a request is a sentence in `ringback::handler`; this file says of which callback.
-
-#[cfg(test)]
-mod tests;
+//! Entry point. The handler is `ringback::handler::Recorder`; this binary picks the callback.
 
 use std::process::ExitCode;
 
-use ringback::function;
-use ringback::handler::{Recorded, Recorder};
+use ringback::handler::Recorder;
+use ringback::lambda;
+use ringback::line::group_call_event;
+use ringback::settings::RecorderSettings;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    function::run(async |environment| Recorder::of(Recorded::GROUP_CALL_EVENT, environment).await).await
+    lambda::run(|environment| RecorderSettings::from_env(environment, group_call_event::CALLBACK), Recorder::connect)
+        .await
 }

@@ -1,16 +1,14 @@
-//! GET /{token}/line/notify_cb: somebody calls. Becomes a push job on SNS, which rings the callee.
+//! GET /{token}/line/notify_cb: a call comes in. Becomes a push job on SNS, which rings the callee.
 //!
-//! The way of a request is a sentence in `ringback::handler`; this file starts it.
-
-#[cfg(test)]
-mod tests;
+//! Entry point. The handler is `ringback::handler::Notifier`.
 
 use std::process::ExitCode;
 
-use ringback::function;
 use ringback::handler::Notifier;
+use ringback::lambda;
+use ringback::settings::NotifierSettings;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    function::run(async |environment| Notifier::of(environment).await).await
+    lambda::run(NotifierSettings::from_env, Notifier::connect).await
 }

@@ -1,16 +1,15 @@
-//! SQS, the spool's queue: records that DynamoDB did not take when their callbacks came. They become the records that they should have been.
+//! SQS, the spool's queue: records that DynamoDB did not take when their callbacks came. They become the records that they
+//! should have been.
 //!
-//! What is done with a message is told in `ringback::replay`; this file starts it.
-
-#[cfg(test)]
-mod tests;
+//! Entry point. What is done with a message is in `ringback::replay`.
 
 use std::process::ExitCode;
 
-use ringback::function;
+use ringback::lambda;
 use ringback::replay::Replayer;
+use ringback::settings::ReplayerSettings;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    function::run_replay(Replayer::of).await
+    lambda::run_replay(ReplayerSettings::from_env, Replayer::connect).await
 }

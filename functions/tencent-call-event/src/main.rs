@@ -1,16 +1,15 @@
-//! POST /{token}/tencent/call_event: anything happened in a TUICallKit call. Becomes records in DynamoDB.
+//! POST /{token}/tencent/call_event: anything that happens in a TUICallKit call. Becomes records in DynamoDB.
 //!
-//! The way of a request is a sentence in `ringback::handler`; this file says of which callback.
-
-#[cfg(test)]
-mod tests;
+//! Entry point. The handler is `ringback::handler::Recorder`; this binary picks the callback.
 
 use std::process::ExitCode;
 
-use ringback::function;
-use ringback::handler::{Recorded, Recorder};
+use ringback::handler::Recorder;
+use ringback::lambda;
+use ringback::settings::RecorderSettings;
+use ringback::tencent;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    function::run(async |environment| Recorder::of(Recorded::TENCENT_CALL_EVENT, environment).await).await
+    lambda::run(|environment| RecorderSettings::from_env(environment, tencent::CALLBACK), Recorder::connect).await
 }

@@ -9,7 +9,9 @@ use crate::line;
 use crate::model::{Kind, Outcome, Personal, ReleaseCode, Status};
 use crate::record::Record;
 use crate::refusal::Refusal;
-use crate::route;
+use crate::route::Callback;
+
+pub const CALLBACK: Callback = Callback { route: &line::AGENT_CALL_STATUS, read: |request| read(request).map(Some) };
 
 /// Reads an agent call status.
 ///
@@ -39,7 +41,7 @@ pub fn read(request: &Verified) -> Result<Record, Refusal> {
     };
     Ok(Record {
         session,
-        route: &route::AGENT_CALL_STATUS,
+        route: request.route(),
         what: what.to_owned(),
         who: None,
         at: None,

@@ -6,7 +6,9 @@ use crate::line::{self, release_reason};
 use crate::model::Kind;
 use crate::record::Record;
 use crate::refusal::Refusal;
-use crate::route;
+use crate::route::Callback;
+
+pub const CALLBACK: Callback = Callback { route: &line::CALL_EVENT, read: |request| read(request).map(Some) };
 
 /// Reads a call event into the record of an ended call.
 ///
@@ -33,7 +35,7 @@ pub fn read(request: &Verified) -> Result<Record, Refusal> {
     };
     Ok(Record {
         session,
-        route: &route::CALL_EVENT,
+        route: request.route(),
         what: "ended".to_owned(),
         who: None,
         at,

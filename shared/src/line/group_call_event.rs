@@ -12,6 +12,9 @@ use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::route;
 
+pub const CALLBACK: route::Callback =
+    route::Callback { route: &line::GROUP_CALL_EVENT, read: |request| read(request).map(Some) };
+
 /// Reads a group call event into what it says of the participant and of the room.
 ///
 /// # Errors

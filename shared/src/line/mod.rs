@@ -6,7 +6,11 @@ pub mod agent_call_status;
 pub mod call_event;
 pub mod group_call_event;
 pub mod notify;
+pub mod push_job;
 pub mod release_reason;
+mod vendor;
+
+pub use vendor::{AGENT_CALL_STATUS, CALL_EVENT, GROUP_CALL_EVENT, LINE, NOTIFY};
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,34 @@
 //! Notify: a caller calls, the app server must ring the callee (LINE Planet, "Notify callback").
 
+use std::fmt;
+
 use crate::access::Verified;
 use crate::line;
-use crate::model::{CcParam, Media, Person, Personal, SessionId};
+use crate::model::{Media, Person, Personal, SessionId};
 use crate::refusal::Refusal;
+
+/// What LINE's `param` held, byte for byte: the callee's phone needs it to answer, and whoever has it can answer too.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CcParam(String);
+
+impl CcParam {
+    /// Wraps the value of `param`. `None` when it is empty.
+    pub fn new(text: impl Into<String>) -> Option<Self> {
+        let text = text.into();
+        (!text.is_empty()).then_some(Self(text))
+    }
+
+    /// The value, for the push job and for nothing else.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for CcParam {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("CcParam(..)")
+    }
+}
 
 /// A call that rings.
 #[derive(Clone, Debug)]

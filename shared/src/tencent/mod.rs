@@ -6,7 +6,11 @@
 
 pub mod current;
 pub mod older;
+pub mod signature;
+mod vendor;
 pub mod words;
+
+pub use vendor::{CALL_EVENT, CALLBACK, TENCENT};
 
 use crate::access::Verified;
 use crate::call::{CALL_RESULT, CallFacts, Claim, Source, keepable};
@@ -15,7 +19,6 @@ use crate::model::{Media, Moment, Personal, ReleaseCode, Room, SessionId};
 use crate::query::Parameters;
 use crate::record::{Record, Vendor};
 use crate::refusal::Refusal;
-use crate::route;
 
 /// Of the query, what a retry may send differently.
 fn belongs_to_the_delivery(name: &str) -> bool {
@@ -101,16 +104,12 @@ pub fn read(request: &Verified) -> Result<Option<Record>, Refusal> {
         let lost = !body.members().is_empty() && is_call_callback(command, &body);
         return if lost { Err(Refusal::MissingField("CallId")) } else { Ok(None) };
     };
-    let app = parameters
-        .values(route::TENCENT_CALL_EVENT.names_a_service)
-        .flatten()
-        .filter_map(keepable)
-        .find(|app| !app.is_empty());
+    let app = parameters.values(vendor::names_an_app).flatten().filter_map(keepable).find(|app| !app.is_empty());
     let callback = Callback { command, app, body: &body };
     let story = if current::speaks_it(&callback) { current::read(&callback) } else { older::read(&callback) };
     Ok(Some(Record {
         session,
-        route: &route::TENCENT_CALL_EVENT,
+        route: request.route(),
         what: story.what,
         who: story.who.and_then(|user| crate::model::Person::known(app, Some(&user))),
         at: story.at,

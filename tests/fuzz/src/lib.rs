@@ -2,17 +2,19 @@
 
 use ringback::access::{Gate, Unverified, Verified};
 use ringback::call::CallFacts;
-use ringback::config::Environment;
-use ringback::handler::{Handler, Notifier, Recorded, Recorder};
+use ringback::budget::STORE;
+use ringback::handler::{Handler, Notifier, Recorder};
 use ringback::http::{GatewayEvent, answer};
+use ringback::line;
 use ringback::model::Arrival;
 use ringback::outcome::CallbackOutcome;
-use ringback::push::PushJob;
 use ringback::record::{CALL, Item, Record, Retention, call_item, event_item, event_key};
 use ringback::refusal::Refusal;
-use ringback::route::{self, Route};
-use ringback::spool;
+use ringback::route::{Callback, Route};
+use ringback::settings::Environment;
+use ringback::store::RecordStore;
 use ringback::testing::{ARRIVAL, DeadTopic, MemoryTable, MemoryTopic, TOKEN};
+use ringback::{spool, tencent};
 use serde_json::{Map, Value};
 use tokio::runtime::{Builder, Runtime};
 
@@ -25,20 +27,18 @@ const MESSAGE_BYTES: usize = 262_144;
 /// More than any request that the functions read; an input cannot make the fuzzer itself run out of memory.
 const EXPANDED_BYTES: usize = 70_000;
 
-/// The five functions by their routes.
-pub const FUNCTIONS: [&Route; 5] = [
-    &route::NOTIFY,
-    &route::CALL_EVENT,
-    &route::GROUP_CALL_EVENT,
-    &route::AGENT_CALL_STATUS,
-    &route::TENCENT_CALL_EVENT,
+/// The callbacks that become records.
+const CALLBACKS: [Callback; 4] = [
+    line::call_event::CALLBACK,
+    line::group_call_event::CALLBACK,
+    line::agent_call_status::CALLBACK,
+    tencent::CALLBACK,
 ];
 
 thread_local! {
-    static ENVIRONMENT: Environment = environment(None);
     static RUNTIME: Runtime = Builder::new_current_thread().enable_time().build().unwrap();
-    static GATES: [Gate; 5] = FUNCTIONS.map(|route| environment(None).gate(route).unwrap());
-    static VERIFYING: Gate = environment(Some("a-token")).gate(&route::TENCENT_CALL_EVENT).unwrap();
+    static GATES: [Gate; 5] = Route::ALL.map(|route| environment(None).gate(route).unwrap());
+    static VERIFYING: Gate = environment(Some("a-token")).gate(&tencent::CALL_EVENT).unwrap();
 }
 
 /// A function that takes anybody's callbacks, so that nothing but the token is in the fuzzer's way.
@@ -62,7 +62,7 @@ pub fn path_to(route: &Route) -> String {
 
 /// Lets a request in by the door of a function.
 pub fn admit(route: &'static Route, request: Unverified) -> Result<Verified, Refusal> {
-    let position = FUNCTIONS.iter().position(|function| function.path == route.path).unwrap();
+    let position = Route::ALL.iter().position(|function| function.path == route.path).unwrap();
     GATES.with(|gates| gates[position].admit(request, ARRIVAL))
 }
 
@@ -120,19 +120,14 @@ pub fn play(events: &[String], share: Share) {
         let word = route.path.rsplit('/').next().unwrap();
         events.iter().any(|event| event.contains(word))
     };
-    let thorough = share.is_thorough() || !FUNCTIONS.into_iter().any(is_meant);
+    let thorough = share.is_thorough() || !Route::ALL.into_iter().any(is_meant);
     RUNTIME.with(|runtime| {
         runtime.block_on(async {
-            if thorough || is_meant(&route::NOTIFY) {
+            if thorough || is_meant(&line::NOTIFY) {
                 notify(events).await;
             }
-            for (route, callback) in [
-                (&route::CALL_EVENT, Recorded::CALL_EVENT),
-                (&route::GROUP_CALL_EVENT, Recorded::GROUP_CALL_EVENT),
-                (&route::AGENT_CALL_STATUS, Recorded::AGENT_CALL_STATUS),
-                (&route::TENCENT_CALL_EVENT, Recorded::TENCENT_CALL_EVENT),
-            ] {
-                if thorough || is_meant(route) {
+            for callback in CALLBACKS {
+                if thorough || is_meant(callback.route) {
                     record(events, callback, thorough).await;
                 }
             }
@@ -142,18 +137,21 @@ pub fn play(events: &[String], share: Share) {
 
 async fn notify(events: &[String]) {
     let topic = MemoryTopic::default();
-    let notifier = ENVIRONMENT.with(|environment| Notifier::into(&topic, environment)).unwrap();
+    let notifier = Notifier::new(environment(None).gate(&line::NOTIFY).unwrap(), &topic);
     for event in events {
         handle(&notifier, event).await;
     }
-    topic.jobs().iter().for_each(check_job);
+    topic.messages().iter().for_each(|job| check_job(&job.body, &job.attributes));
 }
 
-async fn record(events: &[String], callback: Recorded, thorough: bool) {
+async fn record(events: &[String], callback: Callback, thorough: bool) {
     let (table, backwards) = (MemoryTable::default(), MemoryTable::default());
     // No spool: in memory nothing has to be put aside, and what was put aside would be answered with 503.
-    let recorder = |table| ENVIRONMENT.with(|environment| Recorder::into(table, DeadTopic, callback, environment));
-    let first = recorder(&table).unwrap();
+    let recorder = |table| {
+        let gate = environment(None).gate(callback.route).unwrap();
+        Recorder::new(gate, callback, RecordStore::new(table, retention(), STORE), DeadTopic)
+    };
+    let first = recorder(&table);
     let mut recorded = Vec::new();
     for event in events {
         if matches!(handle(&first, event).await, CallbackOutcome::Recorded | CallbackOutcome::Duplicate) {
@@ -170,7 +168,7 @@ async fn record(events: &[String], callback: Recorded, thorough: bool) {
         assert!(matches!(outcome, CallbackOutcome::Duplicate), "the same callback again is {outcome:?}");
     }
     assert!(table.items() == items, "the same callbacks again change the records");
-    let second = recorder(&backwards).unwrap();
+    let second = recorder(&backwards);
     for event in recorded.iter().rev() {
         handle(&second, event).await;
     }
@@ -257,13 +255,13 @@ fn value_bytes(value: &Value, nesting: usize) -> usize {
 }
 
 /// A message that SNS takes and a phone can use.
-pub fn check_job(job: &PushJob) {
-    let body: Map<String, Value> = serde_json::from_str(job.body()).unwrap();
+pub fn check_job(text: &str, attributes: &[(&str, String)]) {
+    let body: Map<String, Value> = serde_json::from_str(text).unwrap();
     assert!(body.values().all(Value::is_string), "a value is no string");
     for name in ["cc_param", "sid", "version", "expires_at"] {
         assert!(body[name].as_str().is_some_and(|text| !text.is_empty()), "{name} is missing");
     }
-    let attributes: usize = job.attributes().iter().map(|(name, text)| name.len() + "String".len() + text.len()).sum();
-    assert!(job.attributes().iter().all(|(_, text)| !text.is_empty()), "an empty attribute");
-    assert!(job.body().len() + attributes <= MESSAGE_BYTES, "{} bytes", job.body().len() + attributes);
+    let bytes = text.len() + attributes.iter().map(|(name, value)| name.len() + "String".len() + value.len()).sum::<usize>();
+    assert!(attributes.iter().all(|(_, value)| !value.is_empty()), "an empty attribute");
+    assert!(bytes <= MESSAGE_BYTES, "{bytes} bytes");
 }

@@ -6,7 +6,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringback_fuzz::{FUNCTIONS, Share, expanded, path_to, play};
+use ringback::route::Route;
+use ringback_fuzz::{Share, expanded, path_to, play};
 use serde_json::json;
 
 const METHODS: [&str; 4] = ["GET", "POST", "HEAD", ""];
@@ -15,7 +16,7 @@ fn described(text: &str, share: Share) -> Option<String> {
     let mut lines = text.splitn(4, '\n');
     let flags = lines.next()?.as_bytes();
     let flag = |position: usize| flags.get(position).map_or(0, |byte| usize::from(byte.wrapping_sub(b'0')));
-    let route = FUNCTIONS[flag(0) % FUNCTIONS.len()];
+    let route = Route::ALL[flag(0) % Route::ALL.len()];
     let path = match lines.next()? {
         "" => path_to(route),
         path => path.to_owned(),

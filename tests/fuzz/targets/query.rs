@@ -3,11 +3,10 @@
 
 use libfuzzer_sys::fuzz_target;
 use ringback::access::{Unverified, Verified};
-use ringback::line::notify::Notify;
-use ringback::push::PushJob;
+use ringback::line::{self, notify::Notify, push_job::PushJob};
+use ringback::record::Record;
 use ringback::refusal::Refusal;
 use ringback::testing::ARRIVAL;
-use ringback::{line, record::Record, route};
 use ringback_fuzz::{Share, admit, check_job, check_record, check_spool, path_to};
 
 type Read = fn(&Verified) -> Result<Record, Refusal>;
@@ -16,8 +15,8 @@ const RECORDERS: [Read; 3] = [line::call_event::read, line::group_call_event::re
 
 fuzz_target!(|data: &[u8]| {
     let query = String::from_utf8_lossy(data).into_owned();
-    let request = Unverified::new("GET".into(), path_to(&route::NOTIFY), query, String::new());
-    let Ok(verified) = admit(&route::NOTIFY, request) else { return };
+    let request = Unverified::new("GET".into(), path_to(&line::NOTIFY), query, String::new());
+    let Ok(verified) = admit(&line::NOTIFY, request) else { return };
     for (position, read) in RECORDERS.into_iter().enumerate() {
         let record = read(&verified);
         // All three become items in the same way, so one of them is enough.
@@ -31,6 +30,7 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     if let Ok(notify) = Notify::read(&verified) {
-        check_job(&PushJob::ringing(&notify, ARRIVAL));
+        let job = PushJob::new(&notify, ARRIVAL);
+        check_job(job.body(), job.attributes());
     }
 });

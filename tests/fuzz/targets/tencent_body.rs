@@ -5,12 +5,12 @@ use libfuzzer_sys::fuzz_target;
 use ringback::access::Unverified;
 use ringback::call::CallFacts;
 use ringback::record::Record;
+use ringback::tencent;
 use ringback::testing::ARRIVAL;
-use ringback::{route, tencent};
 use ringback_fuzz::{Share, admit, admit_signed, check_facts, check_record, check_spool, expanded, path_to};
 
 fn read(callback: &str, share: Share) -> Option<Record> {
-    let route = &route::TENCENT_CALL_EVENT;
+    let route = &tencent::CALL_EVENT;
     let (command, body) = callback.split_once('\n')?;
     let query = format!("SdkAppid=1400000001&{command}");
     let request = |query: String| Unverified::new("POST".into(), path_to(route), query, expanded(body, share));

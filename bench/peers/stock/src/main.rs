@@ -4,20 +4,24 @@
 use std::process::ExitCode;
 
 use aws_config::BehaviorVersion;
-use ringback::function;
-use ringback::handler::{Recorded, Recorder};
-use ringback::spool::SpoolTopic;
-use ringback::store::RecordsTable;
+use ringback::budget;
+use ringback::dynamodb::DynamoDb;
+use ringback::handler::Recorder;
+use ringback::lambda;
+use ringback::line::call_event;
+use ringback::settings::RecorderSettings;
+use ringback::store::RecordStore;
+use ringback::topic::Topic;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
     let dynamodb = aws_sdk_dynamodb::Client::new(&config);
     let sns = aws_sdk_sns::Client::new(&config);
-    function::run(async |environment| {
-        let store = RecordsTable::new(dynamodb, environment.records_table()?);
-        let spool = SpoolTopic::new(sns, environment.topic_arn("SPOOL_TOPIC_ARN")?);
-        Recorder::into(store, spool, Recorded::CALL_EVENT, environment)
-    })
-    .await
+    let connect = async |settings: RecorderSettings| {
+        let table = DynamoDb::new(dynamodb, settings.table);
+        let records = RecordStore::new(table, settings.retention, budget::STORE);
+        Recorder::new(settings.gate, settings.callback, records, Topic::new(sns, settings.spool, budget::SPOOL))
+    };
+    lambda::run(|environment| RecorderSettings::from_env(environment, call_event::CALLBACK), connect).await
 }

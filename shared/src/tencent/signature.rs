@@ -8,7 +8,9 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::access::Request;
 use crate::model::Arrival;
+use crate::vendor::Verify;
 
 /// How far Tencent's clock and ours may be apart, in seconds, either way.
 const WINDOW_SECONDS: u64 = 60;
@@ -37,11 +39,18 @@ impl SigningToken {
     }
 
     /// Whether a signature is Tencent's and of this minute.
-    pub fn verifies(&self, sign: &str, request_time: &str, arrival: Arrival) -> bool {
+    fn is_signed(&self, sign: &str, request_time: &str, arrival: Arrival) -> bool {
         let fresh =
             request_time.parse::<u64>().is_ok_and(|seconds| seconds.abs_diff(arrival.seconds()) <= WINDOW_SECONDS);
         let genuine = bool::from(self.sign(request_time).as_bytes().ct_eq(sign.to_ascii_lowercase().as_bytes()));
         fresh && genuine
+    }
+}
+
+impl Verify for SigningToken {
+    fn verifies(&self, request: &Request, arrival: Arrival) -> bool {
+        let sent = request.parameters().text("Sign").zip(request.parameters().text("RequestTime"));
+        sent.is_some_and(|(sign, request_time)| self.is_signed(sign, request_time, arrival))
     }
 }
 
@@ -63,8 +72,8 @@ mod tests {
     fn the_vendors_own_example_verifies() {
         let sign = "17773bc39a671d7b9aa835458704d2a6db81360a5940292b587d6d760d484061";
         assert_eq!(token().sign(SENT_AT), sign);
-        assert!(token().verifies(sign, SENT_AT, at(1_669_872_112)));
-        assert!(token().verifies(&sign.to_uppercase(), SENT_AT, at(1_669_872_112)));
+        assert!(token().is_signed(sign, SENT_AT, at(1_669_872_112)));
+        assert!(token().is_signed(&sign.to_uppercase(), SENT_AT, at(1_669_872_112)));
     }
 
     #[test]
@@ -72,7 +81,7 @@ mod tests {
         let sign = token().sign(SENT_AT);
         for (arrival, verifies) in [(-61, false), (-60, true), (60, true), (61, false)] {
             let arrival = at(1_669_872_112_u64.checked_add_signed(arrival).unwrap());
-            assert_eq!(token().verifies(&sign, SENT_AT, arrival), verifies, "{arrival:?}");
+            assert_eq!(token().is_signed(&sign, SENT_AT, arrival), verifies, "{arrival:?}");
         }
     }
 
@@ -81,9 +90,9 @@ mod tests {
         let arrival = at(1_669_872_112);
         let sign = token().sign(SENT_AT);
         for (sign, time) in [("", SENT_AT), (&sign[1..], SENT_AT), (&sign, "1669872113"), (&sign, ""), ("é", "x")] {
-            assert!(!token().verifies(sign, time, arrival), "{sign} {time}");
+            assert!(!token().is_signed(sign, time, arrival), "{sign} {time}");
         }
-        assert!(!SigningToken::parse("other").unwrap().verifies(&sign, SENT_AT, arrival));
+        assert!(!SigningToken::parse("other").unwrap().is_signed(&sign, SENT_AT, arrival));
     }
 
     #[test]

@@ -1,29 +1,25 @@
 //! Real callbacks through the real handler, with the table in memory.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use ringback::handler::{Handler, Recorded, Recorder};
-use ringback::spool::Spool;
-use ringback::store::{PutCall, PutEvent};
-use ringback::testing::{self, DeadTopic, MemoryTable, environment};
+use ringback::handler::Handler;
+use ringback::line::group_call_event::CALLBACK;
+use ringback::testing::{self, DeadTopic, MemoryTable, recorder};
 use serde_json::json;
-
-fn recorder<S: PutEvent + PutCall, P: Spool>(store: S, spool: P) -> Recorder<S, P> {
-    Recorder::into(store, spool, Recorded::GROUP_CALL_EVENT, &environment()).unwrap()
-}
 
 #[test]
 fn every_sample_event_becomes_what_is_expected_of_it() {
-    testing::play_recorder_samples("group-call-event", |table| recorder(table, DeadTopic));
+    testing::play_samples(CALLBACK);
 }
 
 #[test]
 fn a_room_ends_in_the_same_state_whatever_the_order_of_its_events() {
-    testing::play_in_any_order("group-call-event", "standup-", |table| recorder(table, DeadTopic));
+    testing::play_in_any_order(CALLBACK, "standup-");
 }
 
 #[test]
 fn a_late_join_does_not_reopen_an_ended_room() {
     let table = MemoryTable::default();
-    let handler = recorder(&table, DeadTopic);
+    let handler = recorder(CALLBACK, &table, DeadTopic);
     testing::play(&handler, "group-call-event", &["standup-7-room-ends", "standup-2-second-participant-joins"]);
     let call = table.call();
     assert_eq!((&call["status"], &call["online"]), (&json!("ended"), &json!(0)));
@@ -32,7 +28,7 @@ fn a_late_join_does_not_reopen_an_ended_room() {
 #[test]
 fn what_the_newest_event_leaves_out_is_kept_from_an_older_one() {
     let table = MemoryTable::default();
-    let handler = recorder(&table, DeadTopic);
+    let handler = recorder(CALLBACK, &table, DeadTopic);
     let path = format!("/{}/line/gcall_event", testing::TOKEN);
     for query in ["sid=r&sc=C&ts=1793600000001&media_type=V&online=4", "sid=r&sc=C&ts=1793600000009&online=5"] {
         testing::send(&handler, "GET", &path, query, "");
@@ -53,7 +49,7 @@ fn send_event(handler: &impl Handler, participant: usize) {
 #[test]
 fn every_event_of_a_room_puts_the_call_once_where_one_environment_sees_them_all() {
     let table = MemoryTable::default();
-    let handler = recorder(&table, DeadTopic);
+    let handler = recorder(CALLBACK, &table, DeadTopic);
     for participant in 0..200 {
         send_event(&handler, participant);
     }
@@ -63,7 +59,7 @@ fn every_event_of_a_room_puts_the_call_once_where_one_environment_sees_them_all(
 #[test]
 fn an_environment_that_others_have_overtaken_puts_the_call_twice() {
     let table = MemoryTable::default();
-    let (one, other) = (recorder(&table, DeadTopic), recorder(&table, DeadTopic));
+    let (one, other) = (recorder(CALLBACK, &table, DeadTopic), recorder(CALLBACK, &table, DeadTopic));
     send_event(&one, 1);
     send_event(&other, 2);
     let before = table.call_puts();
@@ -74,7 +70,7 @@ fn an_environment_that_others_have_overtaken_puts_the_call_twice() {
 #[test]
 fn a_call_that_was_deleted_is_written_again_by_who_remembers_it() {
     let table = MemoryTable::default();
-    let handler = recorder(&table, DeadTopic);
+    let handler = recorder(CALLBACK, &table, DeadTopic);
     send_event(&handler, 1);
     table.clear();
     send_event(&handler, 2);
@@ -84,7 +80,7 @@ fn a_call_that_was_deleted_is_written_again_by_who_remembers_it() {
 #[test]
 fn a_repeat_writes_a_call_again_that_was_deleted_since() {
     let table = MemoryTable::default();
-    let handler = recorder(&table, DeadTopic);
+    let handler = recorder(CALLBACK, &table, DeadTopic);
     send_event(&handler, 1);
     table.clear();
     send_event(&handler, 1);

@@ -1,31 +1,26 @@
 //! Real callbacks through the real handler, with the table in memory.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use ringback::handler::{Recorded, Recorder};
-use ringback::spool::Spool;
-use ringback::store::{PutCall, PutEvent};
-use ringback::testing::{self, DeadTopic, MemoryTable, environment};
+use ringback::tencent::CALLBACK;
+use ringback::testing::{self, DeadTopic, MemoryTable, recorder};
 use serde_json::{Value, json};
-
-fn recorder<S: PutEvent + PutCall, P: Spool>(store: S, spool: P) -> Recorder<S, P> {
-    Recorder::into(store, spool, Recorded::TENCENT_CALL_EVENT, &environment()).unwrap()
-}
 
 fn played(cases: &[&str]) -> Value {
     let table = MemoryTable::default();
-    let handler = recorder(&table, DeadTopic);
+    let handler = recorder(CALLBACK, &table, DeadTopic);
     testing::play(&handler, "tencent-call-event", cases);
     table.call()
 }
 
 #[test]
 fn every_sample_event_becomes_what_is_expected_of_it() {
-    testing::play_recorder_samples("tencent-call-event", |table| recorder(table, DeadTopic));
+    testing::play_samples(CALLBACK);
 }
 
 #[test]
 fn a_call_told_by_both_sides_ends_in_the_same_state_whatever_the_order() {
     for story in ["old-one-to-one-", "old-group-", "current-one-to-one-", "current-group-"] {
-        testing::play_in_any_order("tencent-call-event", story, |table| recorder(table, DeadTopic));
+        testing::play_in_any_order(CALLBACK, story);
     }
 }
 
@@ -59,7 +54,7 @@ fn events_of_the_same_second_are_ordered_by_what_they_say() {
     let events = [("caller", "start_call"), ("callee", "accept_call"), ("callee", "call_end")];
     for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]] {
         let table = MemoryTable::default();
-        let handler = recorder(&table, DeadTopic);
+        let handler = recorder(CALLBACK, &table, DeadTopic);
         for (role, event) in order.map(|position| events[position]) {
             testing::send(&handler, "POST", &path, "sdkappid=8888888&command=x", &body(role, event));
         }
@@ -75,9 +70,9 @@ fn a_crowd_beyond_the_bound_is_the_same_crowd_when_it_is_told_again() {
         json!({ "CallInfo": { "CallId": "c" }, "UserList": users, "EventTime": 1_793_600_000_000_u64 }).to_string();
     let path = format!("/{}/tencent/call_event", testing::TOKEN);
     let table = MemoryTable::default();
-    let recorder = recorder(&table, DeadTopic);
+    let handler = recorder(CALLBACK, &table, DeadTopic);
     let tell = || {
-        testing::send(&recorder, "POST", &path, "sdkappid=8888888&CallbackCommand=Call.CallbackAfterStartCall", &body)
+        testing::send(&handler, "POST", &path, "sdkappid=8888888&CallbackCommand=Call.CallbackAfterStartCall", &body)
     };
     tell();
     let once = table.call();
@@ -90,7 +85,7 @@ fn a_crowd_beyond_the_bound_is_the_same_crowd_when_it_is_told_again() {
 fn no_ids_however_odd_make_a_call_item_outgrow_dynamodb() {
     let path = format!("/{}/tencent/call_event", testing::TOKEN);
     let table = MemoryTable::default();
-    let recorder = recorder(&table, DeadTopic);
+    let handler = recorder(CALLBACK, &table, DeadTopic);
     for odd in ["\u{1}", "\"", "\\", "é"] {
         for batch in 0..4 {
             let users: Vec<Value> = (0..64)
@@ -98,7 +93,7 @@ fn no_ids_however_odd_make_a_call_item_outgrow_dynamodb() {
                 .collect();
             let body = json!({ "CallInfo": { "CallId": "c" }, "UserList": users }).to_string();
             testing::send(
-                &recorder,
+                &handler,
                 "POST",
                 &path,
                 "sdkappid=8888888&CallbackCommand=Call.CallbackAfterStartCall",

@@ -1,35 +1,39 @@
 //! Messages of the spool through the real replayer, with table and dead letters in memory.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::cell::RefCell;
 
+use ringback::aws::Failure;
 use ringback::budget::REPLAY;
-use ringback::handler::{Handler, Recorded, Recorder};
+use ringback::handler::Handler;
 use ringback::model::SessionId;
-use ringback::record::{Item, Retention};
-use ringback::replay::{Batch, Replayed, ReplayedMessage, Replayer, Report};
-use ringback::store::{CallPut, EventPut, PutCall, PutEvent, Records, StoreError};
+use ringback::record::Item;
+use ringback::replay::{ReplayOutcome, ReplayedMessage, Replayer, report};
+use ringback::sqs::Batch;
+use ringback::store::{CallPut, EventPut, RecordStore, Store};
+use ringback::tencent::CALLBACK;
 use ringback::testing::{
-    self, ARRIVAL, DeadTable, DeadTopic, MemoryDeadLetters, MemorySpool, MemoryTable, block_on, environment, told_end,
+    self, ARRIVAL, DeadTable, DeadTopic, MemoryTable, MemoryTopic, block_on, environment, recorder, told_end,
 };
+use ringback::topic::Publish;
 use serde_json::{Value, json};
 
-fn retention() -> Retention {
-    environment().retention().unwrap()
+fn replayer<S: Store, P: Publish>(store: S, dead_letters: P) -> Replayer<S, P> {
+    Replayer::new(RecordStore::new(store, environment().retention().unwrap(), REPLAY), dead_letters)
 }
 
 /// The spool's messages of a story that DynamoDB took nothing of, and the table that it would have made.
 fn spooled(story: &str) -> (Vec<String>, MemoryTable) {
-    let spool = MemorySpool::default();
+    let spool = MemoryTopic::default();
     let table = MemoryTable::default();
-    let callback = Recorded::TENCENT_CALL_EVENT;
-    let dead = Recorder::into(DeadTable, &spool, callback, &environment()).unwrap();
-    let live = Recorder::into(&table, DeadTopic, callback, &environment()).unwrap();
+    let dead = recorder(CALLBACK, DeadTable, &spool);
+    let live = recorder(CALLBACK, &table, DeadTopic);
     let samples = testing::samples("tencent-call-event");
     for sample in samples.iter().filter(|sample| sample.name.contains(story)) {
         block_on(dead.handle(sample.request(), ARRIVAL));
         block_on(live.handle(sample.request(), ARRIVAL));
     }
-    (spool.messages(), table)
+    (spool.bodies(), table)
 }
 
 fn batch(messages: &[String]) -> Batch {
@@ -42,20 +46,20 @@ fn batch(messages: &[String]) -> Batch {
 }
 
 fn failures(messages: &[ReplayedMessage]) -> usize {
-    Report::of(messages).failures.len()
+    report(messages).failures.len()
 }
 
 #[test]
 fn every_sample_batch_becomes_what_is_expected_of_it() {
     for sample in testing::samples("replay") {
-        let (table, dead_letters) = (MemoryTable::default(), MemoryDeadLetters::default());
-        let replayer = Replayer::new(Records::new(&table, retention(), REPLAY), &dead_letters);
+        let (table, dead_letters) = (MemoryTable::default(), MemoryTopic::default());
+        let replayer = replayer(&table, &dead_letters);
         let messages = sample.event["Records"].as_array().unwrap().len();
         let replayed = block_on(replayer.replay(serde_json::from_value(sample.event.clone()).unwrap(), |_| {}));
         assert_eq!(failures(&replayed), 0, "{}", sample.name);
         let recorded = sample.expected["effect"] == "record";
         assert_eq!(table.items().len(), if recorded { 2 } else { 0 }, "{}", sample.name);
-        assert!(recorded || dead_letters.letters().len() == messages, "{}", sample.name);
+        assert!(recorded || dead_letters.messages().len() == messages, "{}", sample.name);
     }
 }
 
@@ -65,10 +69,10 @@ fn what_is_replayed_is_what_would_have_been_stored_in_any_order_and_twice() {
     assert!(messages.len() > 5);
     messages.extend(messages.clone());
     messages.reverse();
-    let (table, dead_letters) = (MemoryTable::default(), MemoryDeadLetters::default());
-    let replayer = Replayer::new(Records::new(&table, retention(), REPLAY), &dead_letters);
+    let (table, dead_letters) = (MemoryTable::default(), MemoryTopic::default());
+    let replayer = replayer(&table, &dead_letters);
     let replayed = block_on(replayer.replay(batch(&messages), |_| {}));
-    assert_eq!((failures(&replayed), dead_letters.letters().len()), (0, 0));
+    assert_eq!((failures(&replayed), dead_letters.messages().len()), (0, 0));
     assert_eq!(table.items(), expected.items());
     for call in table.calls() {
         let sid = call["sid"].as_str();
@@ -84,15 +88,13 @@ struct Trap<'a> {
     sid: String,
 }
 
-impl PutEvent for Trap<'_> {
-    async fn put_event(&self, item: &Item) -> Result<EventPut, StoreError> {
+impl Store for Trap<'_> {
+    async fn put_event(&self, item: &Item) -> Result<EventPut, Failure> {
         assert_ne!(item.attributes()["sid"], json!(self.sid));
         self.table.put_event(item).await
     }
-}
 
-impl PutCall for Trap<'_> {
-    async fn put_call(&self, item: &Item, expected: Option<&str>) -> Result<CallPut, StoreError> {
+    async fn put_call(&self, item: &Item, expected: Option<&str>) -> Result<CallPut, Failure> {
         self.table.put_call(item, expected).await
     }
 }
@@ -103,17 +105,17 @@ fn a_message_that_panics_goes_back_alone_and_each_is_told_of() {
     let good = messages[0].clone();
     let sid = serde_json::from_str::<Value>(&good).unwrap()["sid"].as_str().unwrap().to_owned();
     let bad = good.replace(&sid, "a-trap");
-    let (table, dead_letters) = (MemoryTable::default(), MemoryDeadLetters::default());
+    let (table, dead_letters) = (MemoryTable::default(), MemoryTopic::default());
     let trap = Trap { table: &table, sid: "a-trap".to_owned() };
-    let replayer = Replayer::new(Records::new(trap, retention(), REPLAY), &dead_letters);
+    let replayer = replayer(trap, &dead_letters);
     let told = RefCell::new(Vec::new());
     let replayed =
         block_on(replayer.replay(batch(&[bad, good]), |message| {
             told.borrow_mut().push((message.outcome, message.session.is_some()))
         }));
-    let back: Vec<String> = Report::of(&replayed).failures.into_iter().map(|failure| failure.id).collect();
+    let back: Vec<String> = report(&replayed).failures.into_iter().map(|failure| failure.id).collect();
     assert_eq!(back, ["0"]);
-    assert_eq!(told.into_inner(), [(Replayed::Back("panicked"), false), (Replayed::Recorded, true)]);
+    assert_eq!(told.into_inner(), [(ReplayOutcome::Back("panicked"), false), (ReplayOutcome::Recorded, true)]);
     assert_eq!(table.items().len(), 2);
 }
 
@@ -126,11 +128,11 @@ fn a_message_that_can_never_be_written_is_put_aside_with_its_reason_and_blocks_n
     let mut keyless: Value = serde_json::from_str(&good).unwrap();
     keyless["sid"] = json!("");
     let all = ["no json".to_owned(), String::new(), "{}".to_owned(), newer, unknown, keyless.to_string(), good];
-    let (table, dead_letters) = (MemoryTable::default(), MemoryDeadLetters::default());
-    let replayer = Replayer::new(Records::new(&table, retention(), REPLAY), &dead_letters);
+    let (table, dead_letters) = (MemoryTable::default(), MemoryTopic::default());
+    let replayer = replayer(&table, &dead_letters);
     let replayed = block_on(replayer.replay(batch(&all), |_| {}));
     assert_eq!(failures(&replayed), 0);
-    let reasons: Vec<&str> = dead_letters.letters().iter().map(|(_, reason)| *reason).collect();
+    let reasons: Vec<String> = dead_letters.messages().iter().map(|letter| letter.attributes[0].1.clone()).collect();
     assert_eq!(
         reasons,
         ["not_a_record", "not_a_record", "not_a_record", "future_version", "unknown_callback", "unusable_key"]
@@ -141,10 +143,10 @@ fn a_message_that_can_never_be_written_is_put_aside_with_its_reason_and_blocks_n
 #[test]
 fn what_fails_for_now_goes_back_to_the_queue_and_is_no_dead_letter() {
     let (messages, _) = spooled("/old-one-to-one-");
-    let dead_letters = MemoryDeadLetters::default();
-    let replayer = Replayer::new(Records::new(DeadTable, retention(), REPLAY), &dead_letters);
+    let dead_letters = MemoryTopic::default();
+    let replayer = replayer(DeadTable, &dead_letters);
     let replayed = block_on(replayer.replay(batch(&messages), |_| {}));
-    assert_eq!((failures(&replayed), dead_letters.letters().len()), (messages.len(), 0));
+    assert_eq!((failures(&replayed), dead_letters.messages().len()), (messages.len(), 0));
 }
 
 #[test]

@@ -6,9 +6,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::json::deliverable;
-use crate::line::notify::Notify;
+use crate::line::{self, notify::Notify};
 use crate::model::{Arrival, Media, Personal};
+use crate::topic::deliverable;
 
 /// The contract's version, in every job.
 pub const VERSION: &str = "1";
@@ -37,7 +37,7 @@ impl std::fmt::Debug for PushJob {
 
 impl PushJob {
     /// The job that rings the callee of a notify callback.
-    pub fn ringing(notify: &Notify, arrival: Arrival) -> Self {
+    pub fn new(notify: &Notify, arrival: Arrival) -> Self {
         let mut body = Map::new();
         let mut put = |name: &str, text: Option<&str>| {
             if let Some(text) = text {
@@ -57,7 +57,7 @@ impl PushJob {
         put("sid", Some(notify.session.as_str()));
         put("version", Some(VERSION));
         put("expires_at", Some(&(arrival.seconds() + RING_SECONDS).to_string()));
-        Self { body: shortened(body), attributes: attributes(notify) }
+        Self { body: shorten(body), attributes: attributes(notify) }
     }
 
     /// The message's body.
@@ -72,7 +72,7 @@ impl PushJob {
 }
 
 /// A body that a push service takes: the app data gives way, `cc_param` never.
-fn shortened(mut body: Map<String, Value>) -> String {
+fn shorten(mut body: Map<String, Value>) -> String {
     let mut text = deliverable(&Value::Object(body.clone()));
     let mut dropped = Vec::new();
     for name in OPTIONAL {
@@ -96,7 +96,7 @@ fn attributes(notify: &Notify) -> Vec<(&'static str, String)> {
     };
     let callee = notify.callee.as_ref();
     let candidates = [
-        ("provider", Some("line")),
+        ("provider", Some(line::LINE.name)),
         ("kind", Some("one-to-one")),
         ("media", Some(media)),
         ("callee_service_id", callee.and_then(|callee| callee.service_id.as_deref())),
@@ -125,7 +125,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::{CcParam, Person, SessionId};
+    use crate::line::notify::CcParam;
+    use crate::model::{Person, SessionId};
 
     const ARRIVAL: Arrival = Arrival { milliseconds: 1_700_000_000_500 };
 
@@ -143,7 +144,7 @@ mod tests {
     }
 
     fn body(notify: &Notify) -> Value {
-        serde_json::from_str(PushJob::ringing(notify, ARRIVAL).body()).unwrap()
+        serde_json::from_str(PushJob::new(notify, ARRIVAL).body()).unwrap()
     }
 
     #[test]
@@ -173,7 +174,7 @@ mod tests {
     #[test]
     fn an_attribute_that_sns_would_refuse_is_left_out() {
         let odd = Notify { callee: Person::known(None, Some("b\u{1}ob")), media: None, ..notify() };
-        let job = PushJob::ringing(&odd, ARRIVAL);
+        let job = PushJob::new(&odd, ARRIVAL);
         let names: Vec<&str> = job.attributes().iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["provider", "kind", "media", "sid"]);
     }

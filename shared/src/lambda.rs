@@ -1,0 +1,158 @@
+//! Lambda's entry point: settings, runtime loop, panic handling, request log.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::process::ExitCode;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use futures_util::FutureExt;
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use lambda_runtime::{Context, Error, LambdaEvent, service_fn};
+
+use crate::handler::Handler;
+use crate::http::{GatewayEvent, answer};
+use crate::logging::{self, Log};
+use crate::model::Arrival;
+use crate::outcome::CallbackOutcome;
+use crate::replay::{ReplayedMessage, Replayer, report};
+use crate::request_line::{RequestContext, replay_line, request_line};
+use crate::settings::{ConfigError, Environment};
+use crate::sqs::Batch;
+use crate::store::Store;
+use crate::topic::Publish;
+use crate::trace_id::TraceId;
+
+/// Runs a callback's function until Lambda ends it. `read` parses the settings; a variable that is missing or malformed
+/// ends the start with its name. `connect` makes the handler of them.
+pub async fn run<S, H: Handler>(
+    read: impl FnOnce(&Environment) -> Result<S, ConfigError>,
+    connect: impl AsyncFnOnce(S) -> H,
+) -> ExitCode {
+    let Some((settings, log)) = start(read) else { return ExitCode::FAILURE };
+    let handler = connect(settings).await;
+    for what in handler.gate().unchecked() {
+        tracing::warn!(
+            callback = handler.gate().route().callback,
+            "{what} are not checked: the URL's token is what protects"
+        );
+    }
+    let cold = Cell::new(true);
+    let respond = |event: LambdaEvent<GatewayEvent>| {
+        let cold = cold.replace(false);
+        let (handler, log) = (&handler, &log);
+        async move {
+            let trace = trace_id(&event.context);
+            Ok::<_, Infallible>(respond(handler, log, event.payload, cold, trace).await)
+        }
+    };
+    exit_code(lambda_runtime::run(service_fn(respond)).await)
+}
+
+/// Runs the function that replays the spool.
+pub async fn run_replay<S, T: Store, P: Publish>(
+    read: impl FnOnce(&Environment) -> Result<S, ConfigError>,
+    connect: impl FnOnce(S) -> Replayer<T, P>,
+) -> ExitCode {
+    let Some((settings, log)) = start(read) else { return ExitCode::FAILURE };
+    let (replayer, log) = (&connect(settings), &log);
+    let respond = async |event: LambdaEvent<Batch>| -> Result<_, Infallible> {
+        let trace = trace_id(&event.context);
+        let tell = |message: &ReplayedMessage| {
+            log.print("replay", message.outcome.level(), replay_line(message, trace.as_ref()), now());
+        };
+        Ok(report(&replayer.replay(event.payload, tell).await))
+    };
+    exit_code(lambda_runtime::run(service_fn(respond)).await)
+}
+
+/// Starts the log, then parses the settings.
+fn start<S>(read: impl FnOnce(&Environment) -> Result<S, ConfigError>) -> Option<(S, Log)> {
+    let environment = Environment::from_process();
+    let controls = environment.log_controls();
+    logging::start(&controls);
+    let settings = read(&environment).and_then(|settings| Ok((settings, environment.metrics_namespace()?)));
+    match settings {
+        Ok((settings, namespace)) => Some((settings, Log::new(controls, namespace))),
+        Err(error) => {
+            tracing::error!(%error, "the function cannot start");
+            None
+        }
+    }
+}
+
+fn trace_id(context: &Context) -> Option<TraceId> {
+    context.xray_trace_id.as_deref().and_then(TraceId::from_header)
+}
+
+fn exit_code(result: Result<(), Error>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the function stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One request, from event to answer. A panic is answered and the environment lives on.
+async fn respond<H: Handler>(
+    handler: &H,
+    log: &Log,
+    event: GatewayEvent,
+    cold: bool,
+    trace: Option<TraceId>,
+) -> ApiGatewayV2httpResponse {
+    let started = Instant::now();
+    let handling = AssertUnwindSafe(async { handler.handle(event.into(), now()).await });
+    let details = handling.catch_unwind().await.unwrap_or_else(|_| CallbackOutcome::Panicked.into());
+    let route = handler.gate().route();
+    let answer = answer(route, &details.outcome);
+    let context = RequestContext { took: started.elapsed(), cold, status: answer.status, trace };
+    log.print("callback", details.outcome.level(), request_line(route, &details, &context), now());
+    answer.into()
+}
+
+fn now() -> Arrival {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Arrival { milliseconds: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::{Gate, Unverified};
+    use crate::metrics::Namespace;
+    use crate::outcome::OutcomeDetails;
+    use crate::tencent;
+    use crate::testing::{block_on, environment};
+
+    /// Panics at its first request and at no other.
+    struct Stumbling {
+        gate: Gate,
+        stumbled: Cell<bool>,
+    }
+
+    impl Handler for Stumbling {
+        fn gate(&self) -> &Gate {
+            &self.gate
+        }
+
+        async fn handle(&self, _: Unverified, _: Arrival) -> OutcomeDetails {
+            assert!(self.stumbled.replace(true), "the first step");
+            CallbackOutcome::Ignored.into()
+        }
+    }
+
+    #[test]
+    fn a_panic_is_answered_and_the_next_request_is_handled() {
+        let gate = environment().gate(&tencent::CALL_EVENT).unwrap();
+        let handler = Stumbling { gate, stumbled: Cell::new(false) };
+        let log = Log::new(environment().log_controls(), Namespace::default());
+        let answer = || block_on(respond(&handler, &log, GatewayEvent::default(), false, None));
+        let panicked = answer();
+        assert_eq!(panicked.status_code, 500);
+        assert!(format!("{:?}", panicked.body).contains("panicked"));
+        assert_eq!(answer().status_code, 200);
+    }
+}

@@ -1,0 +1,268 @@
+//! The environment, parsed once at start into typed settings. What is made of them cannot fail any more.
+//!
+//! This file asks for every variable; each vendor names its own in its [`Vendor`](crate::vendor::Vendor). A function
+//! does not start with a variable that is missing or malformed, and its log names the variable.
+
+use aws_sdk_dynamodb::config::Credentials;
+
+use crate::access::{AllowList, Gate, SignatureCheck, SourceCheck, TokenDigests};
+use crate::aws;
+use crate::dynamodb::TableName;
+use crate::logging::LogControls;
+use crate::metrics::Namespace;
+use crate::record::Retention;
+use crate::route::{Callback, Route};
+use crate::sources::Sources;
+use crate::topic::TopicArn;
+use crate::trust::Trust;
+
+/// A variable that keeps a function from starting.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Not set, or empty.
+    #[error("environment variable {0} is missing")]
+    Missing(&'static str),
+    /// The value is not shown: it may be a secret in the wrong place.
+    #[error("environment variable {name} is malformed: it must be {expected}")]
+    Malformed { name: &'static str, expected: &'static str },
+}
+
+/// The settings of a function that keeps records of a callback.
+#[derive(Debug)]
+pub struct RecorderSettings {
+    pub callback: Callback,
+    pub gate: Gate,
+    pub table: TableName,
+    pub retention: Retention,
+    pub spool: TopicArn,
+    pub aws: aws::Settings,
+}
+
+impl RecorderSettings {
+    /// # Errors
+    /// [`ConfigError`] naming the variable.
+    pub fn from_env(environment: &Environment, callback: Callback) -> Result<Self, ConfigError> {
+        Ok(Self {
+            callback,
+            gate: environment.gate(callback.route)?,
+            table: environment.records_table()?,
+            retention: environment.retention()?,
+            spool: environment.topic("SPOOL_TOPIC_ARN")?,
+            aws: environment.aws()?,
+        })
+    }
+}
+
+/// The settings of a function that publishes push jobs.
+#[derive(Debug)]
+pub struct NotifierSettings {
+    pub gate: Gate,
+    pub push_jobs: TopicArn,
+    pub aws: aws::Settings,
+}
+
+impl NotifierSettings {
+    /// # Errors
+    /// [`ConfigError`] naming the variable.
+    pub fn from_env(environment: &Environment) -> Result<Self, ConfigError> {
+        Ok(Self {
+            gate: environment.gate(&crate::line::NOTIFY)?,
+            push_jobs: environment.topic("PUSH_JOBS_TOPIC_ARN")?,
+            aws: environment.aws()?,
+        })
+    }
+}
+
+/// The settings of the function that writes spooled records.
+#[derive(Debug)]
+pub struct ReplayerSettings {
+    pub table: TableName,
+    pub retention: Retention,
+    pub dead_letters: TopicArn,
+    pub aws: aws::Settings,
+}
+
+impl ReplayerSettings {
+    /// # Errors
+    /// [`ConfigError`] naming the variable.
+    pub fn from_env(environment: &Environment) -> Result<Self, ConfigError> {
+        Ok(Self {
+            table: environment.records_table()?,
+            retention: environment.retention()?,
+            dead_letters: environment.topic("DEAD_LETTERS_TOPIC_ARN")?,
+            aws: environment.aws()?,
+        })
+    }
+}
+
+type Lookup = dyn Fn(&str) -> Option<String>;
+
+/// The variables of a process, or of a test.
+pub struct Environment {
+    lookup: Box<Lookup>,
+}
+
+impl Environment {
+    pub fn from_process() -> Self {
+        Self::new(|name| std::env::var(name).ok())
+    }
+
+    pub fn new(lookup: impl Fn(&str) -> Option<String> + 'static) -> Self {
+        Self { lookup: Box::new(lookup) }
+    }
+
+    /// Variables of a test.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn from_pairs(variables: &[(&'static str, &'static str)]) -> Self {
+        let variables = variables.to_vec();
+        Self::new(move |asked| {
+            let (_, value) = variables.iter().find(|(name, _)| *name == asked)?;
+            Some((*value).to_owned())
+        })
+    }
+
+    /// The gate of a route.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable.
+    pub fn gate(&self, route: &'static Route) -> Result<Gate, ConfigError> {
+        let vendor = route.vendor;
+        let digests = "one or two SHA-256 digests of 64 hex digits, separated by a comma";
+        let tokens = self.parsed("CALLBACK_TOKEN_SHA256", digests, TokenDigests::parse)?;
+        let allowed = self.parsed(vendor.ids_variable.name, vendor.ids_variable.expected, AllowList::parse)?;
+        let ranges = "address ranges such as 192.0.2.0/24, separated by commas";
+        let sources = self.parsed_if_set(vendor.sources_variable, ranges, Sources::parse)?;
+        let signature = match &vendor.signature {
+            Some(scheme) => self.parsed_if_set(scheme.variable.name, scheme.variable.expected, scheme.verifier)?,
+            None => None,
+        };
+        let sources = sources.map_or(SourceCheck::AnySource, SourceCheck::Listed);
+        let signature = signature.map_or(SignatureCheck::NoVerification, SignatureCheck::Verified);
+        Ok(Gate::new(route, tokens, allowed, sources, signature))
+    }
+
+    /// # Errors
+    /// [`ConfigError`] naming the variable.
+    pub fn retention(&self) -> Result<Retention, ConfigError> {
+        self.parsed("RETENTION_DAYS", "a number of days from 1 to 36500", Retention::parse)
+    }
+
+    fn records_table(&self) -> Result<TableName, ConfigError> {
+        let expected = "a table's name of 3 to 255 letters, digits, _, - and ., or its ARN";
+        self.parsed("RECORDS_TABLE", expected, TableName::parse)
+    }
+
+    fn topic(&self, name: &'static str) -> Result<TopicArn, ConfigError> {
+        self.parsed(name, "an SNS topic's ARN", TopicArn::parse)
+    }
+
+    /// Where AWS is and who asks it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable.
+    pub fn aws(&self) -> Result<aws::Settings, ConfigError> {
+        let everywhere = self.optional("AWS_ENDPOINT_URL");
+        let url = |name| self.optional(name).or_else(|| everywhere.clone());
+        let trust = self.parsed_if_set("AWS_CA_BUNDLE", "the path of a file with certificates in PEM", Trust::read)?;
+        Ok(aws::Settings {
+            region: self.parsed("AWS_REGION", "a region's name, such as eu-west-1", aws::parse_region)?,
+            credentials: Credentials::new(
+                self.required("AWS_ACCESS_KEY_ID")?,
+                self.required("AWS_SECRET_ACCESS_KEY")?,
+                self.optional("AWS_SESSION_TOKEN"),
+                None,
+                "environment",
+            ),
+            dynamodb_url: url("AWS_ENDPOINT_URL_DYNAMODB"),
+            sns_url: url("AWS_ENDPOINT_URL_SNS"),
+            trust: trust.unwrap_or_default(),
+        })
+    }
+
+    /// Lambda sets both variables from a function's logging configuration.
+    pub fn log_controls(&self) -> LogControls {
+        let [level, format] = ["AWS_LAMBDA_LOG_LEVEL", "AWS_LAMBDA_LOG_FORMAT"].map(|name| self.optional(name));
+        LogControls::parse(level.as_deref(), format.as_deref())
+    }
+
+    /// A stack has its own namespace, so that the metrics of two stacks in one account do not mix.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable.
+    pub fn metrics_namespace(&self) -> Result<Namespace, ConfigError> {
+        let expected = "1 to 255 letters, digits, ., -, _, /, # and :, not beginning with AWS/ or :";
+        Ok(self.parsed_if_set("METRICS_NAMESPACE", expected, Namespace::parse)?.unwrap_or_default())
+    }
+
+    /// A variable that may be set; an empty one is not.
+    pub fn optional(&self, name: &str) -> Option<String> {
+        (self.lookup)(name).filter(|text| !text.trim().is_empty())
+    }
+
+    fn required(&self, name: &'static str) -> Result<String, ConfigError> {
+        self.optional(name).ok_or(ConfigError::Missing(name))
+    }
+
+    fn parsed<T>(
+        &self,
+        name: &'static str,
+        expected: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, ConfigError> {
+        parse(&self.required(name)?).ok_or(ConfigError::Malformed { name, expected })
+    }
+
+    fn parsed_if_set<T>(
+        &self,
+        name: &'static str,
+        expected: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, ConfigError> {
+        let Some(text) = self.optional(name) else { return Ok(None) };
+        parse(&text).map(Some).ok_or(ConfigError::Malformed { name, expected })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{line, tencent};
+
+    const DIGEST: (&str, &str) =
+        ("CALLBACK_TOKEN_SHA256", "128221626c643cda6c13a4375b74d2a0086abe6df589f4f5fcdb5a036ef9329e");
+
+    fn gate(route: &'static Route, variables: &[(&'static str, &'static str)]) -> Result<Gate, ConfigError> {
+        Environment::from_pairs(variables).gate(route)
+    }
+
+    #[test]
+    fn what_is_missing_or_malformed_is_named_and_its_value_is_not() {
+        let missing = gate(&line::NOTIFY, &[]).unwrap_err();
+        assert_eq!(missing.to_string(), "environment variable CALLBACK_TOKEN_SHA256 is missing");
+        let malformed = gate(&line::NOTIFY, &[("CALLBACK_TOKEN_SHA256", "my-secret-token")]).unwrap_err().to_string();
+        assert!(malformed.contains("CALLBACK_TOKEN_SHA256") && !malformed.contains("my-secret-token"), "{malformed}");
+    }
+
+    #[test]
+    fn an_allow_list_must_name_an_id() {
+        let line = |ids| gate(&line::NOTIFY, &[DIGEST, ("LINE_SERVICE_IDS", ids)]).err();
+        assert_eq!(line("  "), Some(ConfigError::Missing("LINE_SERVICE_IDS")));
+        assert!(matches!(line(",,"), Some(ConfigError::Malformed { name: "LINE_SERVICE_IDS", .. })));
+        assert_eq!(line("any"), None);
+    }
+
+    #[test]
+    fn a_check_that_is_asked_for_must_make_sense() {
+        let tencent = |variable| gate(&tencent::CALL_EVENT, &[DIGEST, ("TENCENT_SDK_APP_IDS", "any"), variable]);
+        assert!(tencent(("TENCENT_CALLBACK_TOKEN", "xxxxyyyy")).is_ok());
+        let malformed = tencent(("TENCENT_SOURCE_CIDRS", "somewhere")).unwrap_err();
+        assert!(malformed.to_string().contains("TENCENT_SOURCE_CIDRS"));
+    }
+
+    #[test]
+    fn a_namespace_of_amazons_own_is_refused() {
+        let namespace = |value| Environment::from_pairs(&[("METRICS_NAMESPACE", value)]).metrics_namespace();
+        assert!(namespace("Ringback/prod-eu").is_ok());
+        assert!(namespace("AWS/Lambda").unwrap_err().to_string().contains("METRICS_NAMESPACE"));
+    }
+}

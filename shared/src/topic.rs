@@ -1,0 +1,99 @@
+//! Publishing to SNS: push jobs, and whatever else leaves by a topic.
+
+use std::sync::LazyLock;
+
+use aws_sdk_sns::Client;
+use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sns::types::MessageAttributeValue;
+
+use crate::aws::{Failure, Service, Settings, is_arn_of};
+use crate::budget::Budget;
+
+/// Publishes messages.
+pub trait Publish {
+    /// Once this is `Ok`, the message is delivered. On an error it may be delivered too: its answer may be what was lost.
+    fn publish(&self, body: &str, attributes: &[(&'static str, String)]) -> impl Future<Output = Result<(), Failure>>;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicArn(String);
+
+impl TopicArn {
+    pub fn parse(text: &str) -> Option<Self> {
+        is_arn_of(text, "sns").then(|| Self(text.to_owned()))
+    }
+}
+
+/// A topic in SNS. It uses `Publish` and nothing else.
+#[derive(Debug)]
+pub struct Topic {
+    client: LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>,
+    arn: TopicArn,
+    budget: Budget,
+}
+
+impl Topic {
+    pub fn new(client: Client, arn: TopicArn, budget: Budget) -> Self {
+        Self { client: LazyLock::new(Box::new(|| client)), arn, budget }
+    }
+
+    /// A topic for messages that are hardly ever sent. Making a client is a good part of a function's start, so this
+    /// one is made when the first message is.
+    pub fn rarely_used(aws: Settings, arn: TopicArn, budget: Budget) -> Self {
+        Self { client: LazyLock::new(Box::new(move || aws.sns(budget).client)), arn, budget }
+    }
+}
+
+impl Publish for Topic {
+    async fn publish(&self, body: &str, attributes: &[(&'static str, String)]) -> Result<(), Failure> {
+        let mut message = self.client.publish().topic_arn(&self.arn.0).message(body);
+        for (name, text) in attributes {
+            let value = MessageAttributeValue::builder().data_type("String").string_value(text).build();
+            let value = value.map_err(|error| unavailable("bad_attribute", error))?;
+            message = message.message_attributes(*name, value);
+        }
+        // The SDK's futures are so deep that the compiler gives up on whatever holds them; a box ends the depth.
+        match tokio::time::timeout(self.budget.whole, Box::pin(message.send())).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => {
+                let error = SdkError::into_service_error(error);
+                let code = error.code().unwrap_or("no_answer").to_owned();
+                Err(unavailable(&code, error))
+            }
+            Err(_) => Err(Failure::TooSlow(Service::Sns)),
+        }
+    }
+}
+
+fn unavailable(code: &str, error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+    Failure::Unavailable { service: Service::Sns, code: code.to_owned(), source: error.into() }
+}
+
+/// A message's JSON in characters that SQS takes. SNS takes U+FFFE and U+FFFF, and then fails to deliver them to a queue: the message would be lost after it was
+/// promised.
+pub fn deliverable(json: &serde_json::Value) -> String {
+    json.to_string().replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_holds_only_characters_that_a_queue_takes_and_means_the_same() {
+        let odd = serde_json::json!({ "a": "\u{fffe}\u{ffff}\u{1}\u{fffd}é" });
+        let message = deliverable(&odd);
+        let takes =
+            |c: char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+        assert!(message.chars().all(takes), "{message:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&message).unwrap(), odd);
+    }
+
+    #[test]
+    fn a_topic_is_named_by_its_arn() {
+        assert!(TopicArn::parse("arn:aws-cn:sns:cn-north-1:1:jobs").is_some());
+        for text in ["jobs", "arn:aws:sqs:eu-west-1:1:jobs", "arn:aws:sns:eu-west-1:1", "arn:aws:sns:eu-west-1:1:"] {
+            assert!(TopicArn::parse(text).is_none(), "{text}");
+        }
+    }
+}

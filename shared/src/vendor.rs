@@ -1,0 +1,57 @@
+//! What differs from one vendor to the next at the gate and in the answer. Each vendor's folder has one [`Vendor`].
+
+use std::fmt;
+
+use crate::access::Request;
+use crate::model::Arrival;
+
+/// One vendor of calls.
+#[derive(Debug)]
+pub struct Vendor {
+    /// The name in records, logs and metrics.
+    pub name: &'static str,
+    /// The variable that lists the ids of the services or apps whose callbacks are taken.
+    pub ids_variable: Variable,
+    /// The variable that lists the address ranges that the vendor calls from.
+    pub sources_variable: &'static str,
+    /// The ids of services or apps that a request names; `None` for one that is not text.
+    pub ids: for<'a> fn(&'a Request) -> Vec<Option<&'a str>>,
+    /// Whether a request that names none of them is taken.
+    pub may_name_none: fn(&Request) -> bool,
+    /// How the vendor signs, if it does.
+    pub signature: Option<SignatureScheme>,
+    /// The body of an answer.
+    pub body: fn(&Verdict) -> String,
+}
+
+/// An environment variable and what it must hold.
+#[derive(Debug)]
+pub struct Variable {
+    pub name: &'static str,
+    pub expected: &'static str,
+}
+
+/// How a vendor signs its requests.
+#[derive(Debug)]
+pub struct SignatureScheme {
+    /// The variable with the key. Where it is not set, signatures are not verified.
+    pub variable: Variable,
+    /// Makes a verifier of the key. `None` when the text cannot be one.
+    pub verifier: fn(&str) -> Option<Box<dyn Verify>>,
+}
+
+/// Verifies a vendor's signatures with the team's key.
+pub trait Verify: fmt::Debug + Send + Sync {
+    fn verifies(&self, request: &Request, arrival: Arrival) -> bool;
+}
+
+/// What an answer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The HTTP status.
+    pub status: u16,
+    /// The outcome's stable code.
+    pub code: &'static str,
+    /// The field or bound that a refusal is about.
+    pub field: Option<&'static str>,
+}
