@@ -284,7 +284,7 @@ impl Gate {
         }
         match (vendor.ids)(request).as_slice() {
             [] => (vendor.may_name_none)(request),
-            ids => ids.iter().all(|id| id.is_some_and(|id| self.allowed.admits(id))),
+            ids => ids.iter().all(|id| id.as_ref().is_some_and(|id| self.allowed.admits(id))),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 pub use self::doubles::{DeadTable, DeadTopic, MemoryTable, MemoryTopic, Published};
-use crate::access::Unverified;
+use crate::access::{Gate, Unverified};
 use crate::budget;
 use crate::call::CallEnd;
 use crate::handler::{Handler, Recorder};
@@ -67,9 +67,13 @@ pub fn samples(function: &str) -> Vec<Sample> {
 
 /// The recorder of a callback, into doubles.
 pub fn recorder<S: Store, P: Publish>(callback: Callback, store: S, spool: P) -> Recorder<S, P> {
-    let environment = environment();
-    let records = RecordStore::new(store, environment.retention().unwrap(), budget::STORE);
-    Recorder::new(environment.gate(callback.route).unwrap(), callback, records, spool)
+    recorder_behind(environment().gate(callback.route).unwrap(), callback, store, spool)
+}
+
+/// The same behind another gate.
+pub fn recorder_behind<S: Store, P: Publish>(gate: Gate, callback: Callback, store: S, spool: P) -> Recorder<S, P> {
+    let retention = environment().retention().unwrap();
+    Recorder::new(gate, callback, RecordStore::new(store, retention, budget::STORE), spool)
 }
 
 /// Plays every sample event of a callback on an empty table and compares with what is expected of it.

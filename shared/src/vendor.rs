@@ -15,13 +15,19 @@ pub struct Vendor {
     /// The variable that lists the address ranges that the vendor calls from.
     pub sources_variable: &'static str,
     /// The ids of services or apps that a request names; `None` for one that is not text.
-    pub ids: for<'a> fn(&'a Request) -> Vec<Option<&'a str>>,
+    pub ids: fn(&Request) -> Vec<Option<String>>,
     /// Whether a request that names none of them is taken.
     pub may_name_none: fn(&Request) -> bool,
     /// How the vendor signs, if it does.
     pub signature: Option<SignatureScheme>,
     /// The body of an answer.
     pub body: fn(&Verdict) -> String,
+}
+
+/// The ids under the query's names that `names_one` picks, but for empty ones.
+pub fn ids_in_query(request: &Request, names_one: fn(&str) -> bool) -> Vec<Option<String>> {
+    let sent = request.parameters().values(names_one).filter(|id| *id != Some(""));
+    sent.map(|id| id.map(str::to_owned)).collect()
 }
 
 /// An environment variable and what it must hold.

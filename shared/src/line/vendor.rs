@@ -3,13 +3,13 @@
 use serde_json::json;
 
 use crate::route::Route;
-use crate::vendor::{Variable, Vendor, Verdict};
+use crate::vendor::{Variable, Vendor, Verdict, ids_in_query};
 
 pub static LINE: Vendor = Vendor {
     name: "line",
     ids_variable: Variable { name: "LINE_SERVICE_IDS", expected: "service ids separated by commas, or the word any" },
     sources_variable: "LINE_SOURCE_CIDRS",
-    ids: |request| request.parameters().values(names_a_service).filter(|id| *id != Some("")).collect(),
+    ids: |request| ids_in_query(request, names_a_service),
     // LINE leaves required fields out in practice; an absent service id costs only itself.
     may_name_none: |_| true,
     signature: None,

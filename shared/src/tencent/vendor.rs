@@ -5,13 +5,13 @@ use serde_json::json;
 use crate::json::without_byte_order_mark;
 use crate::route::{Callback, Route};
 use crate::tencent::signature::SigningToken;
-use crate::vendor::{SignatureScheme, Variable, Vendor, Verdict};
+use crate::vendor::{SignatureScheme, Variable, Vendor, Verdict, ids_in_query};
 
 pub static TENCENT: Vendor = Vendor {
     name: "tencent",
     ids_variable: Variable { name: "TENCENT_SDK_APP_IDS", expected: "SDKAppIDs separated by commas, or the word any" },
     sources_variable: "TENCENT_SOURCE_CIDRS",
-    ids: |request| request.parameters().values(names_an_app).filter(|id| *id != Some("")).collect(),
+    ids: |request| ids_in_query(request, names_an_app),
     // Tencent's page says that the app backend must check the SDKAppID. The console checks a URL with an empty object;
     // there is nothing in it to protect.
     may_name_none: |request| is_blank(request.body()),

@@ -2,8 +2,7 @@
 
 use ringback::access::{Gate, Unverified, Verified};
 use ringback::call::CallFacts;
-use ringback::budget::STORE;
-use ringback::handler::{Handler, Notifier, Recorder};
+use ringback::handler::{Handler, Notifier};
 use ringback::http::{GatewayEvent, answer};
 use ringback::line;
 use ringback::model::Arrival;
@@ -12,8 +11,7 @@ use ringback::record::{CALL, Item, Record, Retention, call_item, event_item, eve
 use ringback::refusal::Refusal;
 use ringback::route::{Callback, Route};
 use ringback::settings::Environment;
-use ringback::store::RecordStore;
-use ringback::testing::{ARRIVAL, DeadTopic, MemoryTable, MemoryTopic, TOKEN};
+use ringback::testing::{ARRIVAL, DeadTopic, MemoryTable, MemoryTopic, TOKEN, recorder_behind};
 use ringback::{spool, tencent};
 use serde_json::{Map, Value};
 use tokio::runtime::{Builder, Runtime};
@@ -26,14 +24,6 @@ const MESSAGE_BYTES: usize = 262_144;
 
 /// More than any request that the functions read; an input cannot make the fuzzer itself run out of memory.
 const EXPANDED_BYTES: usize = 70_000;
-
-/// The callbacks that become records.
-const CALLBACKS: [Callback; 4] = [
-    line::call_event::CALLBACK,
-    line::group_call_event::CALLBACK,
-    line::agent_call_status::CALLBACK,
-    tencent::CALLBACK,
-];
 
 thread_local! {
     static RUNTIME: Runtime = Builder::new_current_thread().enable_time().build().unwrap();
@@ -126,7 +116,7 @@ pub fn play(events: &[String], share: Share) {
             if thorough || is_meant(&line::NOTIFY) {
                 notify(events).await;
             }
-            for callback in CALLBACKS {
+            for callback in Callback::ALL {
                 if thorough || is_meant(callback.route) {
                     record(events, callback, thorough).await;
                 }
@@ -147,10 +137,8 @@ async fn notify(events: &[String]) {
 async fn record(events: &[String], callback: Callback, thorough: bool) {
     let (table, backwards) = (MemoryTable::default(), MemoryTable::default());
     // No spool: in memory nothing has to be put aside, and what was put aside would be answered with 503.
-    let recorder = |table| {
-        let gate = environment(None).gate(callback.route).unwrap();
-        Recorder::new(gate, callback, RecordStore::new(table, retention(), STORE), DeadTopic)
-    };
+    let gate = || environment(None).gate(callback.route).unwrap();
+    let recorder = |table| recorder_behind(gate(), callback, table, DeadTopic);
     let first = recorder(&table);
     let mut recorded = Vec::new();
     for event in events {
