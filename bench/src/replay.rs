@@ -11,16 +11,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ringback::access::Verified;
+use ringback::door::access::Verified;
 use ringback::call::CallFacts;
-use ringback::http::GatewayEvent;
+use ringback::lambda::http::GatewayEvent;
 use ringback::line::{self, call_event, group_call_event};
-use ringback::model::Arrival;
-use ringback::record::{self, CALL, Record};
-use ringback::refusal::Refusal;
-use ringback::route::Route;
-use ringback::settings::Environment;
-use ringback::{spool, tencent};
+use ringback::call::model::Arrival;
+use ringback::call::record::{self, CALL, Record};
+use ringback::text::refusal::Refusal;
+use ringback::door::route::Route;
+use ringback::lambda::settings::Environment;
+use ringback::lambda::spool;
+use ringback::tencent;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

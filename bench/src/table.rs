@@ -1,6 +1,6 @@
 //! DynamoDB's part of the growth and replay runs: one table in memory that decides by conditions and counts what it would charge.
 //!
-//! It takes the requests that `ringback::store` sends and no others: `PutItem` under a condition made of `attribute_not_exists(a)`, `a = :v`, `AND`, `OR`
+//! It takes the requests that `ringback::aws::store` sends and no others: `PutItem` under a condition made of `attribute_not_exists(a)`, `a = :v`, `AND`, `OR`
 //! and parentheses. Anything else is refused, counted as unexpected, and fails the run. A lookup costs the same in a table of one item and of a million, so
 //! that what grows in a measurement is the function's own and not the store's.
 //!

@@ -6,13 +6,13 @@
 
 use std::process::ExitCode;
 
-use ringback::handler::{Handler, Notifier};
-use ringback::http::{Answer, GatewayEvent, answer};
+use ringback::door::callback::Callback;
+use ringback::lambda::handler::{Handler, Notifier};
+use ringback::lambda::http::{Answer, GatewayEvent, answer};
+use ringback::lambda::logging::{Log, LogControls};
+use ringback::lambda::metrics::Namespace;
+use ringback::lambda::request_line::{RequestContext, request_line};
 use ringback::line;
-use ringback::logging::{Log, LogControls};
-use ringback::metrics::Namespace;
-use ringback::request_line::{RequestContext, request_line};
-use ringback::route::Callback;
 use ringback::testing::{ARRIVAL, MemoryTable, MemoryTopic, block_on, environment, recorder};
 use serde_json::Value;
 

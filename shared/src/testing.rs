@@ -9,17 +9,17 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 pub use self::doubles::{DeadTable, DeadTopic, MemoryTable, MemoryTopic, Published};
-use crate::access::{Gate, Unverified};
-use crate::budget;
+use crate::aws::budget;
+use crate::aws::store::{RecordStore, Store};
+use crate::aws::topic::Publish;
 use crate::call::CallEnd;
-use crate::handler::{Handler, Recorder};
-use crate::http::{Answer, GatewayEvent, answer};
-use crate::model::{Arrival, Outcome};
-use crate::outcome::{CallbackOutcome, OutcomeDetails};
-use crate::route::Callback;
-use crate::settings::Environment;
-use crate::store::{RecordStore, Store};
-use crate::topic::Publish;
+use crate::call::model::{Arrival, Outcome};
+use crate::door::callback::Callback;
+use crate::door::{access::Gate, request::Unverified};
+use crate::lambda::handler::{Handler, Recorder};
+use crate::lambda::http::{Answer, GatewayEvent, answer};
+use crate::lambda::outcome::{CallbackOutcome, OutcomeDetails};
+use crate::lambda::settings::Environment;
 
 /// Tests arrive at one time.
 pub const ARRIVAL: Arrival = Arrival { milliseconds: 1_763_800_000_123 };

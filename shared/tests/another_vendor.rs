@@ -2,18 +2,18 @@
 //! real gate and becomes a record. Nothing in the library knows of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use ringback::access::{Request, Verified};
 use ringback::call::CallFacts;
-use ringback::handler::Handler;
-use ringback::http::{GatewayEvent, answer};
-use ringback::json::Json;
-use ringback::model::{Arrival, SessionId};
-use ringback::record::{Record, Vendor as Received};
-use ringback::refusal::Refusal;
-use ringback::route::{Callback, Route};
-use ringback::settings::Environment;
+use ringback::call::model::{Arrival, SessionId};
+use ringback::call::record::{Received, Record};
+use ringback::door::vendor::{SignatureScheme, Variable, Vendor, Verdict, Verify};
+use ringback::door::{access::Verified, request::Request};
+use ringback::door::{callback::Callback, route::Route};
+use ringback::lambda::handler::Handler;
+use ringback::lambda::http::{GatewayEvent, answer};
+use ringback::lambda::settings::Environment;
 use ringback::testing::{self, ARRIVAL, DeadTopic, MemoryTable, TOKEN, block_on};
-use ringback::vendor::{SignatureScheme, Variable, Vendor, Verdict, Verify};
+use ringback::text::json::Json;
+use ringback::text::refusal::Refusal;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -57,11 +57,11 @@ fn read(request: &Verified) -> Result<Record, Refusal> {
     let session = text_in(request.body(), "flight").and_then(|flight| SessionId::parse(&flight));
     Ok(Record {
         session: session.ok_or(Refusal::MissingField("flight"))?,
-        route: request.route(),
+        origin: request.route().origin(),
         what: "landed".to_owned(),
         who: None,
         at: None,
-        vendor: Received::default().with_members(&Json::parse(request.body())?),
+        received: Received::default().with_members(&Json::parse(request.body())?),
         call: CallFacts { over: true, ..CallFacts::default() },
     })
 }

@@ -1,11 +1,11 @@
 //! Real callbacks through the real handler, with the table in memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use ringback::access::Unverified;
-use ringback::handler::Handler;
-use ringback::http::status;
+use ringback::door::request::Unverified;
+use ringback::lambda::handler::Handler;
+use ringback::lambda::http::status;
+use ringback::lambda::outcome::CallbackOutcome;
 use ringback::line::call_event::CALLBACK;
-use ringback::outcome::CallbackOutcome;
 use ringback::testing::{self, ARRIVAL, DeadTable, DeadTopic, MemoryTable, MemoryTopic, block_on, recorder};
 
 fn call_event(query: &str) -> Unverified {

@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use ringback::route::Callback;
-use ringback::settings::{Environment, NotifierSettings, RecorderSettings, ReplayerSettings};
+use ringback::door::callback::Callback;
+use ringback::lambda::settings::{Environment, NotifierSettings, RecorderSettings, ReplayerSettings};
 
 /// The page with the table: each variable is in backticks in the first column.
 const PAGE: &str = include_str!("../../README.md");

@@ -1,7 +1,7 @@
 //! Real callbacks through the real handler, with the table in memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use ringback::handler::Handler;
+use ringback::lambda::handler::Handler;
 use ringback::line::group_call_event::CALLBACK;
 use ringback::testing::{self, DeadTopic, MemoryTable, recorder};
 use serde_json::json;

@@ -1,11 +1,11 @@
 //! Real callbacks through the real handler, with the topic in memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use ringback::handler::{Handler, Notifier};
-use ringback::http::{answer, status};
+use ringback::aws::topic::Publish;
+use ringback::lambda::handler::{Handler, Notifier};
+use ringback::lambda::http::{answer, status};
 use ringback::line::NOTIFY;
 use ringback::testing::{self, ARRIVAL, DeadTopic, MemoryTopic, block_on, environment};
-use ringback::topic::Publish;
 use serde_json::{Value, json};
 
 fn notifier<P: Publish>(push_jobs: P) -> Notifier<P> {

@@ -4,18 +4,18 @@
 use std::cell::RefCell;
 
 use ringback::aws::Failure;
-use ringback::budget::REPLAY;
-use ringback::handler::Handler;
-use ringback::model::SessionId;
-use ringback::record::Item;
-use ringback::replay::{ReplayOutcome, ReplayedMessage, Replayer, report};
-use ringback::sqs::Batch;
-use ringback::store::{CallPut, EventPut, RecordStore, Store};
+use ringback::aws::budget::REPLAY;
+use ringback::aws::store::{CallPut, EventPut, RecordStore, Store};
+use ringback::aws::topic::Publish;
+use ringback::call::model::SessionId;
+use ringback::call::record::Item;
+use ringback::lambda::handler::Handler;
+use ringback::lambda::replay::{ReplayOutcome, ReplayedMessage, Replayer, report};
+use ringback::lambda::sqs::Batch;
 use ringback::tencent::CALLBACK;
 use ringback::testing::{
     self, ARRIVAL, DeadTable, DeadTopic, MemoryTable, MemoryTopic, block_on, environment, recorder, told_end,
 };
-use ringback::topic::Publish;
 use serde_json::{Value, json};
 
 fn replayer<S: Store, P: Publish>(store: S, dead_letters: P) -> Replayer<S, P> {

@@ -4,14 +4,14 @@
 
 use std::process::ExitCode;
 
-use ringback::access::{Gate, Unverified};
-use ringback::handler::Handler;
+use ringback::call::model::Arrival;
+use ringback::door::route::Route;
+use ringback::door::{access::Gate, request::Unverified};
 use ringback::lambda;
+use ringback::lambda::handler::Handler;
+use ringback::lambda::outcome::OutcomeDetails;
+use ringback::lambda::settings::Environment;
 use ringback::line;
-use ringback::model::Arrival;
-use ringback::outcome::OutcomeDetails;
-use ringback::route::Route;
-use ringback::settings::Environment;
 
 struct Panicking {
     gate: Gate,

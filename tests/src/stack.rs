@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use ringback::route::Route;
+use ringback::door::route::Route;
 use serde_json::{Value, json};
 
 use crate::control_plane::{Function, Reply};

@@ -2,13 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use futures_util::future::join_all;
-use ringback::budget;
-use ringback::dynamodb::DynamoDb;
-use ringback::handler::{Handler, Recorder};
+use ringback::aws::budget;
+use ringback::aws::dynamodb::DynamoDb;
+use ringback::door::callback::Callback;
+use ringback::lambda::handler::{Handler, Recorder};
+use ringback::lambda::outcome::CallbackOutcome;
+use ringback::lambda::settings::{Environment, RecorderSettings};
 use ringback::line::group_call_event;
-use ringback::outcome::CallbackOutcome;
-use ringback::route::Callback;
-use ringback::settings::{Environment, RecorderSettings};
 use ringback::tencent;
 use ringback::testing::{self, ARRIVAL, DeadTopic, Sample};
 use ringback_tests::stack::call_and_events;

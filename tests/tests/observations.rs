@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use ringback::record::ATTRIBUTES;
-use ringback::route::Route;
+use ringback::call::record::ATTRIBUTES;
+use ringback::door::route::Route;
 use ringback::testing::{self, TOKEN};
 use ringback_tests::control_plane::TRACE_ID;
 use ringback_tests::fault_proxy::{Fault, FaultProxy, Service};

@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ringback::route::Route;
+use ringback::door::route::Route;
 use ringback::tencent::signature::SigningToken;
 use ringback::testing::{self, TOKEN};
 use ringback_tests::control_plane::{Function, start_and_end};

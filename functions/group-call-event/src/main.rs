@@ -1,13 +1,13 @@
 //! GET /{token}/line/gcall_event: a participant joined or left a group call, or it ended. Becomes records in DynamoDB.
 //!
-//! Entry point. The handler is `ringback::handler::Recorder`; this binary picks the callback.
+//! Entry point. The handler is `ringback::lambda::handler::Recorder`; this binary picks the callback.
 
 use std::process::ExitCode;
 
-use ringback::handler::Recorder;
 use ringback::lambda;
+use ringback::lambda::handler::Recorder;
+use ringback::lambda::settings::RecorderSettings;
 use ringback::line::group_call_event;
-use ringback::settings::RecorderSettings;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

@@ -1,12 +1,12 @@
 //! GET /{token}/line/notify_cb: a call comes in. Becomes a push job on SNS, which rings the callee.
 //!
-//! Entry point. The handler is `ringback::handler::Notifier`.
+//! Entry point. The handler is `ringback::lambda::handler::Notifier`.
 
 use std::process::ExitCode;
 
-use ringback::handler::Notifier;
 use ringback::lambda;
-use ringback::settings::NotifierSettings;
+use ringback::lambda::handler::Notifier;
+use ringback::lambda::settings::NotifierSettings;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

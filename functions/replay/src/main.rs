@@ -1,13 +1,13 @@
 //! SQS, the spool's queue: records that DynamoDB did not take when their callbacks came. They become the records that they
 //! should have been.
 //!
-//! Entry point. What is done with a message is in `ringback::replay`.
+//! Entry point. What is done with a message is in `ringback::lambda::replay`.
 
 use std::process::ExitCode;
 
 use ringback::lambda;
-use ringback::replay::Replayer;
-use ringback::settings::ReplayerSettings;
+use ringback::lambda::replay::Replayer;
+use ringback::lambda::settings::ReplayerSettings;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

@@ -1,12 +1,12 @@
 //! POST /{token}/tencent/call_event: anything that happens in a TUICallKit call. Becomes records in DynamoDB.
 //!
-//! Entry point. The handler is `ringback::handler::Recorder`; this binary picks the callback.
+//! Entry point. The handler is `ringback::lambda::handler::Recorder`; this binary picks the callback.
 
 use std::process::ExitCode;
 
-use ringback::handler::Recorder;
 use ringback::lambda;
-use ringback::settings::RecorderSettings;
+use ringback::lambda::handler::Recorder;
+use ringback::lambda::settings::RecorderSettings;
 use ringback::tencent;
 
 #[tokio::main(flavor = "current_thread")]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Moment, Person, Personal};
+use crate::call::model::{Moment, Person, Personal};
 
 /// Two values as one, whatever their order and however often either was joined before.
 pub(super) trait Join {

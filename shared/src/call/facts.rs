@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::claim::{Claim, First, Join};
-use crate::bounds;
-use crate::model::{Kind, Media, Moment, Outcome, Person, Personal, ReleaseCode, Releaser, Room, Status};
+use crate::call::model::{Kind, Media, Moment, Outcome, Person, Personal, ReleaseCode, Releaser, Room, Status};
+use crate::text::bounds;
 
 /// Declares a struct of facts: each field is stated once, is stored only if it says anything, and joins by its type's rule.
 macro_rules! facts {

@@ -8,9 +8,12 @@
 //! * [`claim`]: statements with their weight.
 //! * [`facts`]: everything that is known of a call.
 //! * [`view`]: what a reader is shown of it.
+//! * [`model`]: the terms of calls. [`record`]: the items of the table.
 
 pub mod claim;
 pub mod facts;
+pub mod model;
+pub mod record;
 #[cfg(test)]
 mod tests;
 pub mod view;
@@ -18,10 +21,3 @@ pub mod view;
 pub use claim::{Claim, First, Source};
 pub use facts::{CALL_RESULT, CallFacts, End, Leaving, Part, People};
 pub use view::{CallEnd, CallView};
-
-use crate::bounds;
-
-/// Text that a call item can hold: at most [`bounds::TEXT_BYTES`] long, without control characters, which take six times the space when stored.
-pub fn keepable(text: &str) -> Option<&str> {
-    (text.len() <= bounds::TEXT_BYTES && !text.chars().any(char::is_control)).then_some(text)
-}

@@ -6,10 +6,9 @@ use std::cmp::Reverse;
 
 use super::claim::{Claim, First, Source};
 use super::facts::{CallFacts, End, Leaving, Part, People};
-use super::keepable;
 use super::view::CallEnd;
-use crate::bounds;
-use crate::model::{Kind, Media, Moment, Outcome, Person, ReleaseCode, Status};
+use crate::call::model::{Kind, Media, Moment, Outcome, Person, ReleaseCode, Status};
+use crate::text::bounds;
 
 fn moment(seconds: u64) -> Option<Moment> {
     Moment::from_seconds_or_milliseconds(seconds)
@@ -23,7 +22,7 @@ fn claim<T: std::fmt::Debug>(value: impl Strategy<Value = T>) -> impl Strategy<V
 }
 
 fn person() -> impl Strategy<Value = Person> {
-    "[ab]".prop_map(|user| Person::known(Some("s"), Some(&user)).unwrap())
+    "[ab]".prop_map(|user| Person::new(Some("s"), Some(&user)).unwrap())
 }
 
 prop_compose! {
@@ -189,7 +188,7 @@ fn facts_that_an_earlier_version_stored_are_read() {
     let stored = r#"{"caller":{"s":"s","t":1795000000000,"v":{"user_id":"alice"}},"people":{"bob":{"c":true,"i":1795000005000}},
         "online":{"s":"f","t":1795000000000,"v":2},"talked":true,"caller_end":{"s":"i","t":1795000060000,"v":null},"activity":null}"#;
     let facts: CallFacts = serde_json::from_str(stored).unwrap();
-    assert_eq!(facts.view().caller, Person::known(None, Some("alice")));
+    assert_eq!(facts.view().caller, Person::new(None, Some("alice")));
     assert!(facts.people.0["bob"].is_in() && facts.talked);
     assert_eq!(facts.view().status, Status::Ended);
     assert_eq!(facts.view().ended_at, moment(1_795_000_060));
@@ -204,14 +203,6 @@ fn only_talk_counts_and_no_more_than_a_week_of_it() {
     assert_eq!(ended(true, 30), CallEnd { outcome: Outcome::Answered, talk_seconds: 30 });
     assert_eq!(ended(false, 0), CallEnd { outcome: Outcome::Unknown, talk_seconds: 0 });
     assert_eq!(ended(true, u64::MAX).talk_seconds, bounds::COUNTED_TALK_SECONDS);
-}
-
-#[test]
-fn text_is_kept_up_to_the_bound_and_without_control_characters() {
-    let text = |bytes| "x".repeat(bytes);
-    assert!(keepable(&text(bounds::TEXT_BYTES)).is_some());
-    assert_eq!(keepable(&text(bounds::TEXT_BYTES + 1)), None);
-    assert_eq!(keepable("a\u{1}"), None);
 }
 
 #[test]

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::claim::{Claim, First, Source};
 use super::facts::{CALL_RESULT, CallFacts, End, Part};
-use crate::bounds;
-use crate::model::{Kind, Media, Moment, Outcome, Person, Personal, ReleaseCode, Releaser, Room, Status};
+use crate::call::model::{Kind, Media, Moment, Outcome, Person, Personal, ReleaseCode, Releaser, Room, Status};
+use crate::text::bounds;
 
 /// A call as the record shows it, under the attributes' own names. What is unknown is `None`.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -279,7 +279,7 @@ impl CallFacts {
     }
 
     fn person(&self, user: &str) -> Option<Person> {
-        Person::known(value(&self.service).map(String::as_str), Some(user))
+        Person::new(value(&self.service).map(String::as_str), Some(user))
     }
 
     fn callees(&self) -> Vec<Person> {

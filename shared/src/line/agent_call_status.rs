@@ -3,13 +3,13 @@
 //! It carries no time and no people, and says only whether the callee's side was reached. How the call went comes as a Call Event with the same
 //! `sid`, before or after this.
 
-use crate::access::Verified;
+use crate::call::model::{Kind, Outcome, Personal, ReleaseCode, Status};
+use crate::call::record::Record;
 use crate::call::{CallFacts, Claim, Source};
+use crate::door::access::Verified;
+use crate::door::callback::Callback;
 use crate::line;
-use crate::model::{Kind, Outcome, Personal, ReleaseCode, Status};
-use crate::record::Record;
-use crate::refusal::Refusal;
-use crate::route::Callback;
+use crate::text::refusal::Refusal;
 
 pub const CALLBACK: Callback = Callback { route: &line::AGENT_CALL_STATUS, read: |request| read(request).map(Some) };
 
@@ -23,7 +23,7 @@ pub fn read(request: &Verified) -> Result<Record, Refusal> {
     let result = parameters.text("result").unwrap_or_default();
     let failed = result.eq_ignore_ascii_case("FAIL");
     // The page prints the word None on success.
-    let fail_reason = line::word(parameters, "fail_reason").filter(|reason| *reason != "None");
+    let fail_reason = line::short_text(parameters, "fail_reason").filter(|reason| *reason != "None");
     let fail_reason =
         fail_reason.map(|reason| Claim::new(Source::Stated, None, ReleaseCode::Word(Personal::new(reason))));
     let call = CallFacts {
@@ -41,11 +41,11 @@ pub fn read(request: &Verified) -> Result<Record, Refusal> {
     };
     Ok(Record {
         session,
-        route: request.route(),
+        origin: request.route().origin(),
         what: what.to_owned(),
         who: None,
         at: None,
-        vendor: line::vendor(parameters),
+        received: line::received(parameters),
         call,
     })
 }

@@ -1,12 +1,12 @@
 //! Call Event: a one-to-one call ended (LINE Planet, "1-to-1 call event callback"). Sent once, with the call's whole story.
 
-use crate::access::Verified;
+use crate::call::model::Kind;
+use crate::call::record::Record;
 use crate::call::{CallFacts, Claim, First, Source};
+use crate::door::access::Verified;
+use crate::door::callback::Callback;
 use crate::line::{self, release_reason};
-use crate::model::Kind;
-use crate::record::Record;
-use crate::refusal::Refusal;
-use crate::route::Callback;
+use crate::text::refusal::Refusal;
 
 pub const CALLBACK: Callback = Callback { route: &line::CALL_EVENT, read: |request| read(request).map(Some) };
 
@@ -21,13 +21,13 @@ pub fn read(request: &Verified) -> Result<Record, Refusal> {
     let codes = release_reason::Codes::read(parameters);
     let call = CallFacts {
         kind: Some(Claim::new(Source::Stated, at, Kind::OneToOne)),
-        media: line::stated(at, line::media(parameters.text("type"))),
-        caller: line::stated(at, line::person(parameters, "from_service_id", "from_user_id")).map(First),
-        callee: line::stated(at, line::person(parameters, "to_service_id", "to_user_id")),
-        duration: line::stated(at, line::count(parameters, "duration")),
-        outcome: line::stated(at, codes.outcome()),
-        released_by: line::stated(at, codes.released_by()),
-        app_data: line::stated(at, line::app_data(parameters)),
+        media: line::claim(at, line::media(parameters.text("type"))),
+        caller: line::claim(at, line::person(parameters, "from_service_id", "from_user_id")).map(First),
+        callee: line::claim(at, line::person(parameters, "to_service_id", "to_user_id")),
+        duration: line::claim(at, line::count(parameters, "duration")),
+        outcome: line::claim(at, codes.outcome()),
+        released_by: line::claim(at, codes.released_by()),
+        app_data: line::claim(at, line::app_data(parameters)),
         reason: line::reason(parameters, at),
         over: true,
         last_event: at,
@@ -35,11 +35,11 @@ pub fn read(request: &Verified) -> Result<Record, Refusal> {
     };
     Ok(Record {
         session,
-        route: request.route(),
+        origin: request.route().origin(),
         what: "ended".to_owned(),
         who: None,
         at,
-        vendor: line::vendor(parameters),
+        received: line::received(parameters),
         call,
     })
 }

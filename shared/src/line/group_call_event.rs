@@ -3,17 +3,16 @@
 
 use std::cmp::Reverse;
 
-use crate::access::Verified;
+use crate::call::model::{Kind, Moment, Room, Status};
+use crate::call::record::Record;
 use crate::call::{CallFacts, Claim, Source};
+use crate::door::access::Verified;
+use crate::door::callback::Callback;
 use crate::line::{self, release_reason};
-use crate::model::{Kind, Moment, Room, Status};
-use crate::query::Parameters;
-use crate::record::Record;
-use crate::refusal::Refusal;
-use crate::route;
+use crate::text::query::Parameters;
+use crate::text::refusal::Refusal;
 
-pub const CALLBACK: route::Callback =
-    route::Callback { route: &line::GROUP_CALL_EVENT, read: |request| read(request).map(Some) };
+pub const CALLBACK: Callback = Callback { route: &line::GROUP_CALL_EVENT, read: |request| read(request).map(Some) };
 
 /// Reads a group call event into what it says of the participant and of the room.
 ///
@@ -25,50 +24,50 @@ pub fn read(request: &Verified) -> Result<Record, Refusal> {
     let at = line::moment(parameters, "ts").or_else(|| line::latest_time(parameters));
     // The 2020 sample spells `mediaType`, its table and the field `media_type`.
     let media = parameters.text("media_type").or_else(|| parameters.text("mediaType"));
-    let room = Room::known(line::word(parameters, "svc_id"), line::word(parameters, "id"));
+    let room = Room::new(line::short_text(parameters, "svc_id"), line::short_text(parameters, "id"));
     let online = line::count(parameters, "online");
     let leaves = matches!(letter(parameters, "msc"), Some('D' | 'T'));
     let call = CallFacts {
         kind: Some(Claim::new(Source::Stated, at, Kind::Group)),
-        media: line::stated(at, line::media(media)),
-        room: line::stated(at, room),
-        host: line::stated(at, line::person(parameters, "host_svc_id", "host_id")),
+        media: line::claim(at, line::media(media)),
+        room: line::claim(at, room),
+        host: line::claim(at, line::person(parameters, "host_svc_id", "host_id")),
         online: online.filter(|_| !leaves).map(|online| Claim::new(Source::Stated, at, online)),
         online_left: online.filter(|_| leaves).map(|online| Claim::new(Source::Stated, at, Reverse(online))),
-        app_data: line::stated(at, line::app_data(parameters)),
+        app_data: line::claim(at, line::app_data(parameters)),
         reached: Some(Status::Ongoing),
         last_event: at,
         ..line::times(parameters)
     };
     let call = match letter(parameters, "sc") {
-        Some('S') => started(call, parameters),
-        Some('E') => ended(call, parameters, at),
+        Some('S') => with_start(call, parameters),
+        Some('E') => with_end(call, parameters, at),
         _ => call,
     };
     Ok(Record {
         session,
-        route: &route::GROUP_CALL_EVENT,
+        origin: request.route().origin(),
         what: what(parameters).to_owned(),
         who: line::person(parameters, "user_svc_id", "user_id"),
         at,
-        vendor: line::vendor(parameters),
+        received: line::received(parameters),
         call,
     })
 }
 
 /// Where the vendor leaves out when the room started, the event's own time says it.
-fn started(call: CallFacts, parameters: &Parameters) -> CallFacts {
+fn with_start(call: CallFacts, parameters: &Parameters) -> CallFacts {
     let told_at = line::moment(parameters, "ts").map(Reverse);
     CallFacts { started: call.started.or(told_at.map(|moment| Claim::new(Source::Inferred, None, moment))), ..call }
 }
 
 /// Likewise the end. Only the room's end says why the room ended; the codes of every other event are one participant's.
-fn ended(call: CallFacts, parameters: &Parameters, at: Option<Moment>) -> CallFacts {
+fn with_end(call: CallFacts, parameters: &Parameters, at: Option<Moment>) -> CallFacts {
     let codes = release_reason::Codes::read(parameters);
     let told_at = line::moment(parameters, "ts");
     CallFacts {
         ended: call.ended.or_else(|| told_at.map(|moment| Claim::new(Source::Inferred, None, moment))),
-        released_by: line::stated(at, codes.released_by()),
+        released_by: line::claim(at, codes.released_by()),
         reason: line::reason(parameters, at),
         over: true,
         ..call

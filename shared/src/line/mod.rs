@@ -14,12 +14,13 @@ pub use vendor::{AGENT_CALL_STATUS, CALL_EVENT, GROUP_CALL_EVENT, LINE, NOTIFY};
 
 use std::collections::BTreeMap;
 
-use crate::call::{CallFacts, Claim, Source, keepable};
-use crate::model::{Media, Moment, Person, Personal, ReleaseCode, SessionId};
-use crate::query::Parameters;
-use crate::record::Vendor;
-use crate::refusal::Refusal;
-use crate::{bounds, number};
+use crate::call::model::{Media, Moment, Person, Personal, ReleaseCode, SessionId};
+use crate::call::record::Received;
+use crate::call::{CallFacts, Claim, Source};
+use crate::text::bounds::{self, keepable};
+use crate::text::number;
+use crate::text::query::Parameters;
+use crate::text::refusal::Refusal;
 
 /// The session id: the one field that no callback can do without.
 fn session(parameters: &Parameters) -> Result<SessionId, Refusal> {
@@ -33,8 +34,8 @@ fn session(parameters: &Parameters) -> Result<SessionId, Refusal> {
 }
 
 /// Everything received but the secret, which no LINE record may hold even where it does not belong.
-fn vendor(parameters: &Parameters) -> Vendor {
-    Vendor::from_parameters(parameters, |name| matches!(name, "param" | "cc_param"))
+fn received(parameters: &Parameters) -> Received {
+    Received::from_parameters(parameters, |name| matches!(name, "param" | "cc_param"))
 }
 
 fn code(parameters: &Parameters, name: &str) -> Option<i64> {
@@ -50,12 +51,12 @@ fn moment(parameters: &Parameters, name: &str) -> Option<Moment> {
 }
 
 /// Text that a call item can hold.
-fn word<'a>(parameters: &'a Parameters, name: &str) -> Option<&'a str> {
+fn short_text<'a>(parameters: &'a Parameters, name: &str) -> Option<&'a str> {
     parameters.text(name).and_then(keepable)
 }
 
 fn person(parameters: &Parameters, service: &str, user: &str) -> Option<Person> {
-    Person::known(word(parameters, service), word(parameters, user))
+    Person::new(short_text(parameters, service), short_text(parameters, user))
 }
 
 /// `A` and `V`, as in `type` and `media_type`.
@@ -79,21 +80,21 @@ fn reason(parameters: &Parameters, at: Option<Moment>) -> BTreeMap<String, Claim
     const WORDS: [&str; 3] = ["rel_code_str", "releaser", "user_rel_code"];
     let integers = INTEGERS.iter().filter_map(|name| Some((*name, ReleaseCode::Number(code(parameters, name)?))));
     let words =
-        WORDS.iter().filter_map(|name| Some((*name, ReleaseCode::Word(Personal::new(word(parameters, name)?)))));
+        WORDS.iter().filter_map(|name| Some((*name, ReleaseCode::Word(Personal::new(short_text(parameters, name)?)))));
     integers.chain(words).map(|(name, code)| (name.to_owned(), Claim::new(Source::Stated, at, code))).collect()
 }
 
 /// A statement of LINE's: its servers speak for the whole call.
-fn stated<T>(at: Option<Moment>, value: Option<T>) -> Option<Claim<T>> {
+fn claim<T>(at: Option<Moment>, value: Option<T>) -> Option<Claim<T>> {
     value.map(|value| Claim::new(Source::Stated, at, value))
 }
 
 /// The times that both kinds of call event carry.
 fn times(parameters: &Parameters) -> CallFacts {
     CallFacts {
-        setup: stated(None, moment(parameters, "setup_time").map(std::cmp::Reverse)),
-        started: stated(None, moment(parameters, "start_time").map(std::cmp::Reverse)),
-        ended: stated(None, moment(parameters, "end_time")),
+        setup: claim(None, moment(parameters, "setup_time").map(std::cmp::Reverse)),
+        started: claim(None, moment(parameters, "start_time").map(std::cmp::Reverse)),
+        ended: claim(None, moment(parameters, "end_time")),
         ..CallFacts::default()
     }
 }

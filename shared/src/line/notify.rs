@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use crate::access::Verified;
+use crate::call::model::{Media, Person, Personal, SessionId};
+use crate::door::access::Verified;
 use crate::line;
-use crate::model::{Media, Person, Personal, SessionId};
-use crate::refusal::Refusal;
+use crate::text::refusal::Refusal;
 
 /// What LINE's `param` held, byte for byte: the callee's phone needs it to answer, and whoever has it can answer too.
 #[derive(Clone, PartialEq, Eq)]
@@ -62,8 +62,8 @@ impl Notify {
         let call_type = parameters.text("type");
         Ok(Self {
             session: line::session(parameters)?,
-            caller: Person::known(parameters.text("from_service_id"), parameters.text("from_user_id")),
-            callee: Person::known(parameters.text("to_service_id"), parameters.text("to_user_id")),
+            caller: Person::new(parameters.text("from_service_id"), parameters.text("from_user_id")),
+            callee: Person::new(parameters.text("to_service_id"), parameters.text("to_user_id")),
             call_type: call_type.map(str::to_owned),
             media: line::media(call_type),
             cc_param: cc_param(request)?,

@@ -6,9 +6,9 @@
 
 use serde_json::{Map, Value};
 
+use crate::aws::topic::deliverable;
+use crate::call::model::{Arrival, Media, Personal};
 use crate::line::{self, notify::Notify};
-use crate::model::{Arrival, Media, Personal};
-use crate::topic::deliverable;
 
 /// The contract's version, in every job.
 pub const VERSION: &str = "1";
@@ -125,16 +125,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::call::model::{Person, SessionId};
     use crate::line::notify::CcParam;
-    use crate::model::{Person, SessionId};
 
     const ARRIVAL: Arrival = Arrival { milliseconds: 1_700_000_000_500 };
 
     fn notify() -> Notify {
         Notify {
             session: SessionId::parse("a-session").unwrap(),
-            caller: Person::known(Some("planetkit"), Some("alice")),
-            callee: Person::known(Some("planetkit"), Some("bob")),
+            caller: Person::new(Some("planetkit"), Some("alice")),
+            callee: Person::new(Some("planetkit"), Some("bob")),
             call_type: Some("V".into()),
             media: Some(Media::Video),
             cc_param: CcParam::new("ab+/==").unwrap(),
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn an_attribute_that_sns_would_refuse_is_left_out() {
-        let odd = Notify { callee: Person::known(None, Some("b\u{1}ob")), media: None, ..notify() };
+        let odd = Notify { callee: Person::new(None, Some("b\u{1}ob")), media: None, ..notify() };
         let job = PushJob::new(&odd, ARRIVAL);
         let names: Vec<&str> = job.attributes().iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["provider", "kind", "media", "sid"]);

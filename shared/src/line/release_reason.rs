@@ -3,9 +3,9 @@
 //! The families are never mapped onto each other (LINE Planet, "Release reason"): `disconnect_reason` and the older `call_end_reason` use the
 //! same numbers for different things, and `terminate` is 16 whenever there was talk, even if the call then broke.
 
+use crate::call::model::{Outcome, Releaser};
 use crate::line::{code, count, moment};
-use crate::model::{Outcome, Releaser};
-use crate::query::Parameters;
+use crate::text::query::Parameters;
 
 /// The parameters of a call's end that decide its outcome.
 #[derive(Clone, Debug, Default)]

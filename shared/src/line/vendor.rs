@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::route::Route;
-use crate::vendor::{Variable, Vendor, Verdict, ids_in_query};
+use crate::door::route::Route;
+use crate::door::vendor::{Variable, Vendor, Verdict, ids_in_query};
 
 pub static LINE: Vendor = Vendor {
     name: "line",

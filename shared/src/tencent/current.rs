@@ -2,18 +2,18 @@
 
 use std::cmp::Reverse;
 
+use crate::call::model::{Kind, Moment, Outcome, Person, Status};
 use crate::call::{CallFacts, Claim, First, Leaving, Part, Source};
-use crate::json::Json;
-use crate::model::{Kind, Moment, Outcome, Person, Status};
-use crate::number;
-use crate::tencent::words::{self, Action};
-use crate::tencent::{Callback, Story, word};
+use crate::tencent::codes::{self, Action};
+use crate::tencent::{Callback, Story, short_text};
+use crate::text::json::Json;
+use crate::text::number;
 
 /// Whether a callback belongs to this generation.
 pub(super) fn speaks_it(callback: &Callback<'_>) -> bool {
     let of_this_shape =
         ["CallInfo", "CallRecord", "ChangedUserList"].iter().any(|name| callback.body.member(name).is_some());
-    of_this_shape || words::plain(callback.command).starts_with("call.")
+    of_this_shape || codes::plain(callback.command).starts_with("call.")
 }
 
 pub(super) fn read(callback: &Callback<'_>) -> Story {
@@ -22,14 +22,14 @@ pub(super) fn read(callback: &Callback<'_>) -> Story {
     if callback.text("ChatGroupId").is_some() {
         call.kind = call.kind.or_else(|| Some(Claim::new(Source::Inferred, at, Kind::Group)));
     }
-    let command = words::plain(callback.command);
+    let command = codes::plain(callback.command);
     let changed = callback.body.member("ChangedUserList").map(Json::items).unwrap_or_default();
     if callback.body.member("CallRecord").is_some() || command.ends_with("afterendcall") {
-        call = ended(call, callback);
+        call = with_end(call, callback);
     } else if !changed.is_empty() || command.ends_with("aftermemberchanged") {
-        call = members_changed(call, callback, changed, at);
+        call = with_changes(call, callback, changed, at);
     } else {
-        call = started(call, callback, at);
+        call = with_start(call, callback, at);
     }
     let what = if callback.command.is_empty() { "unknown" } else { callback.command };
     let caller = call.caller.as_ref().and_then(First::user);
@@ -38,7 +38,7 @@ pub(super) fn read(callback: &Callback<'_>) -> Story {
 }
 
 /// The one who is in the call while all others wait is the caller; the callback has no other word for it.
-fn started(mut call: CallFacts, callback: &Callback<'_>, at: Option<Moment>) -> CallFacts {
+fn with_start(mut call: CallFacts, callback: &Callback<'_>, at: Option<Moment>) -> CallFacts {
     let mut in_the_call = Vec::new();
     for user in users(callback) {
         let waits = waits(user);
@@ -51,14 +51,14 @@ fn started(mut call: CallFacts, callback: &Callback<'_>, at: Option<Moment>) -> 
     if let [caller] = in_the_call.as_slice() {
         call.people.0.entry(caller.clone()).or_default().callee = false;
         call.caller =
-            Person::known(callback.app, Some(caller)).map(|caller| First(Claim::new(Source::Inferred, at, caller)));
+            Person::new(callback.app, Some(caller)).map(|caller| First(Claim::new(Source::Inferred, at, caller)));
     }
     call.setup = at.map(|moment| Claim::new(Source::Inferred, None, Reverse(moment)));
     call.reached = Some(Status::Ringing);
     call
 }
 
-fn members_changed(mut call: CallFacts, callback: &Callback<'_>, changed: &[Json], at: Option<Moment>) -> CallFacts {
+fn with_changes(mut call: CallFacts, callback: &Callback<'_>, changed: &[Json], at: Option<Moment>) -> CallFacts {
     // Of those who are in the call already, nothing tells the caller from the callees.
     for user in users(callback).filter(|user| waits(user)) {
         if let Some(account) = account(user) {
@@ -67,7 +67,7 @@ fn members_changed(mut call: CallFacts, callback: &Callback<'_>, changed: &[Json
     }
     call.reached = Some(Status::Ringing);
     for user in changed {
-        let action = user.member("ActionType").and_then(word).map_or(Action::Unknown, words::action);
+        let action = user.member("ActionType").and_then(short_text).map_or(Action::Unknown, codes::action);
         let Some(account) = account(user) else { continue };
         let part = call.people.0.entry(account).or_default();
         part.callee |= !matches!(action, Action::HangsUp | Action::Drops | Action::Unknown);
@@ -93,14 +93,14 @@ fn members_changed(mut call: CallFacts, callback: &Callback<'_>, changed: &[Json
 }
 
 /// Sent once nobody, or only one, is left: the whole call's story in one record.
-fn ended(mut call: CallFacts, callback: &Callback<'_>) -> CallFacts {
+fn with_end(mut call: CallFacts, callback: &Callback<'_>) -> CallFacts {
     let stated = |name: &str| callback.moment(name);
     let caller = callback.text("Caller_Account");
-    call.caller = Person::known(callback.app, caller)
+    call.caller = Person::new(callback.app, caller)
         .filter(|_| caller.is_some())
         .map(|caller| First(Claim::new(Source::Stated, None, caller)));
     for callee in callback.member("CalleeList_Account").map(Json::items).unwrap_or_default() {
-        if let Some(account) = word(callee) {
+        if let Some(account) = short_text(callee) {
             call.people.0.insert(account.to_owned(), Part { callee: true, ..Part::default() });
         }
     }
@@ -121,9 +121,9 @@ fn users<'a>(callback: &Callback<'a>) -> impl Iterator<Item = &'a Json> {
 
 /// `Status` in a user list: `Calling` is in the call, `Waiting` has not answered.
 fn waits(user: &Json) -> bool {
-    user.member("Status").and_then(word).is_none_or(|status| words::plain(status) != "calling")
+    user.member("Status").and_then(short_text).is_none_or(|status| codes::plain(status) != "calling")
 }
 
 fn account(user: &Json) -> Option<String> {
-    user.member("User_Account").or(Some(user)).and_then(word).map(str::to_owned)
+    user.member("User_Account").or(Some(user)).and_then(short_text).map(str::to_owned)
 }

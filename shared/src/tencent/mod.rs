@@ -4,21 +4,24 @@
 //! (`Call.Callback…`) tells the room's. Which one a request belongs to is read from its body first and its command second, because the vendor's
 //! own samples carry commands that are in no list.
 
+pub mod codes;
 pub mod current;
 pub mod older;
 pub mod signature;
 mod vendor;
-pub mod words;
 
-pub use vendor::{CALL_EVENT, CALLBACK, TENCENT};
+pub use vendor::{CALL_EVENT, TENCENT};
 
-use crate::access::Verified;
-use crate::call::{CALL_RESULT, CallFacts, Claim, Source, keepable};
-use crate::json::{Json, without_byte_order_mark};
-use crate::model::{Media, Moment, Personal, ReleaseCode, Room, SessionId};
-use crate::query::Parameters;
-use crate::record::{Record, Vendor};
-use crate::refusal::Refusal;
+use crate::call::model::{Media, Moment, Personal, ReleaseCode, Room, SessionId};
+use crate::call::record::{Received, Record};
+use crate::call::{CALL_RESULT, CallFacts, Claim, Source};
+use crate::door::{self, access::Verified};
+use crate::text::bounds::keepable;
+use crate::text::json::{Json, without_byte_order_mark};
+use crate::text::query::Parameters;
+use crate::text::refusal::Refusal;
+
+pub const CALLBACK: door::callback::Callback = door::callback::Callback { route: &CALL_EVENT, read };
 
 /// Of the query, what a retry may send differently.
 fn belongs_to_the_delivery(name: &str) -> bool {
@@ -48,7 +51,7 @@ impl<'a> Callback<'a> {
     }
 
     fn text(&self, name: &str) -> Option<&'a str> {
-        self.member(name).and_then(word)
+        self.member(name).and_then(short_text)
     }
 
     fn moment(&self, name: &str) -> Option<Moment> {
@@ -59,15 +62,15 @@ impl<'a> Callback<'a> {
     fn common(&self, at: Option<Moment>, weight: Source) -> CallFacts {
         let call_result = self.text("CallResult").map(|word| ReleaseCode::Word(Personal::new(word)));
         CallFacts {
-            kind: self.text("CallType").and_then(words::kind).map(|kind| Claim::new(Source::Stated, at, kind)),
+            kind: self.text("CallType").and_then(codes::kind).map(|kind| Claim::new(Source::Stated, at, kind)),
             media: self.media().map(|media| Claim::new(Source::Stated, at, media)),
             service: self.app.map(|app| Claim::new(Source::Stated, at, app.to_owned())),
             room: self
                 .text("RoomId")
-                .and_then(|room| Room::known(self.app, Some(room)).map(|room| Claim::new(Source::Stated, at, room))),
+                .and_then(|room| Room::new(self.app, Some(room)).map(|room| Claim::new(Source::Stated, at, room))),
             outcome: self
                 .text("CallResult")
-                .and_then(words::outcome_of_result)
+                .and_then(codes::outcome_of_result)
                 .map(|outcome| Claim::new(weight, at, outcome)),
             release_is_shown_by_results: true,
             reason: call_result
@@ -80,12 +83,12 @@ impl<'a> Callback<'a> {
     }
 
     fn media(&self) -> Option<Media> {
-        self.text("MediaType").or_else(|| self.text("CallMediaType")).and_then(words::media)
+        self.text("MediaType").or_else(|| self.text("CallMediaType")).and_then(codes::media)
     }
 }
 
 /// A string or a number that a call item can hold.
-fn word(json: &Json) -> Option<&str> {
+fn short_text(json: &Json) -> Option<&str> {
     json.scalar().and_then(keepable)
 }
 
@@ -109,11 +112,11 @@ pub fn read(request: &Verified) -> Result<Option<Record>, Refusal> {
     let story = if current::speaks_it(&callback) { current::read(&callback) } else { older::read(&callback) };
     Ok(Some(Record {
         session,
-        route: request.route(),
+        origin: request.route().origin(),
         what: story.what,
-        who: story.who.and_then(|user| crate::model::Person::known(app, Some(&user))),
+        who: story.who.and_then(|user| crate::call::model::Person::new(app, Some(&user))),
         at: story.at,
-        vendor: Vendor::from_parameters(parameters, belongs_to_the_delivery).with_members(&body),
+        received: Received::from_parameters(parameters, belongs_to_the_delivery).with_members(&body),
         call: story.call,
     }))
 }
@@ -141,6 +144,6 @@ fn is_call_callback(command: &str, body: &Json) -> bool {
     if command.is_empty() {
         ["CallInfo", "CallRecord", "CallResult", "Event"].iter().any(|name| body.member(name).is_some())
     } else {
-        words::is_call_command(command)
+        codes::is_call_command(command)
     }
 }

@@ -5,22 +5,22 @@
 
 use std::cmp::Reverse;
 
+use crate::call::model::{Moment, Status};
 use crate::call::{CALL_RESULT, CallFacts, Claim, End, Part, People, Source};
-use crate::model::{Moment, Status};
-use crate::tencent::words::{self, Meaning, Role};
+use crate::tencent::codes::{self, Meaning, Role};
 use crate::tencent::{Callback, Story};
 
 pub(super) fn read(callback: &Callback<'_>) -> Story {
-    let (role_of_command, word_of_command) = words::parts_of_command(callback.command);
-    let stated_role = callback.text("Role").and_then(words::role).or(role_of_command);
+    let (role_of_command, word_of_command) = codes::parts_of_command(callback.command);
+    let stated_role = callback.text("Role").and_then(codes::role).or(role_of_command);
     let event = callback.text("Event");
     let result = callback.text("CallResult");
     // The body speaks first: the page's own sample carries a command that is in no list.
     let meaning = match (event, result) {
-        (Some(event), _) => words::event(event),
-        (None, Some(result)) => words::result(result, stated_role),
-        (None, None) if words::is_result(callback.command) => words::result(callback.command, stated_role),
-        (None, None) => words::event(word_of_command),
+        (Some(event), _) => codes::event(event),
+        (None, Some(result)) => codes::result(result, stated_role),
+        (None, None) if codes::is_result(callback.command) => codes::result(callback.command, stated_role),
+        (None, None) => codes::event(word_of_command),
     };
     let role = stated_role.or((meaning == Meaning::Calls).then_some(Role::Caller));
     let at = ["EventTime", "EndTs", "AcceptTs", "StartCallTs"].iter().find_map(|name| callback.moment(name));

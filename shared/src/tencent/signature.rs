@@ -8,9 +8,9 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::access::Request;
-use crate::model::Arrival;
-use crate::vendor::Verify;
+use crate::call::model::Arrival;
+use crate::door::request::Request;
+use crate::door::vendor::Verify;
 
 /// How far Tencent's clock and ours may be apart, in seconds, either way.
 const WINDOW_SECONDS: u64 = 60;

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::json::without_byte_order_mark;
-use crate::route::{Callback, Route};
+use crate::door::route::Route;
+use crate::door::vendor::{SignatureScheme, Variable, Vendor, Verdict, ids_in_query};
 use crate::tencent::signature::SigningToken;
-use crate::vendor::{SignatureScheme, Variable, Vendor, Verdict, ids_in_query};
+use crate::text::json::without_byte_order_mark;
 
 pub static TENCENT: Vendor = Vendor {
     name: "tencent",
@@ -25,8 +25,6 @@ pub static TENCENT: Vendor = Vendor {
 /// Every call callback of both generations.
 pub static CALL_EVENT: Route =
     Route { callback: "tencent_call_event", vendor: &TENCENT, method: "POST", path: "/tencent/call_event" };
-
-pub const CALLBACK: Callback = Callback { route: &CALL_EVENT, read: super::read };
 
 /// `sdkappid` in the older generation, `SdkAppid` in the current one.
 pub(super) fn names_an_app(name: &str) -> bool {

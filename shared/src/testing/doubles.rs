@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::aws::store::{CallPut, EventPut, Store};
+use crate::aws::topic::Publish;
 use crate::aws::{Failure, Service};
-use crate::record::{ATTRIBUTES, CALL, Item};
-use crate::store::{CallPut, EventPut, Store};
-use crate::topic::Publish;
+use crate::call::record::{ATTRIBUTES, CALL, Item};
 
 /// A records table in memory.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringback::route::Route;
+use ringback::door::route::Route;
 use ringback_fuzz::{Share, expanded, path_to, play};
 use serde_json::json;
 

@@ -2,10 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringback::access::{Unverified, Verified};
+use ringback::door::{access::Verified, request::Unverified};
 use ringback::line::{self, notify::Notify, push_job::PushJob};
-use ringback::record::Record;
-use ringback::refusal::Refusal;
+use ringback::call::record::Record;
+use ringback::text::refusal::Refusal;
 use ringback::testing::ARRIVAL;
 use ringback_fuzz::{Share, admit, check_job, check_record, check_spool, path_to};
 

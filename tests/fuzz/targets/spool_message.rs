@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringback::record::{Retention, event_item};
-use ringback::spool;
+use ringback::call::record::{Retention, event_item};
+use ringback::lambda::spool;
 use ringback_fuzz::check_spool;
 use serde_json::Value;
 

@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringback::access::Unverified;
+use ringback::door::request::Unverified;
 use ringback::call::CallFacts;
-use ringback::record::Record;
+use ringback::call::record::Record;
 use ringback::tencent;
 use ringback::testing::ARRIVAL;
 use ringback_fuzz::{Share, admit, admit_signed, check_facts, check_record, check_spool, expanded, path_to};

@@ -4,14 +4,14 @@
 use std::process::ExitCode;
 
 use aws_config::BehaviorVersion;
-use ringback::budget;
-use ringback::dynamodb::DynamoDb;
-use ringback::handler::Recorder;
+use ringback::aws::budget;
+use ringback::aws::dynamodb::DynamoDb;
+use ringback::lambda::handler::Recorder;
 use ringback::lambda;
 use ringback::line::call_event;
-use ringback::settings::RecorderSettings;
-use ringback::store::RecordStore;
-use ringback::topic::Topic;
+use ringback::lambda::settings::RecorderSettings;
+use ringback::aws::store::RecordStore;
+use ringback::aws::topic::Topic;
 
 #[tokio::main]
 async fn main() -> ExitCode {

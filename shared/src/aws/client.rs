@@ -20,8 +20,8 @@ use aws_smithy_types::byte_stream::ByteStream;
 use aws_types::SdkConfig;
 use futures_util::FutureExt;
 
-use crate::budget::{self, Budget};
-use crate::trust::Trust;
+use crate::aws::budget::{self, Budget};
+use crate::aws::trust::Trust;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {

@@ -8,8 +8,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
-use crate::bounds;
-use crate::refusal::{Bound, Refusal};
+use crate::text::bounds;
+use crate::text::refusal::{Bound, Refusal};
 
 /// A JSON value. Its `Debug` names the type and tells no content.
 #[derive(Clone, PartialEq, Eq)]

@@ -28,3 +28,21 @@ pub const APP_DATA_BYTES: usize = 4_096;
 pub const PEOPLE: usize = 256;
 /// Seconds of talk that one call adds to the metric: a week. A vendor's nonsense would otherwise dwarf everything else that was measured; the record keeps it.
 pub const COUNTED_TALK_SECONDS: u64 = 604_800;
+
+/// Text that a call item can hold: at most [`TEXT_BYTES`] long, without control characters, which take six times the space when stored.
+pub fn keepable(text: &str) -> Option<&str> {
+    (text.len() <= TEXT_BYTES && !text.chars().any(char::is_control)).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_kept_up_to_the_bound_and_without_control_characters() {
+        let text = |bytes| "x".repeat(bytes);
+        assert!(keepable(&text(TEXT_BYTES)).is_some());
+        assert_eq!(keepable(&text(TEXT_BYTES + 1)), None);
+        assert_eq!(keepable("a\u{1}"), None);
+    }
+}

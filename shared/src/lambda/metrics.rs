@@ -8,7 +8,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::model::Arrival;
+use crate::call::model::Arrival;
 
 /// Where CloudWatch puts the metrics.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

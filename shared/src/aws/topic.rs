@@ -6,8 +6,8 @@ use aws_sdk_sns::Client;
 use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sns::types::MessageAttributeValue;
 
-use crate::aws::{Failure, Service, Settings, is_arn_of};
-use crate::budget::Budget;
+use crate::aws::budget::Budget;
+use crate::aws::client::{Failure, Service, Settings, is_arn_of};
 
 /// Publishes messages.
 pub trait Publish {

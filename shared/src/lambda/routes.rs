@@ -1,7 +1,8 @@
 //! Every callback of every vendor: the one list.
 
-use crate::route::{Callback, Route};
-use crate::{line, tencent};
+use crate::door::{callback::Callback, route::Route};
+use crate::line;
+use crate::tencent;
 
 impl Callback {
     /// The callbacks that become records.
@@ -34,7 +35,7 @@ mod tests {
 
     #[test]
     fn the_local_router_leads_to_the_same_functions() {
-        let manifest = include_str!("../../Cargo.toml");
+        let manifest = include_str!("../../../Cargo.toml");
         let (_, router) = manifest.split_once("[workspace.metadata.lambda.watch.router]\n").unwrap();
         let written: BTreeSet<&str> = router.lines().take_while(|line| line.starts_with('"')).collect();
         let line = |route: &Route| format!(r#""/{{token}}{}" = "{}""#, route.path, route.binary());

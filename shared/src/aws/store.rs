@@ -11,11 +11,11 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
+use crate::aws::budget::Budget;
 use crate::aws::{Failure, Service};
-use crate::budget::Budget;
+use crate::call::model::{Arrival, SessionId};
+use crate::call::record::{self, Item, Record, Retention};
 use crate::call::{CallEnd, CallFacts};
-use crate::model::{Arrival, SessionId};
-use crate::record::{self, Item, Record, Retention};
 
 /// A table of items, written under conditions.
 pub trait Store {

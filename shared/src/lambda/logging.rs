@@ -12,8 +12,8 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::metrics::{LogLine, Namespace};
-use crate::model::Arrival;
+use crate::call::model::Arrival;
+use crate::lambda::metrics::{LogLine, Namespace};
 
 /// How much Lambda's logging configuration wants a function to say, and in which format.
 #[derive(Clone, Debug)]

@@ -8,8 +8,8 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
-use crate::bounds;
-use crate::refusal::{Bound, Refusal};
+use crate::text::bounds;
+use crate::text::refusal::{Bound, Refusal};
 
 /// One parameter's value.
 #[derive(Clone, PartialEq, Eq)]

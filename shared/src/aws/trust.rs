@@ -11,7 +11,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 /// Amazon Root CA 1 to 4 and Starfield Services Root Certificate Authority G2. All are valid until the end of 2037 or longer.
-const AMAZON_ROOTS: &str = include_str!("../roots/amazon.pem");
+const AMAZON_ROOTS: &str = include_str!("../../roots/amazon.pem");
 
 /// Which authorities are trusted.
 #[derive(Clone, Debug, Default)]

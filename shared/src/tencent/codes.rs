@@ -1,6 +1,6 @@
 //! Tencent's codes in every spelling: pages, samples and SDKs differ in case, spaces, hyphens and underscores, and one of them in spelling.
 
-use crate::model::{Kind, Media, Outcome};
+use crate::call::model::{Kind, Media, Outcome};
 
 /// A code without what its spellings differ in.
 pub fn plain(code: &str) -> String {

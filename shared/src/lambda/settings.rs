@@ -1,20 +1,20 @@
 //! The environment, parsed once at start into typed settings. What is made of them cannot fail any more.
 //!
-//! This file asks for every variable; each vendor names its own in its [`Vendor`](crate::vendor::Vendor). A function
+//! This file asks for every variable; each vendor names its own in its [`Vendor`](crate::door::vendor::Vendor). A function
 //! does not start with a variable that is missing or malformed, and its log names the variable.
 
 use aws_sdk_dynamodb::config::Credentials;
 
-use crate::access::{AllowList, Gate, SignatureCheck, SourceCheck, TokenDigests};
 use crate::aws;
-use crate::dynamodb::TableName;
-use crate::logging::LogControls;
-use crate::metrics::Namespace;
-use crate::record::Retention;
-use crate::route::{Callback, Route};
-use crate::sources::Sources;
-use crate::topic::TopicArn;
-use crate::trust::Trust;
+use crate::aws::dynamodb::TableName;
+use crate::aws::topic::TopicArn;
+use crate::aws::trust::Trust;
+use crate::call::record::Retention;
+use crate::door::access::{AllowList, Gate, SignatureCheck, SourceCheck, TokenDigests};
+use crate::door::sources::Sources;
+use crate::door::{callback::Callback, route::Route};
+use crate::lambda::logging::LogControls;
+use crate::lambda::metrics::Namespace;
 
 /// A variable that keeps a function from starting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -165,7 +165,7 @@ impl Environment {
         let url = |name| self.optional(name).or_else(|| everywhere.clone());
         let trust = self.parsed_if_set("AWS_CA_BUNDLE", "the path of a file with certificates in PEM", Trust::read)?;
         Ok(aws::Settings {
-            region: self.parsed("AWS_REGION", "a region's name, such as eu-west-1", aws::parse_region)?,
+            region: self.parsed("AWS_REGION", "a region's name, such as eu-west-1", aws::client::parse_region)?,
             credentials: Credentials::new(
                 self.required("AWS_ACCESS_KEY_ID")?,
                 self.required("AWS_SECRET_ACCESS_KEY")?,
@@ -226,7 +226,8 @@ impl Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{line, tencent};
+    use crate::line;
+    use crate::tencent;
 
     const DIGEST: (&str, &str) =
         ("CALLBACK_TOKEN_SHA256", "128221626c643cda6c13a4375b74d2a0086abe6df589f4f5fcdb5a036ef9329e");

@@ -1,4 +1,4 @@
-//! The data contract: the keys and items of the records table. How an item is sent is [`crate::store`]'s business.
+//! The data contract: the keys and items of the records table. How an item is sent is [`crate::aws::store`]'s business.
 //!
 //! Partition key `sid`, sort key `record`. A session has one item `call` with the state of the whole call, and one item
 //! `event#<13-digit milliseconds>#<digest>` for each callback. Nothing in a key comes from us: the same callback twice is one item.
@@ -10,10 +10,9 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::call::CallFacts;
-use crate::json::Json;
-use crate::model::{Arrival, Moment, Person, SessionId};
-use crate::query::Parameters;
-use crate::route::Route;
+use crate::call::model::{Arrival, Moment, Origin, Person, SessionId};
+use crate::text::json::Json;
+use crate::text::query::Parameters;
 
 /// The sort key of the item that shows the whole call.
 pub const CALL: &str = "call";
@@ -57,15 +56,15 @@ const NAMELESS: &str = "(no name)";
 /// Every parameter received, verbatim. Its `Debug` says how many.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Vendor(Vec<(String, Value)>);
+pub struct Received(Vec<(String, Value)>);
 
-impl fmt::Debug for Vendor {
+impl fmt::Debug for Received {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Vendor({})", self.0.len())
+        write!(formatter, "Received({})", self.0.len())
     }
 }
 
-impl Vendor {
+impl Received {
     /// The parameters of a query but for those that `left_out` names.
     pub fn from_parameters(parameters: &Parameters, left_out: impl Fn(&str) -> bool) -> Self {
         let kept = parameters.verbatim().filter(|(name, _)| !left_out(name));
@@ -95,12 +94,12 @@ impl Vendor {
     }
 
     fn into_map(self) -> Map<String, Value> {
-        grouped(self.0)
+        group(self.0)
     }
 }
 
 /// Names with one value each; a repeated name has the list of its values.
-fn grouped(pairs: Vec<(String, Value)>) -> Map<String, Value> {
+fn group(pairs: Vec<(String, Value)>) -> Map<String, Value> {
     let mut names: Vec<String> = Vec::new();
     let mut map: Map<String, Value> = Map::new();
     for (name, value) in pairs {
@@ -127,7 +126,7 @@ fn verbatim(json: &Json) -> Value {
         Json::Number(text) | Json::Text(text) | Json::Undecodable(text) => Value::from(text.as_str()),
         Json::List(items) => Value::Array(items.iter().map(verbatim).collect()),
         Json::Object(members) => {
-            Value::Object(grouped(members.iter().map(|(name, value)| (name.clone(), verbatim(value))).collect()))
+            Value::Object(group(members.iter().map(|(name, value)| (name.clone(), verbatim(value))).collect()))
         }
     }
 }
@@ -138,7 +137,7 @@ pub struct Record {
     /// The call that it belongs to.
     pub session: SessionId,
     /// Where it came in.
-    pub route: &'static Route,
+    pub origin: Origin,
     /// What happened, in the vendor's word or ours.
     pub what: String,
     /// Whom it happened to, when the vendor says so.
@@ -146,7 +145,7 @@ pub struct Record {
     /// When, in the vendor's time.
     pub at: Option<Moment>,
     /// Everything received.
-    pub vendor: Vendor,
+    pub received: Received,
     /// What it tells of the call.
     pub call: CallFacts,
 }
@@ -193,18 +192,18 @@ impl Retention {
 /// The item that says what happened; never rewritten.
 pub fn event_item(record: &Record, arrival: Arrival, retention: Retention) -> Item {
     let mut item = frame(record, &event_key(record), arrival, retention);
-    item.insert("callback".into(), record.route.callback.into());
+    item.insert("callback".into(), record.origin.callback.into());
     item.insert("what".into(), record.what.as_str().into());
     put(&mut item, "who", record.who.as_ref());
     put(&mut item, "at", record.at);
-    item.insert("vendor".into(), Value::Object(record.vendor.clone().into_map()));
+    item.insert("vendor".into(), Value::Object(record.received.clone().into_map()));
     Item(item)
 }
 
 /// The sort key of what happened, from nothing but what the vendor sent.
 pub fn event_key(record: &Record) -> String {
     let milliseconds = record.at.map_or(0, Moment::milliseconds);
-    format!("event#{milliseconds:013}#{}", record.vendor.digest(record.route.callback))
+    format!("event#{milliseconds:013}#{}", record.received.digest(record.origin.callback))
 }
 
 /// The item that shows the call: what the facts say for a reader, and the facts themselves for the next writer.
@@ -226,7 +225,7 @@ fn frame(record: &Record, sort_key: &str, arrival: Arrival, retention: Retention
     let mut item = Map::new();
     item.insert("sid".into(), record.session.as_str().into());
     item.insert("record".into(), sort_key.into());
-    put(&mut item, "provider", Some(record.route.vendor.name));
+    put(&mut item, "provider", Some(record.origin.provider));
     item.insert("received_at".into(), arrival.milliseconds.into());
     item.insert("expires_at".into(), retention.expires_at(arrival).into());
     item
@@ -244,16 +243,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::route;
 
     fn record(query: &str) -> Record {
         Record {
             session: SessionId::parse("a-session").unwrap(),
-            route: &route::CALL_EVENT,
+            origin: Origin { provider: "line", callback: "call_event" },
             what: "ended".into(),
             who: None,
             at: Moment::from_seconds_or_milliseconds(1_582_527_434),
-            vendor: Vendor::from_parameters(&Parameters::parse(query).unwrap(), |_| false),
+            received: Received::from_parameters(&Parameters::parse(query).unwrap(), |_| false),
             call: CallFacts::default(),
         }
     }
@@ -271,7 +269,7 @@ mod tests {
     #[test]
     fn every_attribute_that_an_item_can_have_is_listed() {
         let arrival = Arrival { milliseconds: 1_700_000_000_000 };
-        let record = Record { who: Person::known(None, Some("alice")), ..record("a=1") };
+        let record = Record { who: Person::new(None, Some("alice")), ..record("a=1") };
         let retention = Retention::parse("1").unwrap();
         let items = [event_item(&record, arrival, retention), call_item(&record, &record.call, arrival, retention)];
         let mut names: Vec<String> =

@@ -5,12 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bounds;
+use crate::aws::topic::deliverable;
 use crate::call::CallFacts;
-use crate::model::{Arrival, Moment, Person, SessionId};
-use crate::record::{Record, Vendor};
-use crate::route::Route;
-use crate::topic::deliverable;
+use crate::call::model::{Arrival, Moment, Person, SessionId};
+use crate::call::record::{Received, Record};
+use crate::door::route::Route;
+use crate::text::bounds;
 
 /// The version of the message's form. A reader refuses what is newer than itself, and the message waits for a newer reader.
 pub const VERSION: u64 = 1;
@@ -26,7 +26,7 @@ struct Written<'a> {
     who: Option<&'a Person>,
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<Moment>,
-    vendor: &'a Vendor,
+    vendor: &'a Received,
     call: &'a CallFacts,
 }
 
@@ -40,7 +40,7 @@ struct Read {
     who: Option<Person>,
     #[serde(default)]
     at: Option<Moment>,
-    vendor: Vendor,
+    vendor: Received,
     call: CallFacts,
 }
 
@@ -90,13 +90,13 @@ impl Unreadable {
 pub fn write(record: &Record, arrival: Arrival) -> String {
     let written = Written {
         version: VERSION,
-        callback: record.route.callback,
+        callback: record.origin.callback,
         arrived_at: arrival.milliseconds,
         sid: record.session.as_str(),
         what: &record.what,
         who: record.who.as_ref(),
         at: record.at,
-        vendor: &record.vendor,
+        vendor: &record.received,
         call: &record.call,
     };
     deliverable(&serde_json::json!(written))
@@ -123,7 +123,15 @@ pub fn read(message: &str) -> Result<(Record, Arrival), Unreadable> {
         Some(at) => Some(Moment::from_milliseconds(at.milliseconds()).ok_or(Unreadable::UnusableKey)?),
         None => None,
     };
-    let record = Record { session, route, what: read.what, who: read.who, at, vendor: read.vendor, call: read.call };
+    let record = Record {
+        session,
+        origin: route.origin(),
+        what: read.what,
+        who: read.who,
+        at,
+        received: read.vendor,
+        call: read.call,
+    };
     Ok((record, arrival))
 }
 
@@ -133,7 +141,7 @@ mod tests {
 
     use super::*;
     use crate::line;
-    use crate::query::Parameters;
+    use crate::text::query::Parameters;
 
     #[test]
     fn a_message_past_the_bound_is_too_large() {
@@ -149,18 +157,18 @@ mod tests {
         ) {
             let record = Record {
                 session: SessionId::parse(&session).unwrap(),
-                route: &line::CALL_EVENT,
+                origin: line::CALL_EVENT.origin(),
                 what: "ended".into(),
-                who: Person::known(None, Some("a")),
+                who: Person::new(None, Some("a")),
                 at: Moment::from_seconds_or_milliseconds(at),
-                vendor: Vendor::from_parameters(&Parameters::parse(&query).unwrap(), |_| false),
+                received: Received::from_parameters(&Parameters::parse(&query).unwrap(), |_| false),
                 call: CallFacts { talked, ..CallFacts::default() },
             };
             let arrival = Arrival { milliseconds: 1_793_600_000_000 };
             let (read, arrived) = read(&write(&record, arrival)).unwrap();
             prop_assert_eq!(arrived, arrival);
-            prop_assert_eq!(crate::record::event_key(&read), crate::record::event_key(&record));
-            prop_assert_eq!((read.session, read.what, read.who, read.vendor, read.call), (record.session, record.what, record.who, record.vendor, record.call));
+            prop_assert_eq!(crate::call::record::event_key(&read), crate::call::record::event_key(&record));
+            prop_assert_eq!((read.session, read.what, read.who, read.received, read.call), (record.session, record.what, record.who, record.received, record.call));
         }
 
         #[test]

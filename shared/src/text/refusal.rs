@@ -1,6 +1,6 @@
-//! Why a request is turned away, in one type. What each one is answered with is in [`crate::http`].
+//! Why a request is turned away, in one type. What each one is answered with is in [`crate::lambda::http`].
 
-/// A bound of [`crate::bounds`] that was passed.
+/// A bound of [`crate::text::bounds`] that was passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
     /// Bytes of the query.

@@ -6,7 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{bounds, number};
+use crate::text::bounds;
+use crate::text::number;
 
 /// Text about a person (a user id, a display name, application data): readable by code, never by a log.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -105,6 +106,14 @@ impl Arrival {
     pub fn seconds(self) -> u64 {
         self.milliseconds / 1_000
     }
+}
+
+/// Where a record comes from, in the words of records, logs and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The vendor.
+    pub provider: &'static str,
+    pub callback: &'static str,
 }
 
 /// How many the call is for.
@@ -206,7 +215,7 @@ pub struct Person {
 
 impl Person {
     /// A person of whom at least something is known.
-    pub fn known(service_id: Option<&str>, user_id: Option<&str>) -> Option<Self> {
+    pub fn new(service_id: Option<&str>, user_id: Option<&str>) -> Option<Self> {
         let person = Self { service_id: service_id.map(str::to_owned), user_id: user_id.map(Personal::new) };
         (person.service_id.is_some() || person.user_id.is_some()).then_some(person)
     }
@@ -225,7 +234,7 @@ pub struct Room {
 
 impl Room {
     /// A room of which at least something is known.
-    pub fn known(service_id: Option<&str>, id: Option<&str>) -> Option<Self> {
+    pub fn new(service_id: Option<&str>, id: Option<&str>) -> Option<Self> {
         let room = Self { service_id: service_id.map(str::to_owned), id: id.map(Personal::new) };
         (room.service_id.is_some() || room.id.is_some()).then_some(room)
     }

@@ -5,18 +5,18 @@
 
 use std::time::{Duration, Instant};
 
-use crate::access::{Gate, Unverified};
-use crate::budget;
-use crate::dynamodb::DynamoDb;
+use crate::aws::budget;
+use crate::aws::dynamodb::DynamoDb;
+use crate::aws::store::{RecordStore, Store};
+use crate::aws::topic::{Publish, Topic};
+use crate::call::model::Arrival;
+use crate::call::record::Record;
+use crate::door::callback::Callback;
+use crate::door::{access::Gate, request::Unverified};
+use crate::lambda::outcome::{CallbackOutcome, OutcomeDetails, Waits};
+use crate::lambda::settings::{NotifierSettings, RecorderSettings};
+use crate::lambda::spool;
 use crate::line::{notify::Notify, push_job::PushJob};
-use crate::model::Arrival;
-use crate::outcome::{CallbackOutcome, OutcomeDetails, Waits};
-use crate::record::Record;
-use crate::route::Callback;
-use crate::settings::{NotifierSettings, RecorderSettings};
-use crate::spool;
-use crate::store::{RecordStore, Store};
-use crate::topic::{Publish, Topic};
 
 /// What a function does with its callback.
 pub trait Handler {

@@ -1,5 +1,18 @@
 //! Lambda's entry point: settings, runtime loop, panic handling, request log.
 
+pub mod handler;
+pub mod http;
+pub mod logging;
+pub mod metrics;
+pub mod outcome;
+pub mod replay;
+pub mod request_line;
+pub mod routes;
+pub mod settings;
+pub mod spool;
+pub mod sqs;
+pub mod trace_id;
+
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -10,18 +23,18 @@ use futures_util::FutureExt;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_runtime::{Context, Error, LambdaEvent, service_fn};
 
-use crate::handler::Handler;
-use crate::http::{GatewayEvent, answer};
-use crate::logging::{self, Log};
-use crate::model::Arrival;
-use crate::outcome::CallbackOutcome;
-use crate::replay::{ReplayedMessage, Replayer, report};
-use crate::request_line::{RequestContext, replay_line, request_line};
-use crate::settings::{ConfigError, Environment};
-use crate::sqs::Batch;
-use crate::store::Store;
-use crate::topic::Publish;
-use crate::trace_id::TraceId;
+use crate::aws::store::Store;
+use crate::aws::topic::Publish;
+use crate::call::model::Arrival;
+use crate::lambda::handler::Handler;
+use crate::lambda::http::{GatewayEvent, answer};
+use crate::lambda::logging::Log;
+use crate::lambda::outcome::CallbackOutcome;
+use crate::lambda::replay::{ReplayedMessage, Replayer, report};
+use crate::lambda::request_line::{RequestContext, replay_line, request_line};
+use crate::lambda::settings::{ConfigError, Environment};
+use crate::lambda::sqs::Batch;
+use crate::lambda::trace_id::TraceId;
 
 /// Runs a callback's function until Lambda ends it. `read` parses the settings; a variable that is missing or malformed
 /// ends the start with its name. `connect` makes the handler of them.
@@ -121,9 +134,9 @@ fn now() -> Arrival {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::{Gate, Unverified};
-    use crate::metrics::Namespace;
-    use crate::outcome::OutcomeDetails;
+    use crate::door::{access::Gate, request::Unverified};
+    use crate::lambda::metrics::Namespace;
+    use crate::lambda::outcome::OutcomeDetails;
     use crate::tencent;
     use crate::testing::{block_on, environment};
 

@@ -1,9 +1,7 @@
 //! The addresses that a vendor knows. `template.yaml` and the local router carry the same paths; tests compare them.
 
-use crate::access::Verified;
-use crate::record::Record;
-use crate::refusal::Refusal;
-use crate::vendor::Vendor;
+use crate::call::model::Origin;
+use crate::door::vendor::Vendor;
 
 /// The address of one callback, which is one function's.
 #[derive(Debug)]
@@ -24,19 +22,12 @@ impl Route {
         (!token.is_empty()).then_some(token)
     }
 
+    pub const fn origin(&self) -> Origin {
+        Origin { provider: self.vendor.name, callback: self.callback }
+    }
+
     /// The name of the function's folder and binary.
     pub fn binary(&self) -> String {
         self.callback.replace('_', "-")
     }
 }
-
-/// A callback that becomes a record: where it comes in, and what reads it.
-#[derive(Clone, Copy, Debug)]
-pub struct Callback {
-    pub route: &'static Route,
-    /// `None` where there is nothing to record.
-    pub read: fn(&Verified) -> Result<Option<Record>, Refusal>,
-}
-
-// TODO until the readers' branch has landed
-pub use crate::line::{CALL_EVENT, GROUP_CALL_EVENT};

@@ -12,11 +12,11 @@ use lambda_http::http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::access::{Headers, Unverified};
-use crate::outcome::CallbackOutcome;
-use crate::refusal::Refusal;
-use crate::route::Route;
-use crate::vendor::Verdict;
+use crate::door::request::{Headers, Unverified};
+use crate::door::route::Route;
+use crate::door::vendor::Verdict;
+use crate::lambda::outcome::CallbackOutcome;
+use crate::text::refusal::Refusal;
 
 /// What the functions read of an API Gateway HTTP API event (payload format 2.0).
 #[derive(Default)]
@@ -148,8 +148,9 @@ mod tests {
 
     use super::*;
     use crate::aws::{Failure, Service};
-    use crate::refusal::Bound;
-    use crate::{line, tencent};
+    use crate::line;
+    use crate::tencent;
+    use crate::text::refusal::Bound;
 
     fn not_stored() -> CallbackOutcome {
         CallbackOutcome::NotStored(Failure::TooSlow(Service::DynamoDb).into(), Failure::TooSlow(Service::Sns))

@@ -5,13 +5,13 @@
 use std::time::Duration;
 
 use crate::call::CallEnd;
-use crate::metrics::{LogLine, Unit};
-use crate::model::SessionId;
-use crate::outcome::{CallbackOutcome, OutcomeDetails};
-use crate::refusal::Refusal;
-use crate::replay::ReplayedMessage;
-use crate::route::Route;
-use crate::trace_id::TraceId;
+use crate::call::model::SessionId;
+use crate::door::route::Route;
+use crate::lambda::metrics::{LogLine, Unit};
+use crate::lambda::outcome::{CallbackOutcome, OutcomeDetails};
+use crate::lambda::replay::ReplayedMessage;
+use crate::lambda::trace_id::TraceId;
+use crate::text::refusal::Refusal;
 
 /// Which fields metrics are told apart by.
 const BY_PROVIDER: &[&str] = &["provider"];
@@ -66,8 +66,8 @@ pub fn request_line(route: &Route, details: &OutcomeDetails, context: &RequestCo
 /// The line of a message of the spool.
 pub fn replay_line(message: &ReplayedMessage, trace: Option<&TraceId>) -> LogLine {
     let mut line = LogLine::default();
-    line.dimension("provider", message.route.map(|route| route.vendor.name));
-    line.dimension("callback", message.route.map(|route| route.callback));
+    line.dimension("provider", message.origin.map(|origin| origin.provider));
+    line.dimension("callback", message.origin.map(|origin| origin.callback));
     line.dimension("outcome", Some(message.outcome.code()));
     line.detail("reason", message.outcome.reason());
     line.detail("error", message.error.as_deref());
@@ -95,13 +95,13 @@ mod tests {
     use tracing::Level;
 
     use super::*;
+    use crate::aws::store::StoreError;
     use crate::aws::{Failure, Service};
+    use crate::call::model::{Arrival, Outcome};
+    use crate::lambda::logging::{Log, LogControls};
+    use crate::lambda::metrics::Namespace;
+    use crate::lambda::outcome::Waits;
     use crate::line;
-    use crate::logging::{Log, LogControls};
-    use crate::metrics::Namespace;
-    use crate::model::{Arrival, Outcome};
-    use crate::outcome::Waits;
-    use crate::store::StoreError;
 
     const AT: Arrival = Arrival { milliseconds: 1_793_600_000_123 };
 

@@ -9,98 +9,17 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::bounds;
-use crate::model::Arrival;
-use crate::query::Parameters;
-use crate::refusal::{Bound, Refusal};
-use crate::route::Route;
-use crate::sources::Sources;
-use crate::vendor::Verify;
-
-/// A request of which nothing is known yet. It can be given to a [`Gate`], and nothing else can be done with it.
-pub struct Unverified {
-    method: String,
-    path: String,
-    query: String,
-    headers: Headers,
-    body: String,
-    source: Option<IpAddr>,
-}
-
-impl Unverified {
-    /// Takes a request in as it arrived: the path and the query raw, the body as text.
-    pub fn new(method: String, path: String, query: String, body: String) -> Self {
-        Self { method, path, query, headers: Headers::default(), body, source: None }
-    }
-
-    /// Adds the address that the gateway saw it come from.
-    #[must_use]
-    pub fn with_source(self, source: Option<IpAddr>) -> Self {
-        Self { source, ..self }
-    }
-
-    #[must_use]
-    pub fn with_headers(self, headers: Headers) -> Self {
-        Self { headers, ..self }
-    }
-}
-
-impl fmt::Debug for Unverified {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Unverified(..)")
-    }
-}
-
-/// A request's header fields as the gateway's event holds them. They are parsed only when a vendor asks for one.
-#[derive(Default)]
-pub struct Headers(Option<Box<RawValue>>);
-
-impl Headers {
-    pub fn new(object: Option<Box<RawValue>>) -> Self {
-        Self(object)
-    }
-
-    fn get(&self, name: &str) -> Option<String> {
-        let fields: Map<String, Value> = serde_json::from_str(self.0.as_ref()?.get()).ok()?;
-        let (_, value) = fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name))?;
-        value.as_str().map(str::to_owned)
-    }
-}
-
-/// What a vendor's check sees of a request whose URL was right.
-pub struct Request {
-    parameters: Parameters,
-    headers: Headers,
-    body: String,
-}
-
-impl Request {
-    /// The query's parameters.
-    pub fn parameters(&self) -> &Parameters {
-        &self.parameters
-    }
-
-    /// A header field, by its name in any case.
-    pub fn header(&self, name: &str) -> Option<String> {
-        self.headers.get(name)
-    }
-
-    /// The body as text; empty when there is none.
-    pub fn body(&self) -> &str {
-        &self.body
-    }
-}
-
-impl fmt::Debug for Request {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Request({:?}, {} bytes)", self.parameters, self.body.len())
-    }
-}
+use crate::call::model::Arrival;
+use crate::door::request::{Request, Unverified};
+use crate::door::route::Route;
+use crate::door::sources::Sources;
+use crate::door::vendor::Verify;
+use crate::text::bounds;
+use crate::text::query::Parameters;
+use crate::text::refusal::{Bound, Refusal};
 
 /// A request that knew the token and names only services or apps of the team. Only a [`Gate`] makes one.
 #[derive(Debug)]
@@ -292,8 +211,9 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Environment;
-    use crate::{line, tencent};
+    use crate::lambda::settings::Environment;
+    use crate::line;
+    use crate::tencent;
 
     const TOKEN: &str = "a-token";
 

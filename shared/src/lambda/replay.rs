@@ -11,16 +11,15 @@ use futures_util::future::join_all;
 use tracing::Level;
 
 use crate::aws::Failure;
-use crate::budget;
+use crate::aws::budget;
+use crate::aws::dynamodb::DynamoDb;
+use crate::aws::store::{EventPut, Kept, RecordStore, Store};
+use crate::aws::topic::{Publish, Topic};
 use crate::call::CallEnd;
-use crate::dynamodb::DynamoDb;
-use crate::model::SessionId;
-use crate::route::Route;
-use crate::settings::ReplayerSettings;
-use crate::spool;
-use crate::sqs::{Batch, Message, Report, Returned};
-use crate::store::{EventPut, Kept, RecordStore, Store};
-use crate::topic::{Publish, Topic};
+use crate::call::model::{Origin, SessionId};
+use crate::lambda::settings::ReplayerSettings;
+use crate::lambda::spool;
+use crate::lambda::sqs::{Batch, Message, Report, Returned};
 
 /// SNS takes neither an empty message nor one of more than 256 KB, attributes included; SQS takes both. What is
 /// too long was not written by these functions, and its beginning tells enough.
@@ -81,7 +80,7 @@ pub struct ReplayedMessage {
     /// What became of it.
     pub outcome: ReplayOutcome,
     /// Where its callback came in, if it could be read.
-    pub route: Option<&'static Route>,
+    pub origin: Option<Origin>,
     /// The call, if it could be read.
     pub session: Option<SessionId>,
     /// The call's end, when this message was the first to tell of it.
@@ -94,7 +93,7 @@ pub struct ReplayedMessage {
 impl ReplayedMessage {
     /// A message of which nothing is known but what became of it.
     fn unread(id: String, outcome: ReplayOutcome) -> Self {
-        Self { outcome, route: None, session: None, ended: None, error: None, id }
+        Self { outcome, origin: None, session: None, ended: None, error: None, id }
     }
 }
 
@@ -168,7 +167,7 @@ impl<S: Store, P: Publish> Replayer<S, P> {
             Err(error) if error.is_final() => (ReplayOutcome::PutAside(error.code()), None, Some(error.to_string())),
             Err(error) => (ReplayOutcome::Back(error.code()), None, Some(error.to_string())),
         };
-        ReplayedMessage { outcome, route: Some(record.route), session: Some(record.session), ended, error, id }
+        ReplayedMessage { outcome, origin: Some(record.origin), session: Some(record.session), ended, error, id }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::access::Request;
-use crate::model::Arrival;
+use crate::call::model::Arrival;
+use crate::door::request::Request;
 
 /// One vendor of calls.
 #[derive(Debug)]

@@ -1,14 +1,14 @@
-//! What became of a callback. What each outcome is answered with is one table in [`crate::http`].
+//! What became of a callback. What each outcome is answered with is one table in [`crate::lambda::http`].
 
 use std::time::Duration;
 
 use tracing::Level;
 
 use crate::aws::Failure;
+use crate::aws::store::{EventPut, StoreError};
 use crate::call::CallEnd;
-use crate::model::SessionId;
-use crate::refusal::Refusal;
-use crate::store::{EventPut, StoreError};
+use crate::call::model::SessionId;
+use crate::text::refusal::Refusal;
 
 /// What became of a callback.
 #[derive(Debug)]

@@ -8,9 +8,9 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use serde_json::Value;
 
-use crate::aws::{Failure, Service, is_arn_of};
-use crate::record::Item;
-use crate::store::{CallPut, EventPut, Store};
+use crate::aws::client::{Failure, Service, is_arn_of};
+use crate::aws::store::{CallPut, EventPut, Store};
+use crate::call::record::Item;
 
 /// A table's name or ARN.
 #[derive(Clone, Debug, PartialEq, Eq)]
