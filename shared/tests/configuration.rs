@@ -6,23 +6,19 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use ringback::door::callback::Callback;
-use ringback::lambda::settings::{Environment, NotifierSettings, RecorderSettings, ReplayerSettings};
+use ringback::lambda::settings::{ConfigError, Environment, NotifierSettings, RecorderSettings, ReplayerSettings};
 
-/// The page with the table: each variable is in backticks in the first column.
-const PAGE: &str = include_str!("../../README.md");
+/// The page with the table: each row has a variable in backticks, the functions that read it, and its value.
+const PAGE: &str = include_str!("../../docs/configuration.md");
 
-fn documented() -> BTreeSet<String> {
-    let rows = PAGE.lines().filter_map(|line| line.strip_prefix('|')?.split('|').next());
-    let quoted = rows.flat_map(|column| column.split('`').skip(1).step_by(2));
-    let is_variable = |name: &&str| {
-        name.contains('_')
-            && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
-    };
-    quoted.filter(is_variable).map(str::to_owned).collect()
+/// The variables of the table, each with what it says of the value.
+fn documented() -> Vec<(&'static str, &'static str)> {
+    let rows = PAGE.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+    rows.map(|(name, rest)| (name, rest.split('|').nth(1).unwrap().trim())).collect()
 }
 
-/// What all functions ask for, each with an environment that has everything.
-fn asked() -> BTreeSet<String> {
+/// An environment that has everything but one variable, and what is asked of it.
+fn environment_without(absent: &'static str) -> (Environment, Rc<RefCell<BTreeSet<String>>>) {
     let asked = Rc::new(RefCell::new(BTreeSet::new()));
     let noted = Rc::clone(&asked);
     let environment = Environment::new(move |name| {
@@ -35,19 +31,40 @@ fn asked() -> BTreeSet<String> {
             _ if name.ends_with("_TOPIC_ARN") => "arn:aws:sns:eu-west-1:000000000000:topic".to_owned(),
             _ => "something".to_owned(),
         };
-        Some(value)
+        Some(value).filter(|_| name != absent)
     });
-    NotifierSettings::from_env(&environment).unwrap();
-    for callback in Callback::ALL {
-        RecorderSettings::from_env(&environment, callback).unwrap();
-    }
-    ReplayerSettings::from_env(&environment).unwrap();
+    (environment, asked)
+}
+
+/// Parses the settings of every function.
+fn start_all(environment: &Environment) -> Result<(), ConfigError> {
     environment.log_controls();
-    environment.metrics_namespace().unwrap();
-    asked.take()
+    environment.metrics_namespace()?;
+    NotifierSettings::from_env(environment)?;
+    for callback in Callback::ALL {
+        RecorderSettings::from_env(environment, callback)?;
+    }
+    ReplayerSettings::from_env(environment).map(|_| ())
 }
 
 #[test]
 fn every_variable_is_documented_and_every_documented_one_is_asked_for() {
-    assert_eq!(documented(), asked());
+    let (environment, asked) = environment_without("");
+    start_all(&environment).unwrap();
+    let documented: BTreeSet<String> = documented().into_iter().map(|(name, _)| name.to_owned()).collect();
+    assert_eq!(documented, asked.take());
+}
+
+#[test]
+fn a_function_does_not_start_without_what_is_required_and_starts_without_what_is_optional() {
+    for (name, value) in documented() {
+        let started = start_all(&environment_without(name).0);
+        if value.starts_with("required") {
+            assert_eq!(started, Err(ConfigError::Missing(name)));
+        } else if value.starts_with("optional") {
+            assert_eq!(started, Ok(()), "{name}");
+        } else {
+            assert!(value.starts_with("set by Lambda"), "{name} is neither required nor optional");
+        }
+    }
 }
