@@ -18,7 +18,7 @@ from .records import CALL, Item, Table, key_of, name_of, place_of
 # The attributes that hold a person or a list of them.
 PERSONS = ("caller", "callee", "callees", "host", "who")
 # How parameters that carry user ids end, without case and underscores: from_user_id and UserId, host_id, User_Account
-# and CalleeList_Account, UserList. Tencent's lists hold users, or objects that tell of one.
+# and CalleeList_Account, UserList. Tencent's lists hold users, or objects about one.
 USERS = ("userid", "hostid", "account", "userlist")
 SERVICES = ("serviceid", "svcid", "sdkappid")
 # LINE names each person's service beside the person; Tencent names one for all.
@@ -38,7 +38,7 @@ class Mention:
 
     where: str
     user: str
-    # The services that it may belong to; nothing where nobody says.
+    # The services that it may belong to; empty where none is given.
     services: frozenset[str]
 
     def is_of(self, user: str, service: str) -> bool:
@@ -52,35 +52,39 @@ class Found:
 
     calls: set[str] = field(default_factory=set)
     paired: Counter[str] = field(default_factory=Counter)
-    # Where a service is asked for and none is said.
+    # Where a service is asked for and none is given.
     without: Counter[str] = field(default_factory=Counter)
 
 
 def run(settings: Mapping[str, str], clients: Clients = client) -> int:
-    """Says in how many calls a user appears; with CONFIRM, deletes what is recorded of them."""
+    """Reports in how many calls a user appears; with CONFIRM, deletes all records of these calls."""
     user = settings.get("USER_ID", "")
     if not user:
-        raise StackError("whom? Say USER_ID=…, and SERVICE_ID=… where several services use the same ids")
+        raise StackError("who? Set USER_ID=…, and SERVICE_ID=… where several services use the same ids")
     service = settings.get("SERVICE_ID", "")
     with said_in_a_line(name_of(settings)):
         place = place_of(settings, clients)
-        print(place.said, flush=True)
+        print(place.description, flush=True)
         table = place.table()
         found = look_for(table, user, service)
         if not found.calls:
             print(f"{clean(user)} is in no record of {table.name}.")
             return 0
         keys = keys_of(table, found.calls, user, service)
-        print(f"{clean(user)} is in {len(found.calls)} calls of {table.name}, of which {len(keys)} items tell.")
+        print(f"{clean(user)} is in {len(found.calls)} calls of {table.name}, with {len(keys)} items.")
         print("\n".join(places_of(found)), flush=True)
         if settings.get("CONFIRM", "") != user:
-            raise StackError(f"nothing was erased: say CONFIRM={clean(user)} to delete all records of these calls")
+            raise StackError(
+                f"nothing was erased: set CONFIRM={clean(user)} to delete all records of these calls"
+            )
         for key in keys:
             table.delete(key)
         left = sum(names(item, user, service) for item in table.items())
     if left:
-        raise StackError(f"{left} items came in meanwhile: run it again")
-    print(f"{len(keys)} items are erased. Backups keep them for up to 35 days, spool and dead letters for up to 14.")
+        raise StackError(f"{left} items arrived meanwhile: run it again")
+    print(
+        f"{len(keys)} items are erased. Backups keep them for up to 35 days, spool and dead letters for up to 14."
+    )
     return 0
 
 
@@ -91,18 +95,20 @@ def look_for(table: Table, user: str, service: str = "") -> Found:
         for mention in mentions(item):
             if mention.is_of(user, service):
                 found.calls.add(item["sid"]["S"])
-                unsaid = service and not mention.services
-                (found.without if unsaid else found.paired)[mention.where] += 1
+                unnamed = service and not mention.services
+                (found.without if unnamed else found.paired)[mention.where] += 1
     return found
 
 
 def places_of(found: Found) -> list[str]:
-    """Where the user is named, for somebody who sees whether that is the user and no number or word."""
+    """Where the user is named, so that a person can judge whether it is the user."""
     lines = []
     if found.paired:
         lines.append(f"  found as {_counted(found.paired)}")
     if found.without:
-        lines.append(f"  without a service: {found.without.total()}, which go too ({_counted(found.without)})")
+        lines.append(
+            f"  without a service: {found.without.total()}, which go too ({_counted(found.without)})"
+        )
     return lines
 
 
@@ -116,7 +122,13 @@ def keys_of(table: Table, calls: set[str], user: str, service: str = "") -> list
     Whatever names the user goes last, so that a run that was interrupted can be run again and finds the rest.
     """
     found = [
-        (item["sid"]["S"], names(item, user, service), item["record"]["S"] == CALL, item["record"]["S"], key_of(item))
+        (
+            item["sid"]["S"],
+            names(item, user, service),
+            item["record"]["S"] == CALL,
+            item["record"]["S"],
+            key_of(item),
+        )
         for item in table.items()
         if item["sid"]["S"] in calls
     ]
@@ -191,7 +203,7 @@ def _services(value: Any) -> Iterator[str]:
 
 
 def _scalars(value: Any) -> Iterator[str]:
-    """A text or number, or those in lists; nothing of what has names of its own."""
+    """A text or number, or those in lists; nothing of an object."""
     if isinstance(value, list):
         for inner in value:
             yield from _scalars(inner)

@@ -1,4 +1,4 @@
-"""Looks at what `sam build` made, before anybody deploys it: every function is there, for its processor, and starts."""
+"""Looks at what `sam build` made: every function is there, for its processor, and starts."""
 
 import os
 import platform
@@ -6,19 +6,15 @@ import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from local.cloudformation import ROOT, read
 from local.processes import StackError, shown
 
-ROOT = Path(__file__).resolve().parent.parent
-KIND = "AWS::Serverless::Function"
 # The ELF header's e_machine, by Lambda's names and by the kernel's.
 MACHINES = {"x86_64": 62, "arm64": 183}
 SAME = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 SECONDS_TO_GIVE_UP = 20
-# What Lambda gives to every function. Port 9 discards, so that nobody answers.
+# What Lambda gives to every function. Port 9 discards, so that there is no answer.
 RUNTIME = {
     "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9",
     "AWS_LAMBDA_FUNCTION_NAME": "packaged",
@@ -32,7 +28,9 @@ def run(settings: Mapping[str, str]) -> int:
     folder, architecture = Path(settings.get("FOLDER", ".aws-sam/build")), settings.get("ARCH", "arm64")
     functions = packaged(folder, ROOT / "template.yaml", architecture)
     if SAME.get(platform.machine()) != architecture:
-        print(f"{len(functions)} functions for {architecture} are in {shown(folder)}. This machine cannot start them.")
+        print(
+            f"{len(functions)} functions for {architecture} are in {shown(folder)}. This machine cannot start them."
+        )
         return 0
     for name, bootstrap in functions.items():
         check_that_it_starts(name, bootstrap)
@@ -45,7 +43,9 @@ def packaged(folder: Path, template: Path, architecture: str) -> dict[str, Path]
     if architecture not in MACHINES:
         raise StackError(f"ARCH={architecture}: it is x86_64 or arm64")
     wanted = functions_of(template)
-    found = {name: folder / code / "bootstrap" for name, code in functions_of(folder / "template.yaml").items()}
+    found = {
+        name: folder / code / "bootstrap" for name, code in functions_of(folder / "template.yaml").items()
+    }
     if found.keys() != wanted.keys():
         raise StackError(f"{shown(folder)} has the functions {', '.join(found)} and not {', '.join(wanted)}")
     for name, bootstrap in found.items():
@@ -58,24 +58,14 @@ def packaged(folder: Path, template: Path, architecture: str) -> dict[str, Path]
 
 def functions_of(template: Path) -> dict[str, str]:
     """The functions of a template and where each says its code is."""
-    try:
-        # SAM writes the long forms; of the short ones only that they are there matters here.
-        document = yaml.load(template.read_text(), _Loader)
-    except OSError as error:
-        raise StackError(f"{shown(template)}: {error.strerror}: `make package` makes it") from error
-    resources: dict[str, Any] = document.get("Resources", {})
+    if not template.exists():
+        raise StackError(f"{shown(template)} is not there: `make package` makes it")
+    resources = read(template)["Resources"]
     return {
         name: resource["Properties"].get("CodeUri", "")
         for name, resource in resources.items()
-        if resource["Type"] == KIND
+        if resource["Type"] == "AWS::Serverless::Function"
     }
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads YAML and passes over CloudFormation's short tags."""
-
-
-_Loader.add_multi_constructor("!", lambda loader, suffix, node: None)
 
 
 def check_binary(name: str, bootstrap: Path, architecture: str) -> None:
@@ -91,9 +81,16 @@ def check_that_it_starts(name: str, bootstrap: Path) -> None:
     """Starts a function without its variables: it must end and name the one that it misses first."""
     try:
         ended = subprocess.run(
-            [bootstrap.resolve()], env=RUNTIME, capture_output=True, text=True, timeout=SECONDS_TO_GIVE_UP, check=False
+            [bootstrap.resolve()],
+            env=RUNTIME,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS_TO_GIVE_UP,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise StackError(f"{name} does not start as it should: {error}") from error
     if ended.returncode != 1 or not re.search("environment variable [A-Z_]+ is missing", ended.stdout):
-        raise StackError(f"{name} does not name the variable that it misses, but says: {ended.stdout + ended.stderr}")
+        raise StackError(
+            f"{name} does not name the variable that it misses, but says: {ended.stdout + ended.stderr}"
+        )
