@@ -1,7 +1,7 @@
-"""template.yaml as CloudFormation gets it: after SAM's own transform, with parameters and conditions decided.
+"""template.yaml as CloudFormation gets it: after SAM's own transform, with expressions resolved.
 
-This is the only reader of the template. The local stack runs what it finds (`local/template.py`), and the checks
-in `deployment/` look at the same. Where AWS would choose a name, the logical id stands in for it.
+This is the only reader of the template. The local stack runs what it finds (`local/template.py`), and the
+checks in `deployment/` look at the same. Where AWS would choose a name, the logical id stands in for it.
 """
 
 import copy
@@ -21,7 +21,6 @@ from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-from .expressions import NO_VALUE, Expressions, decide
 from .processes import StackError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,6 +39,8 @@ logging.getLogger("samtranslator").setLevel(logging.ERROR)
 
 Source = dict[str, Any]
 Properties = dict[str, Any]
+# Stands for "leave this property out", as AWS::NoValue does.
+NO_VALUE = object()
 
 # The property by which a resource can be given a name of its own.
 NAME_PROPERTIES = {
@@ -107,7 +108,7 @@ def _tag(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
     else:
-        value = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]
+        value = loader.construct_mapping(node, deep=True)
     if suffix == "GetAtt" and isinstance(value, str):
         value = value.split(".", 1)
     return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
@@ -157,13 +158,12 @@ def _session() -> boto3.session.Session:
     return boto3.session.Session(region_name=REGION)
 
 
-class Deployment(Expressions):
+class Deployment:
     """The stack that a template and values of its parameters make."""
 
     def __init__(self, source: Source, given: Mapping[str, str]) -> None:
         self.parameters = parameter_values(source, given)
         self._template = transform(source, self.parameters) if source["Resources"] else source
-        self._conditions: dict[str, Any] = self._template.get("Conditions", {})
         self._created: dict[str, dict[str, str]] = {}
         self.deployed = self._present("Resources")
 
@@ -250,14 +250,56 @@ class Deployment(Expressions):
         called = str(arn).split(":function:")[-1].split(":")[0]
         return next((function for function in self.functions() if self.called(function) == called), called)
 
-    def condition(self, name: str) -> Any:
-        """The expression of a condition."""
-        return self._conditions[name]
+    def holds(self, condition: str) -> bool:
+        """Whether a condition is true."""
+        return bool(self.resolve(self._template["Conditions"][condition]))
 
-    def mapping(self, name: str) -> dict[str, dict[str, Any]]:
-        """The keys and values of a mapping."""
-        found: dict[str, dict[str, Any]] = self._template["Mappings"][name]
-        return found
+    def resolve(self, value: Any) -> Any:
+        """The value that an expression stands for."""
+        if isinstance(value, list):
+            return [item for item in map(self.resolve, value) if item is not NO_VALUE]
+        if not isinstance(value, dict):
+            return value
+        if len(value) == 1:
+            ((function, argument),) = value.items()
+            # A policy's `Condition` is no condition of the template.
+            if (function in ("Ref", "Condition") and isinstance(argument, str)) or function.startswith(
+                "Fn::"
+            ):
+                return self._apply(function, argument)
+        resolved = {key: self.resolve(item) for key, item in value.items()}
+        return {key: item for key, item in resolved.items() if item is not NO_VALUE}
+
+    def _apply(self, function: str, argument: Any) -> Any:
+        match function:
+            case "Ref":
+                return self._meaning(argument, "Ref")
+            case "Fn::GetAtt":
+                return self._meaning(*(argument.split(".", 1) if isinstance(argument, str) else argument))
+            case "Fn::Sub":
+                return self._substitute(*([argument, {}] if isinstance(argument, str) else argument))
+            case "Fn::FindInMap":
+                name, first, second = self.resolve(argument)
+                return self._template["Mappings"][name][first][second]
+            case "Fn::If":
+                condition, when_true, when_false = argument
+                return self.resolve(when_true if self.holds(condition) else when_false)
+            case "Condition":
+                return self.holds(argument)
+        return decide(function, self.resolve(argument))
+
+    def _substitute(self, text: str, variables: dict[str, Any]) -> str:
+        def value(found: re.Match[str]) -> str:
+            if found[1] in variables:
+                return str(self.resolve(variables[found[1]]))
+            resource, _, attribute = found[1].partition(".")
+            return str(self._meaning(resource, attribute or "Ref"))
+
+        # `${!Name}` is how a template writes a literal ${Name}.
+        return re.sub(r"\$\{!", "${", re.sub(r"\$\{([^!}]+)\}", value, text))
+
+    def _meaning(self, name: str, attribute: str) -> Any:
+        return NO_VALUE if name == "AWS::NoValue" else self.attribute(name, attribute)
 
     def attribute(self, name: str, attribute: str) -> Any:
         """What `!Ref` or `!GetAtt` of a name means."""
@@ -279,7 +321,7 @@ class Deployment(Expressions):
         return ATTRIBUTES[kind, attribute](called)
 
     def called(self, name: str) -> str:
-        """The name of a resource: the one it is given, or its logical id in the place of what AWS would choose."""
+        """The name of a resource: the one it is given, or its logical id."""
         deployed = self.deployed[name]
         given = deployed.get("Properties", {}).get(NAME_PROPERTIES.get(deployed["Type"], ""))
         called = name if given is None else self.resolve(given)
@@ -289,6 +331,20 @@ class Deployment(Expressions):
         """`function:alias`, and `function:1` of a version."""
         properties = self.deployed[name]["Properties"]
         return f"{self.resolve(properties['FunctionName'])}:{self.resolve(properties.get('Name', '1'))}"
+
+
+def decide(function: str, arguments: list[Any]) -> bool:
+    """What a condition function says of its arguments."""
+    match function:
+        case "Fn::Equals":
+            return str(arguments[0]) == str(arguments[1])
+        case "Fn::Not":
+            return not arguments[0]
+        case "Fn::And":
+            return all(arguments)
+        case "Fn::Or":
+            return any(arguments)
+    raise StackError(f"template.yaml: {function} is unknown: add it to local/cloudformation.py")
 
 
 def parameter_values(source: Source, given: Mapping[str, str]) -> dict[str, str]:

@@ -20,7 +20,7 @@ Rules:
   Strict:
     RuleCondition: !Equals [!Ref Stage, prod]
     Assertions:
-      - Assert: !Not [!Contains [['', any], !Ref Allowed]]
+      - Assert: !Not [!Or [!Equals [!Ref Allowed, ''], !Equals [!Ref Allowed, any]]]
         AssertDescription: Name your services.
 Conditions:
   Named: !Not [!Equals [!Ref Allowed, '']]
@@ -49,8 +49,7 @@ Resources:
           QUEUE: !Ref Queue
           TEXT: !Sub '${AWS::Region}/${Jobs.TopicName}/${!Literal}'
           NAMED: !Sub ['${Queue.Arn}/${Own}', {Own: !Ref Days}]
-          JOINED: !Join [':', [!Ref Days, !If [Unnamed, nothing, !Ref Allowed]]]
-          CHOSEN: !Select [1, !Split [',', 'a,b']]
+          CHOSEN: !If [Unnamed, nothing, !Ref Allowed]
           LEFT_OUT: !If [Either, !Ref 'AWS::NoValue', x]
           BOTH: !If [Both, x, neither]
       Events:
@@ -85,8 +84,7 @@ class SmallTemplate(unittest.TestCase):
                 "QUEUE": "https://sqs.us-east-1.amazonaws.com/000000000000/Queue",
                 "TEXT": "us-east-1/Jobs/${Literal}",
                 "NAMED": f"{QUEUE_ARN}/90",
-                "JOINED": "90:me",
-                "CHOSEN": "b",
+                "CHOSEN": "me",
                 "BOTH": "neither",
             },
         )
