@@ -50,7 +50,7 @@ package: $(VENV)/ready $(CHECKS)/python-ready ## build what a deployment uploads
 	$(if $(PACKAGE_$(PROFILE)),,$(error PROFILE is quick or release))
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(LIGHT_$(PROFILE)) $(SAM) build --no-cached --build-dir $(PACKAGE_$(PROFILE)) \
 	  --parameter-overrides Architecture=$(or $(ARCH),arm64)
-	@FOLDER=$(PACKAGE_$(PROFILE)) ARCH=$(or $(ARCH),arm64) $(VENV)/bin/python -m deployment packaged
+	@deployment/packaged $(PACKAGE_$(PROFILE)) $(or $(ARCH),arm64)
 
 check: $(CHECKS)/ready $(SCANNER)/ready $(VENV)/ready ## formatting and lints, the template and its security, unused dependencies, licences and bans
 	cargo fmt --all --check

@@ -1,7 +1,6 @@
 """The commands for a deployment, behind the make targets of the same names.
 
 python -m deployment deploy    build the functions and deploy the stack of STAGE=dev or STAGE=prod
-python -m deployment packaged  look at what `sam build` made in FOLDER for ARCH, and start it
 python -m deployment smoke     send six samples to URL=https://…/TOKEN and check what becomes of them
 python -m deployment restore   put back into the table of STACK=name what it lacks of the table FROM=name
 python -m deployment erase     erase USER_ID=… from the records of STACK=name
@@ -15,11 +14,10 @@ import sys
 
 from local.processes import StackError
 
-from . import deploy, destroy, erase, packaged, restore, smoke
+from . import deploy, destroy, erase, restore, smoke
 
 COMMANDS = {
     "deploy": deploy.run,
-    "packaged": packaged.run,
     "smoke": smoke.run,
     "restore": restore.run,
     "erase": erase.run,

@@ -1,4 +1,4 @@
-"""Checks a stack before `sam delete`: that it is Ringback's, and that no message would be lost with its queues."""
+"""Runs `sam delete` on a stack that is Ringback's and in whose queues no message would be lost."""
 
 from collections.abc import Mapping
 from pathlib import Path

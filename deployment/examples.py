@@ -1,4 +1,4 @@
-"""Deployments that stand for all others: each of the template's conditions is true in one and false in another."""
+"""Deployments that stand for all others: each condition is true in one and false in another."""
 
 from functools import cache
 

@@ -50,7 +50,7 @@ def run(settings: Mapping[str, str], clients: Clients = client) -> int:
 
 
 def copy(source: Table, target: Table, now: int) -> Copied:
-    """Adds what is missing. What is there is newer and stays; what has expired would only be deleted again."""
+    """Adds what is missing. What is there is newer and stays; what has expired is left out."""
     copied = Copied()
     for count, item in enumerate(source.items(), start=1):
         if has_expired(item, now):

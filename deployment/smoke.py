@@ -1,4 +1,4 @@
-"""A smoke test: six samples with fresh session ids, sent to a deployment or to the local stack that is running.
+"""A smoke test: six samples with fresh session ids, sent to a deployment or to the local stack.
 
 It checks the answers, and with access to AWS the records, which it then removes. The token is in no output.
 """
@@ -100,7 +100,7 @@ class Answer:
         return parsed if isinstance(parsed, dict) else {}
 
     def shown(self, target: Target) -> str:
-        """The answer in a few words. The token is taken out before the text is cut, or a piece of it would stay."""
+        """The answer in a few words. The token goes before the text is cut, or a piece of it would stay."""
         said = self.parsed()
         word = (
             said.get("result")

@@ -1,4 +1,4 @@
-"""`make smoke`: what it sends and to whom, what it makes of answers and records, and the whole on a local stack."""
+"""`make smoke`: what it sends and to whom, and what it makes of answers and records."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""What template.yaml promises, of every example deployment after SAM's own transform; and that the checks can fail.
+"""What template.yaml promises, of every example deployment; and that the checks can fail.
 
 `BREAKS` is a table of ways to break the template: by check, where, how, and what the check must say.
 """
@@ -211,8 +211,9 @@ BREAKS: dict[Check, tuple[Break, ...]] = {
         Break("Key", instead("cloudwatch.amazonaws.com", "x"), "Key is closed to cloudwatch"),
         Break("NotifyLogs/Properties/LogGroupName", "x", "closed to CloudWatch Logs for NotifyLogs"),
     ),
-    whole.queue_policies: (
+    whole.policies: (
         Break("DeadLetterQueuePolicy", GONE, "DeadLetterQueue has 0 policies"),
+        Break(f"{SPOOL}/Principal", "*", "SpoolQueuePolicy allows sqs:SendMessage to *"),
         Break(f"{SPOOL}/Resource", added("x"), "SpoolQueuePolicy is not about its one queue alone"),
         Break(
             "SpoolQueuePolicy/Properties/Queues", added("x"), "SpoolQueuePolicy is not about its one queue"

@@ -29,7 +29,7 @@ class AlreadyThere(ClientError):
 
 
 class Account:
-    """One stack at most, and what its resources hold. It is the client of every service, and its own pages."""
+    """One stack at most, and what its resources hold. It is the client of every service."""
 
     def __init__(self, stage: str = "dev") -> None:
         self.meta = SimpleNamespace(region_name="eu-west-1")
@@ -42,7 +42,7 @@ class Account:
         }
         # Physical names by kind and logical id.
         self.resources: dict[tuple[str, str], str] = {}
-        # Messages by queue, configurations by function and qualifier, items by table, and where tables came from.
+        # Messages by queue, configurations by function and qualifier, items by table, origins of tables.
         self.messages: dict[str, int] = {}
         self.configurations: dict[tuple[str, str], dict[str, Any]] = {}
         self.items: dict[str, list[dict[str, Any]]] = {}

@@ -1,4 +1,4 @@
-"""What must hold of template.yaml, beyond what the linter and the security scanner of `make check` say already.
+"""What must hold of template.yaml, beyond what the linter and the scanner of `make check` say.
 
 Each check reads one deployment and yields, in words, what is wrong with it.
 """
@@ -32,6 +32,6 @@ CHECKS: tuple[Check, ...] = (
     routes.outputs,
     whole.circles,
     whole.customer_key,
-    whole.queue_policies,
+    whole.policies,
     whole.table,
 )

@@ -12,9 +12,8 @@ ALIAS = "live"
 # worthless later, so it answers 503 and the caller is released at once.
 PUTS_ASIDE = ("SPOOL_TOPIC_ARN", "DEAD_LETTERS_TOPIC_ARN")
 ANSWERS_AT_ONCE = "notify"
-# Outcomes that must raise an alarm wherever a function has them. The age of the spool's oldest message does not show
-# records that are tried in vain, because SQS leaves out what was received three times (Amazon SQS, "Available
-# CloudWatch metrics for Amazon SQS"): hence `back_to_the_queue`.
+# Outcomes that must raise an alarm. Records that are tried in vain do not show in the age of the spool's oldest
+# message: SQS leaves out what was received three times ("Available CloudWatch metrics for Amazon SQS").
 ALARMING = ("not_published", "not_stored", "panicked", "back_to_the_queue")
 
 
@@ -120,7 +119,7 @@ def _path_of(topic: str, deployment: Deployment) -> Iterator[str]:
         yield f"is published to {deployment.named_by(topic)}, which no queue subscribes to"
     for queue in queues:
         if not _may_send(topic, queue, deployment):
-            yield f"may not come from {deployment.named_by(topic)} into {deployment.named_by(queue)} (QueuePolicy)"
+            yield f"may not come from {deployment.named_by(topic)} into {deployment.named_by(queue)}"
 
 
 def _may_send(topic: str, queue: str, deployment: Deployment) -> bool:

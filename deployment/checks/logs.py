@@ -13,17 +13,18 @@ from .metrics import widgets
 # Amazon CloudWatch Logs, "Supported logs and discovered fields": every line has these.
 EVERY_LINE = {"@timestamp", "@message", "@logStream", "@log", "@ingestionTime"}
 # Words of CloudWatch Logs Insights.
-WORDS = set(
-    "fields filter stats sort limit display dedup by as asc desc and or not in like true false null".split()
-)
+WORDS = """
+    fields filter stats sort limit display dedup by as asc desc and or not in like true false null
+"""
 # What an access log may hold (Amazon API Gateway, "Customize HTTP API access logs"). The route key has `{token}`
-# where the path has the token. Left out: what callers choose (path, domain, user agent) and messages that may repeat
-# what was sent.
-MAY_BE_LOGGED = set(
-    "requestId extendedRequestId requestTime requestTimeEpoch routeKey stage httpMethod protocol identity.sourceIp"
-    " status responseLength responseLatency dataProcessed integrationLatency integrationStatus integration.latency"
-    " integration.integrationStatus integration.status integration.requestId error.responseType".split()
-)
+# where the path has the token. Left out: what callers choose (path, domain, user agent) and messages that may
+# repeat what was sent.
+MAY_BE_LOGGED = """
+    requestId extendedRequestId requestTime requestTimeEpoch routeKey stage httpMethod protocol status
+    identity.sourceIp responseLength responseLatency dataProcessed integrationLatency integrationStatus
+    integration.latency integration.integrationStatus integration.status integration.requestId
+    error.responseType
+"""
 
 
 def access_log(deployment: Deployment, observed: Observed) -> Iterator[str]:
@@ -35,7 +36,7 @@ def access_log(deployment: Deployment, observed: Observed) -> Iterator[str]:
             yield f"{name} writes no access log to a log group here"
             continue
         for value in json.loads(settings["Format"]).values():
-            if value.removeprefix("$context.") not in MAY_BE_LOGGED:
+            if value.removeprefix("$context.") not in MAY_BE_LOGGED.split():
                 yield f"{name} logs {value}, which may hold a secret"
 
 
@@ -75,4 +76,4 @@ def asked_for(query: str) -> set[str]:
     without_text = re.sub(r"'[^']*'|\"[^\"]*\"|/(?:\\/|[^/|])+/", " ", query)
     given_names = set(re.findall(r"\bas +(\w+)", without_text))
     words = set(re.findall(r"(?<![\w.@])@?[A-Za-z_][\w.]*(?!\w*\s*\()", without_text))
-    return words - WORDS - given_names
+    return words - set(WORDS.split()) - given_names

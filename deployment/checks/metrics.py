@@ -14,21 +14,16 @@ from ..observed import Observed, series_name
 RUNBOOK = re.compile(r"docs/runbook\.md#([a-z0-9-]+)")
 # In an expression, what stands for a metric where it has no data.
 FILL = re.compile(r"\bFILL\(\s*(\w+)")
-# AWS's own metrics that may be of use here, by namespace and dimensions. They are listed in AWS's documentation of
-# each service ("Monitor CloudWatch metrics for HTTP APIs", "Types of metrics for Lambda functions", "Available
-# CloudWatch metrics for Amazon SQS", "Monitoring Amazon SNS topics", "DynamoDB Metrics and dimensions"). REST APIs
-# have other names. A name that is missing here need not be wrong: look it up and add it.
+# AWS's own metrics, by namespace and dimensions, as its documentation of each service lists them ("Monitor
+# CloudWatch metrics for HTTP APIs", "Types of metrics for Lambda functions", "Available CloudWatch metrics for
+# Amazon SQS", "Monitoring Amazon SNS topics", "DynamoDB Metrics and dimensions"). A name that is missing here need
+# not be wrong: look it up and add it.
 OF_AWS = {
     ("AWS/ApiGateway", "ApiId"): "4xx 5xx Count IntegrationLatency Latency DataProcessed",
     ("AWS/Lambda", "FunctionName Resource"): "Invocations Errors Throttles Duration ConcurrentExecutions",
-    (
-        "AWS/SQS",
-        "QueueName",
-    ): "ApproximateAgeOfOldestMessage ApproximateNumberOfMessagesVisible NumberOfMessagesSent",
-    ("AWS/SNS", "TopicName"): (
-        "NumberOfMessagesPublished NumberOfNotificationsDelivered NumberOfNotificationsFailed"
-        " NumberOfNotificationsFailedToRedriveToDlq"
-    ),
+    ("AWS/SQS", "QueueName"): "ApproximateAgeOfOldestMessage ApproximateNumberOfMessagesVisible",
+    ("AWS/SNS", "TopicName"): "NumberOfNotificationsDelivered NumberOfNotificationsFailed "
+    "NumberOfNotificationsFailedToRedriveToDlq",
     (
         "AWS/DynamoDB",
         "TableName",
@@ -122,7 +117,7 @@ def missing_data(deployment: Deployment, observed: Observed) -> Iterator[str]:
 
 
 def _overlooks_late_data(alarm: Properties) -> bool:
-    """Whether an alarm needs the newest period above its threshold. One that waits for too little wants the 0."""
+    """Whether an alarm needs the newest period above its threshold. One that waits for too little does not."""
     periods = int(alarm["EvaluationPeriods"])
     needs_the_newest = int(alarm.get("DatapointsToAlarm", periods)) == periods
     seconds = min(int(each["MetricStat"]["Period"]) for each in alarm["Metrics"] if "MetricStat" in each)
@@ -200,7 +195,7 @@ def widgets(deployment: Deployment) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def shown_by(properties: dict[str, Any]) -> Watching:
-    """What a widget shows. In a row `.` repeats a part of the row above and `...` all the parts up to the last."""
+    """What a widget shows. In a row `.` repeats a part of the row above, `...` all parts up to the last."""
     watching = Watching()
     above: list[str] = []
     for number, row in enumerate(properties.get("metrics", [])):
@@ -220,7 +215,7 @@ def shown_by(properties: dict[str, Any]) -> Watching:
 
 
 def unknown(where: str, watching: Watching, deployment: Deployment, observed: Observed) -> Iterator[str]:
-    """What is watched though neither a function of this deployment emits it nor AWS keeps it of a resource in it."""
+    """What is watched though no function of this deployment emits it and AWS does not keep it."""
     if not watching.metrics:
         yield f"{where} watches no metric"
     emitted = observed.emitted_by(deployment.binary(function) for function in deployment.functions())

@@ -13,8 +13,8 @@ TO_LOG = ("logs:CreateLogStream", "logs:PutLogEvents")
 TO_POLL = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 # AWS X-Ray, "Actions, resources, and condition keys": neither can be narrowed to a resource.
 TO_TRACE = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
-# What an action on an encrypted resource needs of the key (Amazon SNS, "Managing Amazon SNS encryption keys and
-# costs"; Amazon SQS, "Key management"; Amazon DynamoDB, "DynamoDB encryption at rest: usage notes").
+# What an action on an encrypted resource needs of the key (Amazon SNS, "Managing Amazon SNS encryption keys";
+# Amazon SQS, "Key management"; Amazon DynamoDB, "DynamoDB encryption at rest: usage notes").
 OF_THE_KEY: dict[str, tuple[str, ...]] = {
     "sns:Publish": ("kms:Decrypt", "kms:GenerateDataKey"),
     "sqs:ReceiveMessage": ("kms:Decrypt",),
@@ -23,7 +23,7 @@ OF_THE_KEY: dict[str, tuple[str, ...]] = {
 
 
 def roles(deployment: Deployment, observed: Observed) -> Iterator[str]:
-    """Each function has a role of its own that Lambda alone may assume; the only other one is CodeDeploy's."""
+    """Each function has a role of its own that Lambda alone may assume. The only other is CodeDeploy's."""
     existing = deployment.of_kind("AWS::IAM::Role")
     used: dict[str, str] = {}
     for function, properties in deployment.functions().items():

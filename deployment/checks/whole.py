@@ -65,23 +65,31 @@ def _goes_with_the_stack(name: str, deployment: Deployment) -> Iterator[str]:
             yield f"{name} goes with the stack ({policy})"
 
 
-def queue_policies(deployment: Deployment, observed: Observed) -> Iterator[str]:
-    """Each queue has one policy, about itself alone: SQS keeps no second one and may refuse one about two."""
-    policies = deployment.of_kind("AWS::SQS::QueuePolicy")
+def policies(deployment: Deployment, observed: Observed) -> Iterator[str]:
+    """Each queue has one policy, about itself alone, and policies allow something to services alone.
+
+    SQS keeps no second policy and may refuse one about two queues. The scanner does not look at whom they let in.
+    """
+    of_queues = deployment.of_kind("AWS::SQS::QueuePolicy")
     urls = {deployment.arn(queue): deployment.ref(queue) for queue in deployment.of_kind("AWS::SQS::Queue")}
-    for name, policy in policies.items():
+    for name, policy in of_queues.items():
         for statement in policy["PolicyDocument"]["Statement"]:
             about = [urls.get(arn, arn) for arn in listed(statement["Resource"])]
             if about != policy["Queues"] or len(about) != 1:
                 yield f"{statement['Sid']} of {name} is not about its one queue alone"
+    for kind in ("AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"):
+        for name, policy in deployment.of_kind(kind).items():
+            for statement in policy["PolicyDocument"]["Statement"]:
+                if statement["Effect"] == "Allow" and "Service" not in statement["Principal"]:
+                    yield f"{name} allows {statement['Action']} to {statement['Principal']}"
     for arn, url in urls.items():
-        count = sum(url in policy["Queues"] for policy in policies.values())
+        count = sum(url in policy["Queues"] for policy in of_queues.values())
         if count != 1:
             yield f"{deployment.named_by(arn)} has {count} policies instead of one"
 
 
 def customer_key(deployment: Deployment, observed: Observed) -> Iterator[str]:
-    """Whatever keeps what was sent is encrypted; with a key of the stack's own all of it is, and it can be used."""
+    """What keeps data is encrypted; with a key of the stack's own all of it is, and services can use it."""
     arns = {name: deployment.arn(name) for name in deployment.of_kind("AWS::KMS::Key")}
     # CloudWatch may not use AWS's own key for SNS; an alarm says nothing of a call.
     alarms = deployment.of_kind("AWS::CloudWatch::Alarm").values()
