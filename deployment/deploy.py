@@ -1,7 +1,7 @@
 """Runs `sam build` and `sam deploy` for a stage, with a release name, and checks that the release is live.
 
-CloudFormation is left to refuse what it refuses by itself (the template's Rules, a stack in the wrong state), but
-for values that can be judged before a build of many minutes.
+CloudFormation is left to refuse what it refuses by itself (the template's Rules, a stack in the wrong state),
+but for values that can be judged before a build of many minutes.
 """
 
 import os

@@ -76,7 +76,7 @@ def run(settings: Mapping[str, str], clients: Clients = client) -> int:
     if left:
         raise StackError(f"{left} items arrived meanwhile: run it again")
     print(
-        f"{len(keys)} items are erased. Backups keep them for up to 35 days, spool and dead letters for up to 14."
+        f"{len(keys)} items are erased. Backups keep them for up to 35 days, spool and dead letters for 14."
     )
     return 0
 

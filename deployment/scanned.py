@@ -1,6 +1,7 @@
 """Prints the template as CloudFormation gets it with everything switched on, for the security scanner.
 
-The scanner decides conditions by the parameters' defaults and does not see what they leave out, such as the key.
+The scanner decides conditions by the parameters' defaults and does not see what they leave out, such as the
+key.
 """
 
 import json

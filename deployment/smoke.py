@@ -178,7 +178,7 @@ def target_of(url: str) -> Target:
 def stack_behind(
     target: Target, settings: Mapping[str, str], local: dict[str, str] | None
 ) -> tuple[Place | None, dict[str, str]]:
-    """The records of STACK, or of the local stack when the URL is its own; and whose callbacks the stack takes."""
+    """The records of STACK, or of the local stack if the URL is its own; and whose callbacks it takes."""
     if settings.get("STACK"):
         place = place_of(settings)
         return place, place.deployed.parameters if place.deployed else {}

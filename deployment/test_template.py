@@ -313,7 +313,8 @@ class Template(unittest.TestCase):
 
     def test_samconfig_gives_parameters_that_exist_with_allowed_values_and_no_secret(self) -> None:
         self.assertEqual(list(whole.settings(template())), [])
-        text = '[prod.deploy.parameters]\nparameter_overrides = ["Stage=x", "Stages=y", "CallbackTokenSha256=z"]\n'
+        given = '["Stage=x", "Stages=y", "CallbackTokenSha256=z"]'
+        text = f"[prod.deploy.parameters]\nparameter_overrides = {given}\n"
         found = "\n".join(whole.settings(template(), text))
         for finding in ("gives Stages, which", "Stage=x is not one of", "which is a secret", "with Stage=x"):
             self.assertIn(finding, found)

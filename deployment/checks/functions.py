@@ -12,8 +12,9 @@ ALIAS = "live"
 # worthless later, so it answers 503 and the caller is released at once.
 PUTS_ASIDE = ("SPOOL_TOPIC_ARN", "DEAD_LETTERS_TOPIC_ARN")
 ANSWERS_AT_ONCE = "notify"
-# Outcomes that must raise an alarm. Records that are tried in vain do not show in the age of the spool's oldest
-# message: SQS leaves out what was received three times ("Available CloudWatch metrics for Amazon SQS").
+# Outcomes that must raise an alarm. Records that are tried in vain do not show in the age of the spool's
+# oldest message: SQS leaves out what was received three times ("Available CloudWatch metrics for Amazon
+# SQS").
 ALARMING = ("not_published", "not_stored", "panicked", "back_to_the_queue")
 
 
@@ -83,11 +84,6 @@ def aliases(deployment: Deployment, observed: Observed) -> Iterator[str]:
         metrics = [each for name in names for each in watched_by(by_name.get(name, {})).metrics]
         if deployment.called(function) not in {each.dimensions.get("FunctionName") for each in metrics}:
             yield f"no alarm of {function} stops its deployment (DeploymentPreference)"
-    known = {deployment.ref(name) for name in deployment.of_kind("AWS::Lambda::Alias")}
-    for kind in ("AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission"):
-        for name, each in deployment.of_kind(kind).items():
-            if each["FunctionName"] not in known:
-                yield f"{name} calls {each['FunctionName']} past its alias"
 
 
 def dead_letters(deployment: Deployment, observed: Observed) -> Iterator[str]:

@@ -16,9 +16,9 @@ EVERY_LINE = {"@timestamp", "@message", "@logStream", "@log", "@ingestionTime"}
 WORDS = """
     fields filter stats sort limit display dedup by as asc desc and or not in like true false null
 """
-# What an access log may hold (Amazon API Gateway, "Customize HTTP API access logs"). The route key has `{token}`
-# where the path has the token. Left out: what callers choose (path, domain, user agent) and messages that may
-# repeat what was sent.
+# What an access log may hold (Amazon API Gateway, "Customize HTTP API access logs"). The route key has
+# `{token}` where the path has the token. Left out: what callers choose (path, domain, user agent) and
+# messages that may repeat what was sent.
 MAY_BE_LOGGED = """
     requestId extendedRequestId requestTime requestTimeEpoch routeKey stage httpMethod protocol status
     identity.sourceIp responseLength responseLatency dataProcessed integrationLatency integrationStatus

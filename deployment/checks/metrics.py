@@ -15,9 +15,9 @@ RUNBOOK = re.compile(r"docs/runbook\.md#([a-z0-9-]+)")
 # In an expression, what stands for a metric where it has no data.
 FILL = re.compile(r"\bFILL\(\s*(\w+)")
 # AWS's own metrics, by namespace and dimensions, as its documentation of each service lists them ("Monitor
-# CloudWatch metrics for HTTP APIs", "Types of metrics for Lambda functions", "Available CloudWatch metrics for
-# Amazon SQS", "Monitoring Amazon SNS topics", "DynamoDB Metrics and dimensions"). A name that is missing here need
-# not be wrong: look it up and add it.
+# CloudWatch metrics for HTTP APIs", "Types of metrics for Lambda functions", "Available CloudWatch metrics
+# for Amazon SQS", "Monitoring Amazon SNS topics", "DynamoDB Metrics and dimensions"). A name that is missing
+# here need not be wrong: look it up and add it.
 OF_AWS = {
     ("AWS/ApiGateway", "ApiId"): "4xx 5xx Count IntegrationLatency Latency DataProcessed",
     ("AWS/Lambda", "FunctionName Resource"): "Invocations Errors Throttles Duration ConcurrentExecutions",
@@ -101,8 +101,8 @@ def alarm_duties(deployment: Deployment, observed: Observed) -> Iterator[str]:
 def missing_data(deployment: Deployment, observed: Observed) -> Iterator[str]:
     """Where a metric has no data, an alarm neither overlooks what comes late nor lasts for ever.
 
-    Metrics arrive late, so that FILL makes the newest minute 0 each time it is looked at. Alarms on metrics of
-    DynamoDB ignore missing data, whatever they say themselves (Amazon CloudWatch, "PutMetricAlarm").
+    Metrics arrive late, so that FILL makes the newest minute 0 each time it is looked at. Alarms on metrics
+    of DynamoDB ignore missing data, whatever they say themselves (Amazon CloudWatch, "PutMetricAlarm").
     """
     for name, alarm in alarms(deployment).items():
         watching = watched_by(alarm)
@@ -117,7 +117,7 @@ def missing_data(deployment: Deployment, observed: Observed) -> Iterator[str]:
 
 
 def _overlooks_late_data(alarm: Properties) -> bool:
-    """Whether an alarm needs the newest period above its threshold. One that waits for too little does not."""
+    """Whether an alarm must see the newest period above its threshold."""
     periods = int(alarm["EvaluationPeriods"])
     needs_the_newest = int(alarm.get("DatapointsToAlarm", periods)) == periods
     seconds = min(int(each["MetricStat"]["Period"]) for each in alarm["Metrics"] if "MetricStat" in each)

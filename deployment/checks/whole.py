@@ -68,7 +68,8 @@ def _goes_with_the_stack(name: str, deployment: Deployment) -> Iterator[str]:
 def policies(deployment: Deployment, observed: Observed) -> Iterator[str]:
     """Each queue has one policy, about itself alone, and policies allow something to services alone.
 
-    SQS keeps no second policy and may refuse one about two queues. The scanner does not look at whom they let in.
+    SQS keeps no second policy and may refuse one about two queues. The scanner does not look at whom they let
+    in.
     """
     of_queues = deployment.of_kind("AWS::SQS::QueuePolicy")
     urls = {deployment.arn(queue): deployment.ref(queue) for queue in deployment.of_kind("AWS::SQS::Queue")}
@@ -125,8 +126,8 @@ def releases(earlier: Deployment, later: Deployment) -> Iterator[str]:
     """Two deployments with nothing new but the release publish a version of every function.
 
     SAM asks for one when the template's text changes, which a parameter's value is no part of; CloudFormation
-    replaces a version when a property of it changes; and Lambda publishes none while the function itself is as it
-    was. So the release must be in both, or a new digest of the token would not reach the alias.
+    replaces a version when a property of it changes; and Lambda publishes none while the function itself is
+    as it was. So the release must be in both, or a new digest of the token would not reach the alias.
     """
     before, after = (
         {each["FunctionName"]: each for each in deployment.of_kind("AWS::Lambda::Version").values()}
