@@ -42,20 +42,6 @@ Properties = dict[str, Any]
 # Stands for "leave this property out", as AWS::NoValue does.
 NO_VALUE = object()
 
-# The property by which a resource can be given a name of its own.
-NAME_PROPERTIES = {
-    "AWS::CloudWatch::Alarm": "AlarmName",
-    "AWS::CloudWatch::Dashboard": "DashboardName",
-    "AWS::DynamoDB::Table": "TableName",
-    "AWS::IAM::Role": "RoleName",
-    "AWS::Lambda::Function": "FunctionName",
-    "AWS::Logs::LogGroup": "LogGroupName",
-    "AWS::SNS::Topic": "TopicName",
-    "AWS::SQS::Queue": "QueueName",
-    "AWS::ApiGatewayV2::DomainName": "DomainName",
-    "AWS::ApiGatewayV2::Stage": "StageName",
-}
-
 
 def _arn(service: str, rest: str) -> str:
     return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{rest}"
@@ -323,7 +309,9 @@ class Deployment:
     def called(self, name: str) -> str:
         """The name of a resource: the one it is given, or its logical id."""
         deployed = self.deployed[name]
-        given = deployed.get("Properties", {}).get(NAME_PROPERTIES.get(deployed["Type"], ""))
+        # A table has a TableName, and so on.
+        own = f"{deployed['Type'].rsplit('::', 1)[-1].removesuffix('Name')}Name"
+        given = deployed.get("Properties", {}).get(own)
         called = name if given is None else self.resolve(given)
         return name if called is NO_VALUE else str(called)
 
