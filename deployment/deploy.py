@@ -4,7 +4,6 @@ CloudFormation is left to refuse what it refuses by itself (the template's Rules
 but for values that can be judged before a build of many minutes.
 """
 
-import os
 import shlex
 import shutil
 import subprocess
@@ -79,9 +78,7 @@ def refuse_bad_values(parameters: Mapping[str, str], root: Path) -> None:
         if name not in declared:
             raise StackError(f"template.yaml has no parameter {name}")
         if reasons := out_of_bounds(name, declared[name], value):
-            raise StackError(
-                f"{reasons[0]}. `make token` makes a token and its digest" if "Token" in name else reasons[0]
-            )
+            raise StackError(f"{reasons[0]}{'. `make token` makes one' if 'Token' in name else ''}")
 
 
 def release_name(root: Path, stage: str) -> str:
@@ -108,9 +105,7 @@ def git(root: Path, *arguments: str) -> str:
 def sam(root: Path, settings: Mapping[str, str], *arguments: str) -> int:
     """Runs the SAM CLI where a person sees it."""
     # cargo-lambda finds its linker through the Python that it was installed with, so that one comes first.
-    path = os.pathsep.join(
-        [f"{root / '.local/venv/bin'}", settings.get("PATH", ""), f"{root / '.local/checks/bin'}"]
-    )
+    path = f"{root / '.local/venv/bin'}:{settings.get('PATH', '')}:{root / '.local/checks/bin'}"
     program = shutil.which("sam", path=path)
     if not program:
         raise StackError("the AWS SAM CLI is not installed: `pip install aws-sam-cli`")
@@ -142,9 +137,7 @@ def report(clients: Clients, stack: str, release: str) -> int:
     if behind or not functions or ours(clients, stack).parameters.get("Release") != release:
         print("\n".join(["", f"NOT LIVE: callbacks are not answered by release {release}.", *behind]))
         return 1
-    print(
-        f"\n{len(functions)} functions answer as release {release}. Try them: make smoke STACK={stack} URL=…"
-    )
+    print(f"\n{len(functions)} functions answer as release {release}: make smoke STACK={stack} URL=…")
     return 0
 
 

@@ -26,9 +26,7 @@ def run(settings: Mapping[str, str], clients: Clients = client, root: Path = ROO
         waiting = messages(clients, stack)
         if waiting and settings.get("LOSE_MESSAGES") != "yes":
             said = " and ".join(f"{count} in {queue}" for queue, count in waiting.items())
-            raise StackError(
-                f"messages would be lost: {said}. Let replay write them, or set LOSE_MESSAGES=yes"
-            )
+            raise StackError(f"messages would be lost: {said}. Let replay run, or set LOSE_MESSAGES=yes")
         region = clients("cloudformation").meta.region_name
     confirm(stack, settings)
     if sam(root, settings, "delete", "--no-prompts", "--stack-name", stack, "--region", region):

@@ -75,9 +75,7 @@ def run(settings: Mapping[str, str], clients: Clients = client) -> int:
         left = sum(names(item, user, service) for item in table.items())
     if left:
         raise StackError(f"{left} items arrived meanwhile: run it again")
-    print(
-        f"{len(keys)} items are erased. Backups keep them for up to 35 days, spool and dead letters for 14."
-    )
+    print(f"{len(keys)} items are erased. Backups keep them for 35 days, spool and dead letters for 14.")
     return 0
 
 
@@ -92,10 +90,10 @@ def places(found: list[Mention], service: str) -> Iterator[str]:
 def keys_of(table: Table, calls: set[str], user: str, service: str = "") -> list[Item]:
     """The keys of all items of calls. What names the user goes last, so that a run can be repeated."""
     items = [item for item in table.items() if item["sid"]["S"] in calls]
-    items.sort(
-        key=lambda item: (names(item, user, service), item["record"]["S"] == CALL, item["record"]["S"])
-    )
-    return [key_of(item) for item in items]
+    records = [
+        (names(item, user, service), item["record"]["S"] == CALL, item["record"]["S"]) for item in items
+    ]
+    return [key_of(item) for _, item in sorted(zip(records, items, strict=True), key=lambda pair: pair[0])]
 
 
 def names(item: Item, user: str, service: str = "") -> bool:

@@ -82,9 +82,8 @@ def place_of(settings: Mapping[str, str], clients: Clients = client) -> Place:
     """Where the records of STACK are, or those of the local stack that is running."""
     if stack := settings.get("STACK"):
         deployed = ours(clients, stack)
-        return Place(
-            clients("dynamodb"), deployed.outputs["RecordsTableName"], deployed.where(clients), deployed
-        )
+        table = deployed.outputs["RecordsTableName"]
+        return Place(clients("dynamodb"), table, deployed.where(clients), deployed)
     local = local_stack(settings)
     if local is None:
         raise StackError("which stack? Set STACK=name, or start `make run` first")

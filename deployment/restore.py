@@ -40,7 +40,7 @@ def run(settings: Mapping[str, str], clients: Clients = client) -> int:
         origin = source.description().get("RestoreSummary", {}).get("SourceTableArn", "nowhere")
         if settings.get("ANY_SOURCE") != "yes" and origin != target.description()["TableArn"]:
             raise StackError(
-                f"{source.name} was restored from {origin}, not from {target.name}: ANY_SOURCE=yes copies"
+                f"{source.name} was restored from {origin}, not from the stack's: ANY_SOURCE=yes"
             )
         if place.deployed and place.deployed.stage == "prod":
             confirm(place.deployed.name, settings)
@@ -71,9 +71,7 @@ def report(copied: Copied, source: str, target: str) -> list[str]:
     counts = f"{copied.there} were there, {copied.expired} have expired."
     lines = [f"{copied.added} items of {source} are back in {target}; {counts}"]
     if copied.differ:
-        lines.append(
-            f"{len(copied.differ)} call items were there and differ: they may know less: docs/runbook.md"
-        )
+        lines.append(f"{len(copied.differ)} call items differ from those there (see docs/runbook.md):")
         lines.extend(f"  {clean(sid)}" for sid in copied.differ[:CALLS_NAMED])
         if len(copied.differ) > CALLS_NAMED:
             lines.append(f"  and {len(copied.differ) - CALLS_NAMED} more")

@@ -135,11 +135,9 @@ def run(settings: Mapping[str, str]) -> int:
         callbacks = list(chosen(session, settings, parameters))
         try:
             send_all(target, callbacks, tell)
-            for callback in callbacks if place else []:
+            for callback in callbacks:
                 if callback.call and place:
-                    tell(
-                        record_check(callback, [plain(item) for item in place.table().items_of(callback.sid)])
-                    )
+                    tell(record_check(callback, list(map(plain, place.table().items_of(callback.sid)))))
         finally:
             # Also after Ctrl-C.
             if place:
@@ -147,9 +145,7 @@ def run(settings: Mapping[str, str]) -> int:
     if not place:
         print("The records were not looked at (no STACK=name). They expire after RetentionDays.")
     failed = sum(problems)
-    print(
-        f"\n{failed} of {len(problems)} checks FAILED." if failed else f"\nAll {len(problems)} checks passed."
-    )
+    print(f"\n{failed} of {len(problems)} checks FAILED." if failed else f"\nAll {len(problems)} passed.")
     return 1 if failed else 0
 
 
@@ -157,16 +153,11 @@ def target_of(url: str) -> Target:
     """Where a URL leads. A mistake in it is reported without the token in it."""
     parts = urlsplit(url.strip().rstrip("/"))
     base, _, token = parts.path.rpartition("/")
+    safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
     for wrong, why in (
         (not url, "where to? Set URL=https://…/TOKEN with your token, or start `make run` first"),
-        (
-            not parts.hostname or "@" in parts.netloc or parts.query,
-            "URL must be https://HOST/TOKEN and nothing more",
-        ),
-        (
-            parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK),
-            "URL must begin with https://, because the token in it is a secret",
-        ),
+        (not parts.hostname or "@" in parts.netloc or parts.query, "URL must be https://HOST/TOKEN alone"),
+        (not safe, "URL must begin with https://, because the token in it is a secret"),
         (token in ("", "TOKEN"), "URL has no token: it ends with /TOKEN, with your token in its place"),
         (base.count("/") > 1 or not re.fullmatch(r"[A-Za-z0-9._~-]+", token), "URL must end with the token"),
     ):
@@ -200,9 +191,7 @@ def chosen(session: str, settings: Mapping[str, str], parameters: Mapping[str, s
     if not any(services.values()):
         raise StackError("whose callbacks? Set SERVICE_ID=…, SDK_APP_ID=… or both, or STACK=name")
     if settings.get("NOTIFY", "yes") != "no" and services["line"]:
-        print(
-            f"notify publishes a push job for {MARK}-{PEOPLE[1]}, an unknown user. NOTIFY=no leaves it out."
-        )
+        print(f"notify publishes a push job for {MARK}-{PEOPLE[1]}, who is unknown. NOTIFY=no leaves it out.")
     for sample in SAMPLES:
         vendor = "tencent" if sample.startswith("tencent") else "line"
         if services[vendor] and not (sample.startswith("notify/") and settings.get("NOTIFY") == "no"):
@@ -218,13 +207,8 @@ def prepared(sample: str, session: str, service: str, signing_token: str) -> Cal
     old_sid = (expected.get("call") or expected["job"])["sid"]
 
     def marked(text: str, service: str = service) -> str:
-        for old, new in (
-            (old_sid, sid),
-            (SAMPLE_SERVICE[vendor], service),
-            *((p, f"{MARK}-{p}") for p in PEOPLE),
-        ):
-            text = text.replace(old, new)
-        return text
+        text = text.replace(old_sid, sid).replace(SAMPLE_SERVICE[vendor], service)
+        return re.sub("|".join(PEOPLE), rf"{MARK}-\g<0>", text)
 
     query = marked(event["rawQueryString"], quote(service, safe=""))
     if vendor == "tencent" and signing_token:
@@ -297,9 +281,7 @@ def problem_of(answer: Answer, callback: Callback, result: str) -> str:
     if answer.status is None:
         return "the callback was not answered"
     if answer.parsed() == {"result": "deferred"}:
-        return (
-            "DynamoDB did not take the record: it waits in the spool, is written later and expires by itself"
-        )
+        return "DynamoDB did not take the record: it waits in the spool, is written later and expires"
     if answer.status != 200 or answer.parsed() != (TENCENT_OK if callback.of_tencent else {"result": result}):
         hint = " Is TENCENT_CALLBACK_TOKEN set there?" if "wrong_signature" in answer.body else ""
         return f"it should be 200 {'Success' if callback.of_tencent else result}.{hint}"
@@ -333,11 +315,11 @@ def record_check(callback: Callback, items: list[dict[str, Any]]) -> Check:
     if len(calls) != 1 or len(items) != 2:
         return what, seen, "it should be one of each, however often the callback came"
     (call,) = calls
-    wrong = [
-        f"{name} is {call.get(name)}, not {value}"
-        for name, value in callback.call.items()
-        if call.get(name) != value
-    ]
+    differ = [name for name, value in callback.call.items() if call.get(name) != value]
+    wrong = [f"{name} is {call.get(name)}, not {callback.call[name]}" for name in differ]
+    (event,) = (item for item in items if item is not call)
+    if event.get("callback") != callback.name.split("/")[0].replace("-", "_"):
+        wrong.append(f"the event item is of {event.get('callback')}")
     words = [str(call[name]) for name in ("status", "outcome") if name in call]
     return what, clean(f"{seen}: {', '.join(words)}"), clean("; ".join(wrong))
 

@@ -67,9 +67,7 @@ def ours(clients: Clients, name: str) -> Deployed:
 def refuse_foreign(deployed: Deployed) -> None:
     """Stops at a stack that is not Ringback's."""
     if missing := [name for name in OURS if name not in deployed.outputs]:
-        raise StackError(
-            f"{deployed.name} is not a Ringback stack: it has no output {' and no '.join(missing)}"
-        )
+        raise StackError(f"{deployed.name} is not a Ringback stack: it has no {' and no '.join(missing)}")
 
 
 def named(clients: Clients, stack: str, kind: str) -> dict[str, str]:
@@ -88,9 +86,7 @@ def confirm(stack: str, settings: Mapping[str, str]) -> None:
     given = settings.get("CONFIRM", "")
     if not given:
         if not sys.stdin.isatty():
-            raise StackError(
-                f"nothing was changed: set CONFIRM={stack}, or run it in a terminal and type the name"
-            )
+            raise StackError(f"nothing was changed: set CONFIRM={stack}, or run it in a terminal")
         given = input(f"Type the stack's name to continue ({stack}): ").strip()
     if given != stack:
         raise StackError(f"nothing was changed: {given or 'nothing'} is not {stack}")

@@ -110,7 +110,7 @@ class Deploy(Project):
         self.account.parameters = {}
         self.refuses(deploy, "mine is a prod stack, not dev")
         self.account.outputs = {"RecordsTableName": "theirs"}
-        self.refuses(deploy, "mine is not a Ringback stack: it has no output SpoolQueueArn$")
+        self.refuses(deploy, "mine is not a Ringback stack: it has no SpoolQueueArn$")
 
     def test_what_aws_refuses_is_said_in_a_line(self) -> None:
         for error, said in (
@@ -223,7 +223,7 @@ class Destroy(Project):
             self.account.parameters = {"Stage": stage}
             self.refuses(destroy, "set PRODUCTION=yes too", CONFIRM="mine", LOSE_MESSAGES="yes")
         self.account.outputs = {}
-        self.refuses(destroy, "no output RecordsTableName and no SpoolQueueArn$", CONFIRM="mine")
+        self.refuses(destroy, "it has no RecordsTableName and no SpoolQueueArn$", CONFIRM="mine")
 
     def test_sam_deletes_it_and_the_table_that_stays_is_named(self) -> None:
         self.account.parameters = {"Stage": "prod"}

@@ -251,7 +251,7 @@ class InMemory(unittest.TestCase):
         for line in (
             "mine: a dev stack (UPDATE_COMPLETE) in eu-west-1, account 123456789012.",
             "1 items of backup are back in mine-records; 3 were there, 1 have expired.",
-            "1 call items were there and differ: they may know less: docs/runbook.md\n  talk\n",
+            "1 call items differ from those there (see docs/runbook.md):\n  talk\n",
             "erase them again",
         ):
             self.assertIn(line, said)
@@ -263,7 +263,7 @@ class InMemory(unittest.TestCase):
         for origin in ("theirs", ""):
             self.account.restored_from["backup"] = origin
             said = self.said(restore, FROM="backup")
-            self.assertRegex(said, "backup was restored from .*, not from mine-records: ANY_SOURCE=yes")
+            self.assertRegex(said, "backup was restored from .*, not from the stack's: ANY_SOURCE=yes")
             self.assertNotIn("lost call", self.left())
         self.assertIn("1 items of backup are back", self.said(restore, FROM="backup", ANY_SOURCE="yes"))
 
