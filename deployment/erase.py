@@ -89,11 +89,12 @@ def places(found: list[Mention], service: str) -> Iterator[str]:
 
 def keys_of(table: Table, calls: set[str], user: str, service: str = "") -> list[Item]:
     """The keys of all items of calls. What names the user goes last, so that a run can be repeated."""
-    items = [item for item in table.items() if item["sid"]["S"] in calls]
-    records = [
-        (names(item, user, service), item["record"]["S"] == CALL, item["record"]["S"]) for item in items
-    ]
-    return [key_of(item) for _, item in sorted(zip(records, items, strict=True), key=lambda pair: pair[0])]
+
+    def order(item: Item) -> tuple[bool, bool, str]:
+        return names(item, user, service), item["record"]["S"] == CALL, item["record"]["S"]
+
+    items = (item for item in table.items() if item["sid"]["S"] in calls)
+    return [key_of(item) for item in sorted(items, key=order)]
 
 
 def names(item: Item, user: str, service: str = "") -> bool:
