@@ -127,7 +127,7 @@ def run(settings: Mapping[str, str]) -> int:
     def tell(check: Check) -> None:
         what, seen, problem = check
         problems.append(bool(problem))
-        line = f"  {'FAILED' if problem else 'ok':<6}  {what:<44} {seen}".rstrip()
+        line = f"  {'FAILED' if problem else 'ok':<6}  {what:<62} {seen}".rstrip()
         print(target.hushed(f"{line}\n          {problem}" if problem else line), flush=True)
 
     with said_in_a_line(name_of(settings)):
