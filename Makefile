@@ -25,7 +25,7 @@ PYTHON := bench/peers deployment local tests/fuzz
 RUNS ?= 10000000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build package check token deploy smoke logs replay restore erase destroy bench cost chaos fuzz fmt clean
+.PHONY: help run test build package check token deploy smoke logs replay restore erase destroy bench chaos fuzz fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,7 +50,7 @@ package: $(VENV)/ready $(CHECKS)/python-ready ## build what a deployment uploads
 	$(if $(PACKAGE_$(PROFILE)),,$(error PROFILE is quick or release))
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(LIGHT_$(PROFILE)) $(SAM) build --no-cached --build-dir $(PACKAGE_$(PROFILE)) \
 	  --parameter-overrides Architecture=$(or $(ARCH),arm64)
-	@FOLDER=$(PACKAGE_$(PROFILE)) ARCH=$(or $(ARCH),arm64) $(VENV)/bin/python -m deployment packaged
+	@deployment/packaged $(PACKAGE_$(PROFILE)) $(or $(ARCH),arm64)
 
 check: $(CHECKS)/ready $(SCANNER)/ready $(VENV)/ready ## formatting and lints, the template and its security, unused dependencies, licences and bans
 	cargo fmt --all --check
@@ -67,14 +67,16 @@ check: $(CHECKS)/ready $(SCANNER)/ready $(VENV)/ready ## formatting and lints, t
 token: ## make a token: the secret in your URLs, its digest and the URLs (API_URL=https://... for whole ones)
 	@python3 local/make_token.py
 
-deploy: $(VENV)/ready ## build and deploy STAGE=dev or STAGE=prod; the first time with TOKEN_SHA256=digest and LINE_SERVICE_IDS=... or TENCENT_SDK_APP_IDS=...
+deploy: $(VENV)/ready $(CHECKS)/python-ready ## build and deploy STAGE=dev or STAGE=prod; the first time with TOKEN_SHA256=digest and LINE_SERVICE_IDS=... or TENCENT_SDK_APP_IDS=...
 	@$(VENV)/bin/python -m deployment deploy
 
-smoke: $(VENV)/ready ## send one synthetic callback of each kind to URL=https://.../TOKEN, check what becomes of it (STACK=name: the records too) and remove it
+smoke: $(VENV)/ready ## send six samples to URL=https://.../TOKEN, check what becomes of them (STACK=name: the records too) and remove them
 	@$(VENV)/bin/python -m deployment smoke
 
-logs: $(VENV)/ready ## show what the functions of STACK=name print, until Ctrl-C (FUNCTION=notify for one, SINCE=15m)
-	@$(VENV)/bin/python -m deployment logs
+logs: $(CHECKS)/python-ready ## show the logs of STACK=name until Ctrl-C (FUNCTION=NotifyFunction for one, SINCE=15m)
+	$(if $(STACK),,$(error which stack? Set STACK=name))
+	@SAM_CLI_TELEMETRY=0 $(CHECKS)/bin/sam logs --stack-name $(STACK) --tail --start-time '$(or $(SINCE),15m) ago' \
+	  $(if $(FUNCTION),--name $(FUNCTION))
 
 replay: $(VENV)/ready ## send dead letters through the spool again: of `make run`, or with STACK=name of a deployment
 	@$(VENV)/bin/python -m local replay
@@ -82,10 +84,10 @@ replay: $(VENV)/ready ## send dead letters through the spool again: of `make run
 restore: $(VENV)/ready ## put back into the table of STACK=name what it lacks of the restored table FROM=name
 	@$(VENV)/bin/python -m deployment restore
 
-erase: $(VENV)/ready ## erase the user USER_ID=... from the records of STACK=name, after saying how many calls that is
+erase: $(VENV)/ready ## erase the user USER_ID=... from the records of STACK=name, once confirmed
 	@$(VENV)/bin/python -m deployment erase
 
-destroy: $(VENV)/ready ## delete STACK=name after saying what goes and what stays; the table stays
+destroy: $(VENV)/ready $(CHECKS)/python-ready ## delete STACK=name; its table stays
 	@$(VENV)/bin/python -m deployment destroy
 
 bench: $(VENV)/ready ## measure the release builds against a no-op, the SDK's defaults, Node and Python; writes docs/performance.md and .json (some 40 minutes the first time, 10 after)
@@ -93,9 +95,6 @@ bench: $(VENV)/ready ## measure the release builds against a no-op, the SDK's de
 	python3 bench/peers/test_peers.py
 	$(CARGO_LAMBDA) build --locked --release $(PACKAGES) --package floor
 	cargo run --locked --profile quick --package ringback-bench -- --out docs/performance.md
-
-cost: ## compute what a deployment costs from docs/performance.json and deployment/prices.json; writes docs/cost.md
-	@python3 -m deployment.cost
 
 chaos: $(VENV)/ready ## run the functions against an AWS that refuses, throttles, hangs and resets; writes docs/chaos.md (about a quarter of an hour)
 	$(VENV)/bin/python -m local exec -- cargo run --locked --package ringback-tests --bin chaos -- --callbacks 1000 --out docs/chaos.md

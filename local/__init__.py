@@ -2,7 +2,8 @@
 
 Read `commands` for what it does, `stack` for what is started in which order, and then the part you are after:
 
-    template    template.yaml -> tables, topics, queues, functions and their environment
+    cloudformation  the one reader of template.yaml, also for the checks in deployment/
+    template    what is taken from it: tables, topics, queues, functions and their environment
     emulator    MiniStack, which stands in for DynamoDB, SNS and SQS
     router      cargo-lambda, which stands in for API Gateway and the Lambda service
     functions   the functions themselves: built, started, listened to
