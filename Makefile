@@ -48,16 +48,15 @@ quick: cases ## the fast loop: formatting, lints and the library's tests
 	cargo test --quiet --locked --package ringback
 
 test: $(VENV)/ready cases store ## run all tests (STORE=dynamodb-local: those that store, against Amazon's DynamoDB Local)
-ifeq ($(STORE),ministack)
-	cargo test --locked --workspace --exclude ringback-tests --exclude ringback-bench
+ifneq ($(STORE),dynamodb-local)
+	cargo test --locked --workspace --exclude ringback-tests
 	$(VENV)/bin/python -m unittest discover --start-directory local --top-level-directory .
 	$(VENV)/bin/python -m unittest discover --start-directory deployment --top-level-directory .
 endif
 	$(VENV)/bin/python -m local run --once
 	$(VENV)/bin/python -m local exec -- $(VENV)/bin/python -m unittest \
 	  local.test_loopback deployment.test_smoke deployment.test_records
-	$(VENV)/bin/python -m local exec -- cargo test --locked --package ringback-tests --package ringback-bench \
-	  -- --include-ignored
+	$(VENV)/bin/python -m local exec -- cargo test --locked --package ringback-tests -- --include-ignored
 
 cases: ## write every case of events/ and tests/cases/ to target/cases
 	@cargo run --quiet --locked --package ringback-cases

@@ -21,31 +21,15 @@ from .template import ACCOUNT, REGION, Function, Template
 
 # Both the key id and the secret: there is nothing to protect.
 CREDENTIAL = "local"
+PREFIX = "ringback-local-"
 STORES = ("ministack", "dynamodb-local")
 # Where `make` unpacks npm's amplify-dynamodb-simulator.
 DYNAMODB_LOCAL = Path(__file__).resolve().parent.parent / ".local/dynamodb-local/package/emulator"
 
-TABLE_PROPERTIES = (
-    "AttributeDefinitions",
-    "BillingMode",
-    "GlobalSecondaryIndexes",
-    "KeySchema",
-    "LocalSecondaryIndexes",
-    "ProvisionedThroughput",
-)
 # Encryption, tags and policies change nothing here and are left out.
-TOPIC_ATTRIBUTES = ("ContentBasedDeduplication", "FifoTopic")
-QUEUE_ATTRIBUTES = (
-    "ContentBasedDeduplication",
-    "DelaySeconds",
-    "FifoQueue",
-    "MaximumMessageSize",
-    "MessageRetentionPeriod",
-    "ReceiveMessageWaitTimeSeconds",
-    "RedrivePolicy",
-    "VisibilityTimeout",
-)
-SUBSCRIPTION_ATTRIBUTES = ("FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy")
+TABLE_PROPERTIES = ("AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema")
+QUEUE_ATTRIBUTES = ("DelaySeconds", "MessageRetentionPeriod", "RedrivePolicy", "VisibilityTimeout")
+SUBSCRIPTION_ATTRIBUTES = ("FilterPolicy", "RawMessageDelivery", "RedrivePolicy")
 # A function for MiniStack, which polls queues as Lambda does: it hands a batch on to one of ours.
 HAND_ON = """
 import json, os, urllib.request
@@ -78,40 +62,32 @@ class Emulator:
     def create(self, template: Template) -> None:
         """Creates the template's tables, queues, topics and subscriptions, each after what it refers to."""
         for name, properties in template.resources("AWS::DynamoDB::Table").items():
-            self._create_table(template, name, properties)
+            table = _chosen(template.resolve(properties), TABLE_PROPERTIES)
+            description = self.dynamodb.create_table(TableName=PREFIX + name, **table)["TableDescription"]
+            template.created(name, PREFIX + name, Arn=description["TableArn"])
         queues = template.resources("AWS::SQS::Queue")
         for name in sorted(queues, key=lambda name: "RedrivePolicy" in queues[name]):
-            attributes = _attributes(template.resolve(queues[name]), QUEUE_ATTRIBUTES)
-            url, arn = self.create_queue(_local_name(name, attributes.get("FifoQueue")), attributes)
-            template.created(name, url, Arn=arn, QueueName=url.rsplit("/", 1)[-1], QueueUrl=url)
-        topics = template.resources("AWS::SNS::Topic")
-        for name, properties in topics.items():
-            attributes = _attributes(template.resolve(properties), TOPIC_ATTRIBUTES)
-            topic = _local_name(name, attributes.get("FifoTopic"))
-            arn = self.sns.create_topic(Name=topic, Attributes=attributes)["TopicArn"]
-            template.created(name, arn, TopicArn=arn, TopicName=topic)
-        for name, properties in topics.items():
-            for subscription in template.resolve(properties.get("Subscription", [])):
-                self.subscribe(template.resolve({"Ref": name}), subscription)
+            url, arn = self.create_queue(name, template.resolve(queues[name]))
+            template.created(name, url, Arn=arn, QueueName=PREFIX + name, QueueUrl=url)
+        for name in template.resources("AWS::SNS::Topic"):
+            arn = self.sns.create_topic(Name=PREFIX + name)["TopicArn"]
+            template.created(name, arn, TopicArn=arn, TopicName=PREFIX + name)
         for properties in template.resources("AWS::SNS::Subscription").values():
-            subscription = template.resolve(properties)
-            self.subscribe(subscription["TopicArn"], subscription)
+            self.subscribe(template.resolve(properties))
 
-    def _create_table(self, template: Template, name: str, properties: dict[str, Any]) -> None:
-        resolved = template.resolve(properties)
-        table = _local_name(name)
-        known = {key: resolved[key] for key in TABLE_PROPERTIES if key in resolved}
-        description = self.dynamodb.create_table(TableName=table, **known)["TableDescription"]
-        if "TimeToLiveSpecification" in resolved:
-            lifetime = resolved["TimeToLiveSpecification"]
-            self.dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=lifetime)
-        template.created(name, table, Arn=description["TableArn"])
-
-    def create_queue(self, name: str, attributes: dict[str, str] | None = None) -> tuple[str, str]:
+    def create_queue(self, name: str, properties: dict[str, Any]) -> tuple[str, str]:
         """Creates a queue and returns its URL and its ARN."""
-        url = self.sqs.create_queue(QueueName=name, Attributes=attributes or {})["QueueUrl"]
+        attributes = _as_text(_chosen(properties, QUEUE_ATTRIBUTES))
+        url = self.sqs.create_queue(QueueName=PREFIX + name, Attributes=attributes)["QueueUrl"]
         answer = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
         return url, answer["Attributes"]["QueueArn"]
+
+    def subscribe(self, subscription: dict[str, Any]) -> None:
+        """Subscribes a queue to a topic; other protocols have no receiver here."""
+        if subscription["Protocol"] == "sqs":
+            attributes = _as_text(_chosen(subscription, SUBSCRIPTION_ATTRIBUTES))
+            target = _chosen(subscription, ("TopicArn", "Protocol", "Endpoint"))
+            self.sns.subscribe(**target, Attributes=attributes)
 
     def feed(self, function: Function, invokes: str) -> None:
         """Has a function invoked with what is in its queues, in batches and with Lambda's rules for failures."""
@@ -135,16 +111,6 @@ class Emulator:
                 EventSourceArn=queue.arn,
                 BatchSize=queue.batch_size,
                 FunctionResponseTypes=["ReportBatchItemFailures"] * queue.reports_failures,
-            )
-
-    def subscribe(self, topic: str, subscription: dict[str, Any]) -> None:
-        """Subscribes a queue to a topic; other protocols have no receiver here."""
-        if subscription["Protocol"] == "sqs":
-            self.sns.subscribe(
-                TopicArn=topic,
-                Protocol="sqs",
-                Endpoint=subscription["Endpoint"],
-                Attributes=_attributes(subscription, SUBSCRIPTION_ATTRIBUTES),
             )
 
     def call(self, table: str, sid: str) -> dict[str, Any] | None:
@@ -215,14 +181,10 @@ def java() -> str:
     return found
 
 
-def _local_name(name: str, fifo: str | None = None) -> str:
-    return f"ringback-local-{name}" + (".fifo" if fifo == "true" else "")
+def _chosen(properties: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: properties[name] for name in names if name in properties}
 
 
-def _attributes(properties: dict[str, Any], known: tuple[str, ...]) -> dict[str, str]:
+def _as_text(attributes: dict[str, Any]) -> dict[str, str]:
     """SNS and SQS take every attribute as text."""
-    return {
-        key: properties[key] if isinstance(properties[key], str) else json.dumps(properties[key])
-        for key in known
-        if key in properties
-    }
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in attributes.items()}

@@ -102,8 +102,9 @@ class Stack:
         self._processes.stop()
 
     def _job_queue(self, name: str, topic: str) -> str:
-        url, arn = self.emulator.create_queue(name)
-        self.emulator.subscribe(topic, {"Protocol": "sqs", "Endpoint": arn, "RawMessageDelivery": "true"})
+        url, arn = self.emulator.create_queue(name, {})
+        subscription = {"TopicArn": topic, "Protocol": "sqs", "Endpoint": arn, "RawMessageDelivery": "true"}
+        self.emulator.subscribe(subscription)
         return url
 
     def write_env_file(self) -> None:

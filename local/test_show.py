@@ -115,13 +115,14 @@ class Lines(unittest.TestCase):
             "online": Decimal(3),
         }
         unknown = {"kind": "one-to-one", "media": "unknown", "status": "ringing"}
-        for call, line in [
+        cases: list[tuple[dict[str, Any], str]] = [
             (CALL, "one-to-one audio call, alice@planetkit -> bob@planetkit, ended, answered, talked 42 s, "
                    "ended by the caller, 2026-11-05 11:46:06 UTC"),
             (room, "group video call, room standup@planetkit, host alice@planetkit, ? -> bob, carol, ongoing, 3 online"),
             (unknown, "one-to-one call, ringing"),
             ({"status": "ended", "last_event_at": Decimal(10**30)}, f"? call, ended, at {10**30} ms"),
-        ]:  # fmt: skip
+        ]  # fmt: skip
+        for call, line in cases:
             self.assertEqual(call_line(call), line)
 
     def test_what_comes_while_the_stack_serves(self) -> None:
