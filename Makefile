@@ -8,25 +8,26 @@ CHECKS := .local/checks
 SCANNER := .local/scanner
 # cargo-lambda finds its linker through the Python that it was installed with, so that one comes first.
 CARGO_LAMBDA := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo lambda
-# Amazon's DynamoDB Local, as npm's package brings it. Its jar alone is wanted, so nothing else is installed with it.
+# Amazon's DynamoDB Local, in npm's package. Only its jar is wanted, so npm installs nothing else with it.
 DYNAMODB_LOCAL := amplify-dynamodb-simulator@2.9.30
 DYNAMODB_LOCAL_SHA256 := 3503ffac19f183407909fecdacf4db51ab1fdad1da7b2f177016670b2d80e4b9
 # `make test STORE=dynamodb-local` keeps the records there instead of in MiniStack.
 STORE ?= ministack
 # `make build PROFILE=release` is what a deployment runs; `quick` takes minutes less.
 PROFILE ?= quick
-# `make build ARCH=arm64` is for another processor than this machine's; cargo-lambda asks rustup for its target.
+# `make build ARCH=arm64` is for another processor than this one; cargo-lambda asks rustup for its target.
 ARCH ?=
 TARGET_x86_64 := --x86-64
 TARGET_arm64 := --arm64
 # Cargo.toml's `quick`, said of a release: SAM asks cargo-lambda for a release and for no other profile.
-LIGHT_quick := CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+LIGHT_quick := CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
+  CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
 # Only a release lies where `sam deploy` looks.
 PACKAGE_quick := .aws-sam/quick
 PACKAGE_release := .aws-sam/build
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(CHECKS)/bin/sam
 PYTHON := bench/peers deployment local tests/fuzz
-# What is not wrapped at 110 characters: what is generated, recorded or not ours, and a line with one long word.
+# Lines of more than 110 characters. Data, lock files and a line with one long word (a link) are not counted.
 LONG_LINES = LC_ALL=C.UTF-8 git grep --untracked -nIE -e '^.{111}' --and --not -e '[^ ]{80}' -- . \
   ':!*.json' ':!*.jsonl' ':!*.lock' ':!*.pem' ':!*.svg' ':!LICENSE-*'
 # Inputs for each target of `make fuzz`.
@@ -39,7 +40,7 @@ RUNS ?= 10000000
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(VENV)/ready cases ## start the local stack, play calls through it, then show each callback (ALL=yes: every case)
+run: $(VENV)/ready cases ## start the local stack, play calls through it, show each callback (ALL=yes: every case)
 	@exec $(VENV)/bin/python -m local run
 
 quick: cases ## the fast loop: formatting, lints and the library's tests
@@ -47,7 +48,7 @@ quick: cases ## the fast loop: formatting, lints and the library's tests
 	cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 	cargo test --quiet --locked --package ringback
 
-test: $(VENV)/ready cases store ## run all tests (STORE=dynamodb-local: those that store, against Amazon's DynamoDB Local)
+test: $(VENV)/ready cases store ## run all tests (STORE=dynamodb-local: cases and outermost tests, on that store)
 ifneq ($(STORE),dynamodb-local)
 	cargo test --locked --workspace --exclude ringback-tests
 	$(VENV)/bin/python -m unittest discover --start-directory local --top-level-directory .
@@ -75,7 +76,7 @@ package: $(VENV)/ready $(CHECKS)/python-ready ## build what a deployment uploads
 	  --parameter-overrides Architecture=$(or $(ARCH),arm64)
 	@FOLDER=$(PACKAGE_$(PROFILE)) ARCH=$(or $(ARCH),arm64) $(VENV)/bin/python -m deployment packaged
 
-check: $(CHECKS)/ready $(SCANNER)/ready $(VENV)/ready ## formatting, lints, types, docs, line length, template, licences
+check: $(CHECKS)/ready $(SCANNER)/ready $(VENV)/ready ## formatting, lints, types, docs, template, licences
 	@! $(LONG_LINES) || { echo 'lines of more than 110 characters: see above' >&2; exit 1; }
 	cargo fmt --all --check
 	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
@@ -124,11 +125,11 @@ bench: $(VENV)/ready ## measure the release builds against a no-op, the SDK's de
 cost: ## compute what a deployment costs from docs/performance.json and deployment/prices.json; writes docs/cost.md
 	@python3 -m deployment.cost
 
-chaos: $(VENV)/ready ## run against an AWS that refuses, throttles, hangs and resets (15 minutes); writes docs/chaos.md
+chaos: $(VENV)/ready ## run against an AWS that fails in every way (15 minutes); writes docs/chaos.md
 	$(VENV)/bin/python -m local exec -- cargo run --locked --package ringback-tests --bin chaos -- \
 	  --callbacks 1000 --out docs/chaos.md
 
-fuzz: .local/fuzz/bin/cargo-fuzz cases ## fuzz every reader (RUNS inputs each, 10,000,000 by default; nightly compiler)
+fuzz: .local/fuzz/bin/cargo-fuzz cases ## fuzz every reader, RUNS=10000000 inputs each (nightly compiler)
 	python3 tests/fuzz/corpus.py unpack tests/fuzz/target/corpus
 	set -e; for target in query tencent_body gateway_event spool_message; do \
 	  length=512; if [ $$target = spool_message ]; then length=2048; fi; \

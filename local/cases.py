@@ -1,6 +1,6 @@
-"""Plays the cases of target/cases on the running stack and compares what became of each with what is expected.
+"""Plays the cases of target/cases on the running stack and compares what became of each with what must.
 
-`make cases` writes them from events/ and the tables in tests/cases/: single callbacks, and whole calls of several.
+`make cases` writes them from events/ and tests/cases/: single callbacks, and whole calls of several.
 """
 
 import base64
@@ -72,14 +72,12 @@ class Result:
         """What is not as expected; empty when all is."""
         if not expected:
             return "expected.json does not name this case"
-        found = {"status": self.answer.status, "effect": self.effect}
+        found = {"status": self.answer.status or "no answer", "effect": self.effect}
         wanted = {name: expected[name] for name in found if name in expected}
-        if all(found[name] == value for name, value in wanted.items()):
+        if wanted.items() <= found.items():
             return ""
-        return (
-            f"expected {' and '.join(map(str, wanted.values()))}, got {self.answer.status or 'no answer'} "
-            + (f"and {self.effect}. {expected.get('why', '')}".rstrip())
-        )
+        wanted_words, found_words = (" and ".join(map(str, each.values())) for each in (wanted, found))
+        return f"expected {wanted_words}, got {found_words}. {expected.get('why', '')}".rstrip()
 
 
 def load(folder: Path, functions: list[Function]) -> tuple[list[Call], list[list[Case]]]:
@@ -90,41 +88,45 @@ def load(folder: Path, functions: list[Function]) -> tuple[list[Call], list[list
     except (OSError, ValueError) as error:
         raise StackError(f"the cases cannot be read ({error}): `make cases` writes them") from error
     by_name = {function.name: function for function in functions}
-    cases = [
-        [
-            Case(
-                function,
-                path.stem,
-                json.loads(path.read_bytes()),
-                expected.get(f"{function.name}/{path.stem}", {}),
-            )
-            for path in sorted((folder / function.name).glob("*.json"))
+    whole_calls = []
+    for call in calls:
+        steps = [
+            Case(by_name[step["function"]], step["what"], step["event"], {"status": step["status"]})
+            for step in call["steps"]
         ]
-        for function in functions
-    ]
-    return [_call(call, by_name) for call in calls], cases
-
-
-def _call(call: dict[str, Any], functions: dict[str, Function]) -> Call:
-    steps = [
-        Case(functions[step["function"]], step["what"], step["event"], {"status": step["status"]})
-        for step in call["steps"]
-    ]
-    return Call(call["name"], call["told"], steps, call.get("call") or {})
+        whole_calls.append(Call(call["name"], call["told"], steps, call.get("call") or {}))
+    cases = []
+    for function in functions:
+        files = {path.stem: path for path in (folder / function.name).glob("*.json")}
+        cases.append(
+            [
+                Case(
+                    function, name, json.loads(path.read_bytes()), expected.get(f"{function.name}/{name}", {})
+                )
+                for name, path in sorted(files.items())
+            ]
+        )
+    return whole_calls, cases
 
 
 def play_call(call: Call, stack: Stack) -> tuple[list[Result], str]:
-    """Plays the callbacks of a call one after the other; also what is not as expected."""
+    """Plays the callbacks of a call one after the other. Returns also what is not as expected."""
     results = [play(step, stack) for step in call.steps]
     differences = [result.differs(step.expected) for step, result in zip(call.steps, results, strict=True)]
-    sids = [handled.sid for result in results for handled in result.handled if handled.call]
-    item = (stack.call(sids[-1]) if sids else None) or {}
-    differences += [
-        f"expected {name} {value}, got {item.get(name)}"
-        for name, value in call.expected.items()
-        if item.get(name) != value
-    ]
+    items = [handled.call for result in results for handled in result.handled if handled.call]
+    for name, value in call.expected.items():
+        found = items[-1].get(name) if items else None
+        differences += [] if holds(found, value) else [f"expected {name} {value}, got {found}"]
     return results, "; ".join(filter(None, differences))
+
+
+def holds(found: Any, wanted: Any) -> bool:
+    """Whether an attribute is as wanted; of an object only the members that are named count."""
+    if isinstance(wanted, dict):
+        return isinstance(found, dict) and all(
+            holds(found.get(name), value) for name, value in wanted.items()
+        )
+    return bool(found == wanted)
 
 
 def play_all(cases: list[list[Case]], stack: Stack) -> list[list[Result]]:
@@ -146,14 +148,12 @@ def play(case: Case, stack: Stack) -> Result:
     else:
         answer = invoke(stack.port, name, json.dumps(case.event).encode())
         lines = len(messages(case.event)) if answer.status == 200 else 0
-    handled = [_handled(stack.running.line_of(name), stack) for _ in range(lines)]
+    handled = []
+    for _ in range(lines):
+        line = stack.running.line_of(name)
+        outcome, reason, sid = (str(line.get(field) or "") for field in ("outcome", "reason", "sid"))
+        handled.append(Handled(outcome, reason, sid, stack.call(sid) if outcome in RECORDED else None))
     return Result(answer, handled, stack.take_jobs(name, answer.status))
-
-
-def _handled(line: dict[str, Any], stack: Stack) -> Handled:
-    outcome, sid = str(line.get("outcome") or ""), str(line.get("sid") or "")
-    call = stack.call(sid) if outcome in RECORDED else None
-    return Handled(outcome, str(line.get("reason") or ""), sid, call)
 
 
 def messages(event: Any) -> list[Any]:
@@ -171,12 +171,9 @@ def send(case: Case, port: int) -> Answer:
     content = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
     has_route = any(fits(route, event["rawPath"]) for route in case.function.routes)
     if has_route and URL.fullmatch(target) and is_utf8(content):
-        headers = {
-            name: value
-            for name, value in event.get("headers", {}).items()
-            if name.lower() not in CONNECTION_HEADERS
-        }
-        return request(port, event["requestContext"]["http"]["method"], target, content, headers)
+        headers = event.get("headers", {}).items()
+        kept = {name: value for name, value in headers if name.lower() not in CONNECTION_HEADERS}
+        return request(port, event["requestContext"]["http"]["method"], target, content, kept)
     answer = invoke(port, case.function.name, json.dumps(event).encode())
     if answer.status != 200:
         return answer

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from . import show
 from .cases import RECORDED, Result, load, play_all, play_call
+from .functions import Printed
 from .processes import StackError, free_port, port_from_environment, shown
 from .redrive import redrive_deployment, redrive_local
 from .stack import SAMPLES_OWN, Stack
@@ -15,8 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".local"
 CASES = ROOT / "target/cases"
 EMULATORS = {
-    "ministack": "DynamoDB, SNS and SQS emulated by MiniStack",
-    "dynamodb-local": "SNS and SQS emulated by MiniStack, and Amazon's DynamoDB Local",
+    "ministack": "MiniStack emulates DynamoDB, SNS and SQS",
+    "dynamodb-local": "MiniStack emulates SNS and SQS, beside DynamoDB Local",
 }
 EXAMPLE = "events/notify/video-call.json"
 
@@ -51,52 +52,40 @@ def run_once() -> int:
 def first_screen(stack: Stack, seconds: float, tail: list[str]) -> tuple[list[str], int]:
     """Plays every case. Returns what to print, and how many things are different from what is expected."""
     calls, cases = load(CASES, stack.functions)
-    if not sum(map(len, cases)):
+    if not calls or not any(cases):
         raise StackError(f"there are no cases in {shown(CASES)}: `make cases` writes them")
-    stories: list[list[str]] = []
-    differences: list[str] = []
     results: list[Result] = []
+    stories, differences, every_case = [], [], []
     for call in calls:
         played, differs = play_call(call, stack)
         results += played
-        if call.told:
-            stories.append(show.story(call, played))
-        if differs:
-            differences += [*show.story(call, played), f"  ^^^ DIFFERENT: {show.clean(differs)}"]
-
-    table: list[str] = []
-    for function, results_of_one in zip(cases, play_all(cases, stack), strict=True):
-        table += ["", f"{function[0].function.name}: {len(function)} cases"] if function else []
-        for case, result in zip(function, results_of_one, strict=True):
+        story = show.story(call, played)
+        stories += [story] if call.told else []
+        differences += ["\n".join(story) + show.different(differs)] if differs else []
+    for function, played in zip(cases, play_all(cases, stack), strict=True):
+        results += played
+        every_case += ["", *{case.function.name for case in function}]
+        for case, result in zip(function, played, strict=True):
             differs = result.differs(case.expected)
-            line = show.case_line(case, result, differs)
-            table.append(line)
-            differences += [f"{case.function.name}\n{line}"] if differs else []
-        results += results_of_one
+            every_case.append(show.case_line(case, result, differs))
+            differences += [f"{case.function.name}\n{every_case[-1]}"] if differs else []
     differences += miscounted(results, stack.count_records())
 
     told = [step.event for call in calls if call.told for step in call.steps]
-    count = sum(case.event not in told for function in cases for case in function)
-    others = sum(not call.told for call in calls)
-    summary = [
-        f"{count} more callbacks and {others} more whole calls, {len(differences) or 'none'} different from what is expected."
-    ]
-    if differences:
-        summary = [*differences, "", *summary]
-        if any(os.environ.get(name, own) != own for name, own in SAMPLES_OWN.items()):
-            summary.append(
-                f"Some must differ: they are written for {' and '.join(SAMPLES_OWN)} of their own."
-            )
-    elif not os.environ.get("ALL"):
-        summary[0] += " `make run ALL=yes` shows each."
-    head = [
-        f"Ringback is up after {seconds:.1f} s: {len(stack.functions)} functions, with {EMULATORS[stack.store]}.",
-        "What became of some calls that were played through them:",
-    ]
+    others = sum(case.event not in told for function in cases for case in function)
+    whole = sum(not call.told for call in calls)
+    summary = f"{others} more callbacks and {whole} more whole calls: {len(differences) or 'none'} different."
+    head = (
+        f"Ringback is up after {seconds:.1f} s: {len(stack.functions)} functions; {EMULATORS[stack.store]}."
+    )
     if os.environ.get("ALL"):
         told_lines = [line for story in stories for line in ["", *story]]
-        return [*head, *told_lines, *table, "", *summary, *tail], len(differences)
-    return show.screen(head, stories, summary, tail), len(differences)
+        return [head, *told_lines, *every_case, "", *differences, summary, *tail], len(differences)
+    if not differences:
+        summary += " `make run ALL=yes` shows each."
+    elif any(os.environ.get(name, own) != own for name, own in SAMPLES_OWN.items()):
+        summary += f" They are written for {' and '.join(SAMPLES_OWN)} of their own."
+    return show.screen([head], stories, [*differences, summary, *tail]), len(differences)
 
 
 def miscounted(results: list[Result], held: int) -> list[str]:
@@ -114,32 +103,31 @@ def what_next(stack: Stack) -> list[str]:
     address = "" if stack.router.ipv6 else " --invoke-address 127.0.0.1"
     port = "" if stack.port == 9000 else f" -P {stack.port}"
     return [
-        "",
-        "Now send callbacks of your own, from another terminal:",
-        "",
-        f"  . {shown(stack.env_file)}                  # addresses and names, for scripts too",
+        "Send callbacks of your own from another terminal; each prints a line here. Ctrl-C stops everything.",
+        f"  . {shown(stack.env_file)}; export PATH=$PWD/.local/venv/bin:$PATH",
         f'  curl "$CALLBACK_URL/line/agent_call_status?{query}"',
-        "  export PATH=$PWD/.local/venv/bin:$PATH",
         f"  cargo lambda invoke{address}{port} notify --data-file {EXAMPLE}",
-        "",
-        "Each callback prints a line here. Ctrl-C stops everything.",
     ]
 
 
 def serve(stack: Stack) -> None:
     """Prints a line for each callback until it is interrupted."""
-    printed_by_all = stack.running.all_printed()
     while True:
-        printed = printed_by_all.get()
-        fields = printed.fields
-        if printed.trouble:
-            log = shown(stack.running.log(printed.function))
-            print(f"{printed.function}: {show.clean(printed.trouble)} (see {log})", flush=True)
-            continue
-        became = "; ".join(map(show.job_line, stack.take_jobs(printed.function, fields.get("status"))))
-        if not became and fields.get("outcome") in RECORDED:
-            became = show.call_line(stack.call(str(fields.get("sid", ""))))
-        print(show.log_line(fields, became), flush=True)
+        for function in stack.functions:
+            for printed in stack.running.new_lines(function.name):
+                print(serving_line(function.name, printed, stack), flush=True)
+        time.sleep(0.1)
+
+
+def serving_line(function: str, printed: Printed, stack: Stack) -> str:
+    """What a person sees of a line that a function prints."""
+    fields = printed.fields
+    if printed.trouble:
+        return f"{function}: {show.clean(printed.trouble)} (see {shown(stack.running.log(function))})"
+    became = "; ".join(map(show.job_line, stack.take_jobs(function, fields.get("status"))))
+    if not became and fields.get("outcome") in RECORDED:
+        became = show.call_line(stack.call(str(fields.get("sid", ""))))
+    return show.log_line(fields, became)
 
 
 def execute(command: list[str], polls: bool) -> int:

@@ -1,6 +1,6 @@
 """What stands in for DynamoDB, SNS and SQS, in memory and new at each start.
 
-MiniStack is all three in one process. With STORE=dynamodb-local the tables are in Amazon's own DynamoDB Local.
+MiniStack is all three in one process. STORE=dynamodb-local keeps the tables in Amazon's DynamoDB Local.
 """
 
 import io
@@ -90,7 +90,7 @@ class Emulator:
             self.sns.subscribe(**target, Attributes=attributes)
 
     def feed(self, function: Function, invokes: str) -> None:
-        """Has a function invoked with what is in its queues, in batches and with Lambda's rules for failures."""
+        """Has a function invoked with what is in its queues, in batches, by Lambda's rules."""
         code = io.BytesIO()
         with zipfile.ZipFile(code, "w") as archive:
             archive.writestr("hand_on.py", HAND_ON)
@@ -162,7 +162,8 @@ def _start_dynamodb_local(processes: Processes, folder: Path) -> str:
     command = [
         java(), "-Djava.library.path=DynamoDBLocal_lib",
         "-classpath", "DynamoDBLocal.jar:DynamoDBLocal_lib/*",
-        "org.eclipse.jetty.xml.XmlConfiguration", str(Path(__file__).with_name("dynamodb_local.xml")), f"port={port}",
+        "org.eclipse.jetty.xml.XmlConfiguration",
+        str(Path(__file__).with_name("dynamodb_local.xml")), f"port={port}",
     ]  # fmt: skip
     processes.start_server("DynamoDB Local", command, port, folder / "dynamodb.log", cwd=DYNAMODB_LOCAL)
     return f"http://{LOOPBACK}:{port}"

@@ -1,16 +1,16 @@
-"""The functions: built with cargo, started with the environment that template.yaml gives them, and listened to."""
+"""The functions: built with cargo, started with the environment of template.yaml, and watched."""
 
 import http.client
 import json
-import queue
 import select
 import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from .processes import LOOPBACK, Processes, StackError, in_words, last_lines, shown
 from .router import Router, invocation
@@ -23,19 +23,17 @@ SECONDS_TO_START = 20
 class Printed:
     """What a function prints: a line about a callback or about a replayed message, or else trouble."""
 
-    function: str
     fields: dict[str, Any] = field(default_factory=dict)
     trouble: str = ""
 
 
 def build(processes: Processes, root: Path, names: list[str]) -> dict[str, Path]:
-    """Builds functions and returns their binaries. When nothing has changed it takes a fraction of a second."""
+    """Builds functions and returns their binaries, in a fraction of a second when nothing has changed."""
     cargo = shutil.which("cargo")
     if not cargo:
         raise StackError("cargo is not installed: the functions are written in Rust, see https://rustup.rs")
-    command = [cargo, "build", "--message-format=json-render-diagnostics"]
-    for name in names:
-        command += ["--package", name]
+    packages = [word for name in names for word in ("--package", name)]
+    command = [cargo, "build", "--quiet", "--message-format=json-render-diagnostics", *packages]
     process = processes.start(command, cwd=root, stdout=subprocess.PIPE, text=True)
     output, _ = process.communicate()
     if process.returncode != 0:
@@ -68,38 +66,48 @@ class Functions:
         self._router = router
         self._environment = environment
         self._folder = folder
-        self._ready = False
-        self._ended: queue.Queue[str] = queue.Queue()
-        self._printed: dict[str, queue.Queue[Printed]] = {each.name: queue.Queue() for each in functions}
+        self._logs: dict[str, IO[bytes]] = {}
         for function in functions:
             self.log(function.name).write_bytes(b"")
-            for _ in range(instances):
-                self._start(function)
+            self._logs[function.name] = self.log(function.name).open("rb")
+        running = [(function, self._start(function)) for function in functions for _ in range(instances)]
         for function in functions:
-            self._wait_until_ready(function)
-        self._ready = True
+            self._wait_until_ready(function, running)
+        for function, process in running:
+            threading.Thread(target=self._keep_running, args=(function, process), daemon=True).start()
 
     def log(self, function: str) -> Path:
-        """Where everything is that a function prints."""
+        """The file with everything that a function prints."""
         return self._folder / f"{function}.log"
 
     def line_of(self, name: str) -> dict[str, Any]:
-        """What a function printed about the request that it has just answered, or the batch's next message."""
-        try:
-            while True:
-                printed = self._printed[name].get(timeout=1)
-                if not printed.trouble:
+        """What a function printed about the request that it has just answered, or about the next message."""
+        deadline = time.monotonic() + 1
+        while time.monotonic() < deadline:
+            for printed in self.new_lines(name):
+                if printed.fields:
                     return printed.fields
-        except queue.Empty:
-            return {}
+            time.sleep(0.001)
+        return {}
 
-    def all_printed(self) -> "queue.Queue[Printed]":
-        """What any function prints from now on."""
-        together: queue.Queue[Printed] = queue.Queue()
-        self._printed = dict.fromkeys(self._printed, together)
-        return together
+    def new_lines(self, name: str) -> Iterator[Printed]:
+        """What a function has printed since the last time, as far as a person should see it."""
+        log = self._logs[name]
+        while line := log.readline():
+            if not line.endswith(b"\n"):
+                # The rest is still being written.
+                log.seek(-len(line), 1)
+                return
+            try:
+                fields = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(fields, dict) and fields.get("message") in ("callback", "replay"):
+                yield Printed(fields)
+            elif isinstance(fields, dict) and fields.get("level") in ("ERROR", "WARN"):
+                yield Printed(trouble=in_words(line.decode(errors="replace")))
 
-    def _start(self, function: Function) -> None:
+    def _start(self, function: Function) -> subprocess.Popen[Any]:
         environment = {
             **self._environment,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": function.memory,
@@ -109,52 +117,29 @@ class Functions:
             # Nothing of the caller's shell: a function must not work because of a variable that is set there.
             **function.environment,
         }
-        command = [str(self._binaries[function.name])]
-        process = self._processes.start(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        threading.Thread(target=self._listen, args=(function, process), daemon=True).start()
+        with self.log(function.name).open("ab") as log:
+            command = [str(self._binaries[function.name])]
+            return self._processes.start(command, env=environment, stdout=log, stderr=log)
 
-    def _listen(self, function: Function, process: subprocess.Popen[bytes]) -> None:
-        """Keeps what a function prints in its log, and passes on what a person should see."""
-        started = time.monotonic()
-        assert process.stdout is not None
-        with self.log(function.name).open("ab", buffering=0) as log:
-            for line in process.stdout:
-                log.write(line)
-                self._pass_on(function.name, line.decode(errors="replace"))
-        process.wait()
-        if self._processes.stopping:
-            return
-        if not self._ready:
-            self._ended.put(function.name)
-            return
-        # A new instance takes the place of one that ended, as on AWS, unless it would only end again.
-        again = time.monotonic() - started > 1
-        then = "and is started again" if again else "and is not started again"
-        self._tell(Printed(function.name, trouble=f"ended with code {process.returncode} {then}"))
-        if again:
-            try:
-                self._start(function)
-            except StackError as error:
-                self._tell(Printed(function.name, trouble=str(error)))
+    def _keep_running(self, function: Function, process: subprocess.Popen[Any]) -> None:
+        """A new instance takes the place of one that ended, as on AWS, unless it would only end again."""
+        again = True
+        while again:
+            started = time.monotonic()
+            code = process.wait()
+            if self._processes.stopping:
+                return
+            again = time.monotonic() - started > 1
+            then = "is started again" if again else "is not started again"
+            trouble = {"level": "ERROR", "message": f"ended with code {code} and {then}"}
+            with self.log(function.name).open("a") as log:
+                log.write(json.dumps(trouble) + "\n")
+            if again:
+                process = self._start(function)
 
-    def _pass_on(self, function: str, line: str) -> None:
-        try:
-            fields = json.loads(line)
-        except ValueError:
-            return
-        if not isinstance(fields, dict):
-            return
-        if fields.get("message") in ("callback", "replay"):
-            self._tell(Printed(function, fields))
-        elif fields.get("level") in ("ERROR", "WARN"):
-            self._tell(Printed(function, trouble=in_words(line)))
-
-    def _tell(self, printed: Printed) -> None:
-        self._printed[printed.function].put(printed)
-
-    def _wait_until_ready(self, function: Function) -> None:
+    def _wait_until_ready(
+        self, function: Function, running: list[tuple[Function, subprocess.Popen[Any]]]
+    ) -> None:
         """Asks until the function answers, with a wrong token or an empty batch, which have no effect."""
         connection = http.client.HTTPConnection(LOOPBACK, self._router.port)
         if function.routes:
@@ -163,11 +148,11 @@ class Functions:
             connection.request("POST", invocation(function.name), b'{"Records":[]}')
         deadline = time.monotonic() + SECONDS_TO_START
         while not select.select([connection.sock], [], [], 0.05)[0]:
-            if not self._ended.empty():
-                name = self._ended.get()
-                log = self.log(name)
-                why = f"the function {name} does not start:{last_lines(log)}"
-                raise StackError(f"{why}\nThe whole log is {shown(log)}")
+            for other, process in running:
+                if process.poll() is not None:
+                    log = self.log(other.name)
+                    why = f"the function {other.name} does not start:{last_lines(log)}"
+                    raise StackError(f"{why}\nThe whole log is {shown(log)}")
             if time.monotonic() > deadline:
                 log = self.log(function.name)
                 raise StackError(f"the function {function.name} does not answer: see {shown(log)}")

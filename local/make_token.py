@@ -1,6 +1,6 @@
 """Makes a token, the secret in the callback URLs, and prints it once. Nothing is stored.
 
-python3 local/make_token.py [BASE_URL]   BASE_URL is the address of your API, from the argument or from API_URL
+python3 local/make_token.py [BASE_URL]   BASE_URL is the address of your API, given here or as API_URL
 """
 
 import hashlib
@@ -20,7 +20,7 @@ CONSOLES = {"line": "LINE Planet Console", "tencent": "Tencent"}
 
 
 def callbacks() -> list[tuple[str, str, str]]:
-    """Where each callback is registered, its name and its path, as Cargo.toml lists them for the local router."""
+    """Where each callback is registered, its name and its path, as Cargo.toml lists them."""
     router = tomllib.loads(CARGO.read_text())["workspace"]["metadata"]["lambda"]["watch"]["router"]
     return [
         (CONSOLES[vendor], function.removeprefix(f"{vendor}-").replace("-", " ") + " callback", path)
@@ -58,12 +58,12 @@ def digest(token: str) -> str:
 def text(token: str, base: str) -> str:
     """What is printed."""
     lines = [
-        "This is shown once and stored nowhere. The token lets its owner ring your users: treat it like a password.",
+        "This is shown once and stored nowhere. With the token one can ring your users: it is a password.",
         "",
         f"token   {token}",
         f"digest  {digest(token)}",
         "",
-        "Deploy with the digest: make deploy TOKEN_SHA256=digest (old,new while you change tokens). Then register:",
+        "Deploy with make deploy TOKEN_SHA256=digest (old,new while you change tokens). Then register:",
     ]
     for console, name, path in URLS:
         lines += ["", f"{console}, {name}", "  " + base.rstrip("/") + path.replace("{token}", token)]

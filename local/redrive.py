@@ -9,7 +9,7 @@ from .aws import Clients, client, local_client, local_settings, said_in_a_line
 from .processes import StackError, shown
 
 OUTPUTS = ("DeadLetterQueueArn", "SpoolQueueArn")
-NO_STACK = "no local stack is running: start one with `make run`, or name a deployment with STACK=<CloudFormation stack>"
+NO_STACK = "no local stack is running: start one with `make run`, or name a deployment with STACK=<its stack>"
 
 
 def redrive_local(env_file: Path) -> int:
@@ -47,7 +47,7 @@ def redrive_deployment(stack: str, clients: Clients = client) -> int:
 def move(sqs: Any, source: str, target: str) -> int:
     """Moves messages by tens. Each is in one of the queues at any time.
 
-    SQS's own move takes only what came from another queue of SQS, and SNS fills this one too. No more are moved than
+    SQS's own move takes only what came from another queue, and SNS fills this one too. No more are moved than
     there were at the start: a message that is still bad comes back while others are being moved.
     """
     answer = sqs.get_queue_attributes(QueueUrl=source, AttributeNames=["ApproximateNumberOfMessages"])

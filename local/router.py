@@ -1,7 +1,7 @@
 """cargo-lambda, which stands in for API Gateway and the Lambda service: HTTP in, API Gateway events out.
 
-Its routes are those of `[workspace.metadata.lambda.watch.router]` in Cargo.toml. It only serves: the functions are
-started beside it, because it would give all of them one environment, and be silent when one fails to start.
+Its routes are those of `[workspace.metadata.lambda.watch.router]` in Cargo.toml. It only serves. The functions
+are started beside it: it would give all of them one environment, and be silent when one fails to start.
 """
 
 import http.client
@@ -137,7 +137,7 @@ class _Forward(socketserver.BaseRequestHandler):
     """Hands the bytes of one connection on to the same port of 127.0.0.1, and back."""
 
     def handle(self) -> None:
-        with suppress(OSError), socket.create_connection((LOOPBACK, self.server.server_address[1])) as router:
+        with suppress(OSError), socket.create_connection((LOOPBACK, self.request.getsockname()[1])) as router:
             answering = threading.Thread(target=_copy, args=(router, self.request), daemon=True)
             answering.start()
             _copy(self.request, router)

@@ -9,40 +9,34 @@ from .cases import Call, Case, Handled, Result
 # The first screen of `make run`.
 LINES = 40
 WIDTH = 110
-# A story that has more callbacks is shown without those in its middle.
-CALLBACKS = 6
-# Where the right column begins.
-COLUMN = 48
+# A story with more callbacks is shown without those in its middle.
+CALLBACKS = 4
+# How wide its left column is.
+COLUMN = 54
 # How much of a `cc_param` is shown at most: enough to tell two apart, too little to answer a call.
 SHOWN = 8
 
 
-def screen(head: list[str], stories: list[list[str]], summary: list[str], tail: list[str]) -> list[str]:
+def screen(head: list[str], stories: list[list[str]], end: list[str]) -> list[str]:
     """The first screen: as many stories as there is room for between its head and its end."""
-    end = ["", *summary, *tail]
-    lines = list(head)
+    lines = [*head, ""]
     for story in stories:
-        if len(lines) + 1 + len(story) + len(end) <= LINES:
-            lines += ["", *story]
-    return [*lines, *end]
+        if len(lines) + len(story) + 1 + len(end) <= LINES:
+            lines += story
+    return [*lines, "", *end]
 
 
 def story(call: Call, results: list[Result]) -> list[str]:
     """A whole call as a person would tell it: what happened, and what Ringback did."""
-    lines = [
-        f"  {step.name[: COLUMN - 4]:<{COLUMN - 2}}{reaction(result)}"[:WIDTH].rstrip()
-        for step, result in zip(call.steps, results, strict=True)
-    ]
+    lines = []
+    for step, result in zip(call.steps, results, strict=True):
+        what = clean(step.name).rstrip(".")
+        what = what if len(what) < COLUMN else f"{what[: COLUMN - 2]}…"
+        lines.append(f"  {what:<{COLUMN}}{reaction(result)}"[:WIDTH].rstrip())
     if len(lines) > CALLBACKS:
-        first, last = lines[: CALLBACKS // 2], lines[1 - CALLBACKS // 2 :]
-        left_out = len(lines) - len(first) - len(last)
-        lines = [*first, f"  … {left_out} more callbacks", *last]
-    return [sentence(call.name)[:WIDTH], *lines]
-
-
-def sentence(name: str) -> str:
-    """A case's name as a heading."""
-    return clean(name[:1].upper() + name[1:].replace("-", " "))
+        lines[2:-1] = [f"  … and {len(lines) - 3} more callbacks"]
+    name = clean(call.name).replace("-", " ")
+    return [(name[:1].upper() + name[1:])[:WIDTH], *lines]
 
 
 def reaction(result: Result) -> str:
@@ -50,39 +44,16 @@ def reaction(result: Result) -> str:
     if result.answer.status != 200:
         return f"refused: {refusal(result)}"
     if result.jobs:
-        return "; ".join(
-            f"{clean(job.get('app_callee_uid', '?'))}'s phone rings: {_push(job)}" for job in result.jobs
-        )
-    return "; ".join(map(_recorded, result.handled))
-
-
-def _push(job: dict[str, str]) -> str:
-    media = {"A": "audio", "V": "video"}.get(job.get("app_call_type", ""), "unknown")
-    return f"push job, {media}, cc_param {shorten(job.get('cc_param', ''))}"
-
-
-def _recorded(handled: Handled) -> str:
-    words = {"recorded": "recorded: ", "duplicate": "known already: "}.get(handled.outcome, "")
-    return words + state(handled.call) if handled.call else clean(handled.outcome)
-
-
-def state(call: dict[str, Any]) -> str:
-    """How a call stands."""
-    parts = [str(call.get("status", "?"))]
-    if "outcome" in call:
-        parts[0] = f"{parts[0]}, {call['outcome']}"
-    if call.get("duration_s"):
-        parts.append(f"talked {call['duration_s']} s")
-    if call.get("status") != "ended" and "online" in call:
-        parts.append(f"{call['online']} online")
-    if call.get("released_by"):
-        parts.append(f"ended by the {str(call['released_by']).replace('_', ' ')}")
-    return clean(", ".join(parts))
+        people = ("app_callee_uid", "app_caller_uid")
+        callee, caller = (clean(result.jobs[0].get(name, "?")) for name in people)
+        return f"push job for {callee}: {media(result.jobs[0])} call from {caller}"
+    words = {"recorded": "recorded: ", "duplicate": "known already: "}
+    return "; ".join(words.get(each.outcome, "") + state(each.call) if each.call else clean(each.outcome)
+                     for each in result.handled)  # fmt: skip
 
 
 def refusal(result: Result) -> str:
     """The status of an answer, the function's own word, and what the answer's body says."""
-    outcome = result.handled[0].outcome if result.handled else ""
     if result.answer.status is None:
         return clean(result.answer.body)
     try:
@@ -91,6 +62,7 @@ def refusal(result: Result) -> str:
         body = {}
     names = ("error", "ErrorInfo", "message", "errorMessage", "field")
     said = ": ".join(str(body[name]) for name in names if isinstance(body, dict) and body.get(name))
+    outcome = result.handled[0].outcome if result.handled else ""
     # A body often begins with the function's own word.
     why = said if said.startswith(outcome) else ": ".join(filter(None, (outcome, said)))
     return clean(f"{result.answer.status} {why}".rstrip())
@@ -98,17 +70,25 @@ def refusal(result: Result) -> str:
 
 def case_line(case: Case, result: Result, differs: str) -> str:
     """One case and what became of it."""
-    if result.answer.status != 200:
-        became = refusal(result)
-    else:
-        handled = (
-            ": ".join(filter(None, (clean(each.outcome), clean(each.reason), call_line(each.call))))
-            for each in result.handled
-        )
-        became = f"200 {'; '.join([*handled, *map(job_line, result.jobs)])}"
-    return f"  {case.name:<44} {became}".rstrip() + (
-        f"\n  ^^^ DIFFERENT: {clean(differs)}" if differs else ""
-    )
+    became = refusal(result) if result.answer.status != 200 else "200 " + "; ".join(
+        [*map(_handled, result.handled), *map(job_line, result.jobs)]
+    )  # fmt: skip
+    return f"  {case.name:<44} {became}".rstrip() + different(differs)
+
+
+def different(differs: str) -> str:
+    """A line of its own for what is not as expected."""
+    return f"\n  ^^^ DIFFERENT: {clean(differs)}" if differs else ""
+
+
+def _handled(handled: Handled) -> str:
+    parts = (clean(handled.outcome), clean(handled.reason), call_line(handled.call))
+    return ": ".join(filter(None, parts))
+
+
+def clean(text: Any) -> str:
+    """Text from outside, without what would move the cursor or colour the screen."""
+    return "".join(char if char.isprintable() else "?" for char in str(text))
 
 
 def shorten(secret: str) -> str:
@@ -116,9 +96,9 @@ def shorten(secret: str) -> str:
     return f"{clean(secret[: min(SHOWN, len(secret) // 4)])}… ({len(secret)} characters)"
 
 
-def clean(text: Any) -> str:
-    """Text from outside, without what would move the cursor or colour the screen."""
-    return "".join(char if char.isprintable() else "?" for char in str(text))
+def media(job: dict[str, str]) -> str:
+    """What a push job rings for."""
+    return {"A": "audio", "V": "video"}.get(job.get("app_call_type", ""), "unknown")
 
 
 def job_line(job: dict[str, str]) -> str:
@@ -127,7 +107,8 @@ def job_line(job: dict[str, str]) -> str:
     callee = _user(job.get("app_callee_uid"), job.get("app_callee_sid"))
     expires = job.get("expires_at", "")
     until = f"{datetime.fromtimestamp(int(expires)):%H:%M:%S}" if expires.isdecimal() else "?"
-    line = f"{caller} rings {callee}: {_push(job)}, until {until}"
+    secret = shorten(job.get("cc_param", ""))
+    line = f"push job for {callee}: {media(job)} call from {caller}, cc_param {secret}, until {until}"
     return f"{line}, without {clean(job['dropped'])}" if "dropped" in job else line
 
 
@@ -135,8 +116,8 @@ def call_line(call: dict[str, Any] | None) -> str:
     """A call item: kind, media, people, how it stands, when."""
     if not call:
         return ""
-    media = "" if call.get("media") in (None, "unknown") else f" {call['media']}"
-    parts = [f"{call.get('kind', '?')}{media} call"]
+    kind = [call.get("kind", "?"), *([call["media"]] if call.get("media") in ("audio", "video") else [])]
+    parts = [f"{' '.join(kind)} call"]
     if "room" in call:
         parts.append(f"room {_user(call['room'].get('id'), call['room'].get('service_id'))}")
     if "host" in call:
@@ -145,9 +126,19 @@ def call_line(call: dict[str, Any] | None) -> str:
     if "caller" in call or people:
         caller = _person(call["caller"]) if "caller" in call else "?"
         parts.append(f"{caller} -> {', '.join(map(_person, people)) or '?'}")
-    parts.append(state(call))
     times = (call[name] for name in ("started_at", "setup_at", "ended_at", "last_event_at") if name in call)
-    parts += [_date(int(moment)) for moment in times][:1]
+    return clean(", ".join([*parts, state(call), *[_date(int(moment)) for moment in times][:1]]))
+
+
+def state(call: dict[str, Any]) -> str:
+    """How a call stands."""
+    parts = [str(call.get("outcome") or call.get("status", "?"))]
+    if call.get("duration_s"):
+        parts.append(f"talked {call['duration_s']} s")
+    if "outcome" not in call and "online" in call:
+        parts.append(f"{call['online']} online")
+    if call.get("released_by"):
+        parts.append(f"ended by {str(call['released_by']).replace('_', ' ')}")
     return clean(", ".join(parts))
 
 
@@ -161,10 +152,9 @@ def _user(name: Any, service: Any) -> str:
 
 def _date(milliseconds: int) -> str:
     try:
-        moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+        return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
     except (OverflowError, ValueError, OSError):
         return f"at {milliseconds} ms"
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def log_line(fields: dict[str, Any], became: str) -> str:
@@ -180,7 +170,6 @@ def log_line(fields: dict[str, Any], became: str) -> str:
         case "back_to_the_queue":
             became = "comes again"
     became = ": ".join(filter(None, (clean(fields.get("reason") or ""), became)))
-    now = f"{datetime.now():%H:%M:%S}"
     latency = f"{fields['latency_ms']} ms" if "latency_ms" in fields else ""
     outcome = clean(fields.get("outcome", "?"))
-    return f"{now}  {what:<19} {status:<3} {outcome:<13} {latency:>9}  {became}".rstrip()
+    return f"{datetime.now():%H:%M:%S}  {what:<19} {status:<3} {outcome:<13} {latency:>9}  {became}".rstrip()

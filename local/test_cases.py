@@ -49,16 +49,18 @@ class Judging(unittest.TestCase):
 
     def test_the_call_item_must_be_as_expected_after_the_last_callback(self) -> None:
         step = Case(NOTIFY, "alice calls", {}, {"status": 200})
-        stack = mock.Mock(**{"call.return_value": {"outcome": "answered", "duration_s": 42}})
+        item = {"sid": "s", "outcome": "answered", "duration_s": 42, "caller": {"user_id": "alice"}}
         expectations: list[tuple[dict[str, Any], str]] = [
             ({"outcome": "answered", "released_by": None}, ""),
             ({"outcome": "missed"}, "expected outcome missed, got answered"),
+            ({"caller": {"user_id": "alice", "name": None}}, ""),
+            ({"caller": {"user_id": "bob"}}, "expected caller {'user_id': 'bob'}, got {'user_id': 'alice'}"),
             ({"duration_s": None}, "expected duration_s None, got 42"),
         ]
         for expected, different in expectations:
             call = Call("a-call", True, [step], expected)
-            with mock.patch("local.cases.play", return_value=recorded("s", {"sid": "s"})):
-                self.assertEqual(play_call(call, stack)[1], different)
+            with mock.patch("local.cases.play", return_value=recorded("s", item)):
+                self.assertEqual(play_call(call, mock.Mock())[1], different)
 
     def test_an_item_that_no_callback_was_seen_to_write_is_found(self) -> None:
         call = {"sid": "s"}

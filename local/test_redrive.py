@@ -116,10 +116,10 @@ class Failing(unittest.TestCase):
             self.assertNotIn("\n", str(raised.exception))
 
     def test_the_callers_aws_settings_are_kept_only_for_a_named_deployment(self) -> None:
-        for stack, profile in (("mine", "theirs"), ("", None)):
+        seen = []
+        replay = mock.patch("local.commands.replay", lambda _: seen.append(os.environ.get("AWS_PROFILE")))
+        for stack in ("mine", ""):
             environment = mock.patch.dict(os.environ, {"AWS_PROFILE": "theirs", "STACK": stack})
-            seen: list[str | None] = []
-            replay = mock.patch("local.commands.replay", lambda _: seen.append(os.environ.get("AWS_PROFILE")))
             with environment, replay, mock.patch("signal.signal"):
                 main(["replay"])
-            self.assertEqual(seen, [profile])
+        self.assertEqual(seen, ["theirs", None])
