@@ -5,8 +5,8 @@ python -m local run --once    start, play the cases, stop; fails if one ended di
 python -m local exec -- CMD   start on free ports, run CMD with stack.env's variables, stop; exits as CMD does
 python -m local exec --replay -- CMD
                               the same, and spooled records are replayed
-python -m local replay        move the dead letters of the running stack back into its spool; STACK=NAME in the
-                              environment: those of that CloudFormation stack, with your own AWS settings
+python -m local replay        move the dead letters of the running stack back into its spool; or those of the
+                              CloudFormation stack that STACK names, with your own AWS settings
 
 STORE=dynamodb-local in the environment keeps the records in Amazon's DynamoDB Local instead of MiniStack.
 """

@@ -1,7 +1,7 @@
 """cargo-lambda, which stands in for API Gateway and the Lambda service: HTTP in, API Gateway events out.
 
-Its routes are those of `[workspace.metadata.lambda.watch.router]` in Cargo.toml. It only serves. The functions
-are started beside it: it would give all of them one environment, and be silent when one fails to start.
+Its routes are `[workspace.metadata.lambda.watch.router]` of Cargo.toml. It only serves: it could start
+the functions too, but all with one environment, and it would be silent when one fails to start.
 """
 
 import http.client
