@@ -28,7 +28,7 @@ SESSION_ID_BYTES = 256
 # From this number on a time counts milliseconds: as seconds it would lie in the year 5138.
 FIRST_MILLISECONDS = 100_000_000_000
 
-# Newest family of release codes first. A code that says nothing without talk is None: the next family decides.
+# Newest family of release codes first. None: the code says nothing without talk, and the next family decides.
 OUTCOMES: dict[str, dict[int, str | None]] = {
     "disconnect_reason": {
         1002: "rejected", 1201: "canceled", 1202: "busy", 1203: "missed", 1204: "busy", 1205: "busy",
