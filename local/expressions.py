@@ -39,9 +39,7 @@ class Expressions(ABC):
         if len(value) == 1:
             ((function, argument),) = value.items()
             # A policy's `Condition` is no condition of the template.
-            if (function in ("Ref", "Condition") and isinstance(argument, str)) or function.startswith(
-                "Fn::"
-            ):
+            if (function in ("Ref", "Condition") and isinstance(argument, str)) or function.startswith("Fn::"):
                 return self._apply(function, argument)
         resolved = {key: self.resolve(item) for key, item in value.items()}
         return {key: item for key, item in resolved.items() if item is not NO_VALUE}

@@ -102,9 +102,7 @@ class Template(Expressions):
             Function(
                 name=self._binary(name),
                 routes=self._routes(properties),
-                memory=str(
-                    self.resolve(properties.get("MemorySize", self._globals().get("MemorySize", 128)))
-                ),
+                memory=str(self.resolve(properties.get("MemorySize", self._globals().get("MemorySize", 128)))),
                 environment=self._environment(properties),
                 queues=self._queues(properties),
             )
@@ -137,23 +135,18 @@ class Template(Expressions):
         return [self.resolve(event["Properties"]["Path"]) for event in events if event["Type"] == "HttpApi"]
 
     def _queues(self, properties: dict[str, Any]) -> tuple[Queue, ...]:
-        events = (
-            event["Properties"] for event in properties.get("Events", {}).values() if event["Type"] == "SQS"
-        )
+        events = (event["Properties"] for event in properties.get("Events", {}).values() if event["Type"] == "SQS")
         return tuple(
             Queue(
                 arn=self.resolve(event["Queue"]),
                 batch_size=int(self.resolve(event.get("BatchSize", 10))),
-                reports_failures="ReportBatchItemFailures"
-                in self.resolve(event.get("FunctionResponseTypes", [])),
+                reports_failures="ReportBatchItemFailures" in self.resolve(event.get("FunctionResponseTypes", [])),
             )
             for event in events
         )
 
     def _environment(self, properties: dict[str, Any]) -> dict[str, str]:
-        common, own = (
-            part.get("Environment", {}).get("Variables", {}) for part in (self._globals(), properties)
-        )
+        common, own = (part.get("Environment", {}).get("Variables", {}) for part in (self._globals(), properties))
         return {name: str(value) for name, value in self.resolve({**common, **own}).items()}
 
     def attribute(self, name: str, attribute: str) -> Any:
