@@ -19,7 +19,7 @@ EMULATORS = {
     "ministack": "MiniStack emulates DynamoDB, SNS and SQS",
     "dynamodb-local": "MiniStack emulates SNS and SQS, beside DynamoDB Local",
 }
-EXAMPLE = "events/notify/video-call.json"
+EXAMPLE = "events/notify/audio-call.json"
 
 
 def run() -> int:
