@@ -60,7 +60,7 @@ endif
 	$(VENV)/bin/python -m local exec -- cargo test --locked --package ringback-tests -- --include-ignored
 
 cases: ## write every case of events/ and tests/cases/ to target/cases
-	@cargo run --quiet --locked --package ringback-cases
+	@cargo run --quiet --locked --package ringback-cases > /dev/null
 
 .PHONY: store
 store: $(if $(filter dynamodb-local,$(STORE)),.local/dynamodb-local/ready)

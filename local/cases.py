@@ -72,12 +72,13 @@ class Result:
         """What is not as expected; empty when all is."""
         if not expected:
             return "expected.json does not name this case"
-        found = {"status": self.answer.status or "no answer", "effect": self.effect}
-        wanted = {name: expected[name] for name in found if name in expected}
-        if wanted.items() <= found.items():
+        both = [(expected["status"], self.answer.status or "no answer")]
+        # A step of a call has a status alone.
+        both += [(expected["effect"], self.effect)] if "effect" in expected else []
+        if all(wanted == found for wanted, found in both):
             return ""
-        wanted_words, found_words = (" and ".join(map(str, each.values())) for each in (wanted, found))
-        return f"expected {wanted_words}, got {found_words}. {expected.get('why', '')}".rstrip()
+        wanted, found = (" and ".join(map(str, words)) for words in zip(*both, strict=True))
+        return f"expected {wanted}, got {found}. {expected.get('why', '')}".rstrip(" .")
 
 
 def load(folder: Path, functions: list[Function]) -> tuple[list[Call], list[list[Case]]]:

@@ -9,8 +9,6 @@ from .cases import Call, Case, Handled, Result
 # The first screen of `make run`.
 LINES = 40
 WIDTH = 110
-# A story with more callbacks is shown without those in its middle.
-CALLBACKS = 4
 # How wide its left column is.
 COLUMN = 54
 # How much of a `cc_param` is shown at most: enough to tell two apart, too little to answer a call.
@@ -20,7 +18,7 @@ SHOWN = 8
 def screen(head: list[str], stories: list[list[str]], end: list[str]) -> list[str]:
     """The first screen: as many stories as there is room for between its head and its end."""
     lines = [*head, ""]
-    for story in stories:
+    for story in map(shortened, stories):
         if len(lines) + len(story) + 1 + len(end) <= LINES:
             lines += story
     return [*lines, "", *end]
@@ -33,10 +31,14 @@ def story(call: Call, results: list[Result]) -> list[str]:
         what = clean(step.name).rstrip(".")
         what = what if len(what) < COLUMN else f"{what[: COLUMN - 2]}…"
         lines.append(f"  {what:<{COLUMN}}{reaction(result)}"[:WIDTH].rstrip())
-    if len(lines) > CALLBACKS:
-        lines[2:-1] = [f"  … and {len(lines) - 3} more callbacks"]
     name = clean(call.name).replace("-", " ")
     return [(name[:1].upper() + name[1:])[:WIDTH], *lines]
+
+
+def shortened(story: list[str]) -> list[str]:
+    """A story without its middle: its name, two callbacks, how many are left out, and the last one."""
+    left_out = len(story) - 4
+    return story if left_out < 2 else [*story[:3], f"  … and {left_out} more callbacks", story[-1]]
 
 
 def reaction(result: Result) -> str:
