@@ -70,9 +70,9 @@ class Judging(unittest.TestCase):
             recorded("s", call, "duplicate"),
             recorded("t", call),
         ]
-        # Three events and two calls.
-        self.assertEqual(miscounted(played, 5), [])
-        self.assertIn("6 items instead of 5", *miscounted(played, 6))
+        # Three events and two calls; the duplicate may be a write whose answer was lost.
+        for held, found in ((4, 1), (5, 0), (6, 0), (7, 1)):
+            self.assertEqual(len(miscounted(played, held)), found)
 
 
 class Files(unittest.TestCase):
