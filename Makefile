@@ -30,6 +30,8 @@ PYTHON := bench/peers deployment local tests/fuzz
 # Lines of more than 110 characters. Data, lock files and a line with one long word (a link) are not counted.
 LONG_LINES = LC_ALL=C.UTF-8 git grep --untracked -nIE -e '^.{111}' --and --not -e '[^ ]{80}' -- . \
   ':!*.json' ':!*.jsonl' ':!*.lock' ':!*.pem' ':!*.svg' ':!LICENSE-*'
+# The first build shows how far it is; later ones leave the screen to what is run.
+QUIETLY := $(if $(wildcard target/debug/ringback-cases),--quiet)
 # Inputs for each target of `make fuzz`.
 RUNS ?= 10000000
 
@@ -40,7 +42,7 @@ RUNS ?= 10000000
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(VENV)/ready cases ## start the local stack, play calls through it, show each callback (ALL=yes: every case)
+run: $(VENV)/ready cases ## start the local stack, play calls, serve until Ctrl-C (ALL=yes shows every case)
 	@exec $(VENV)/bin/python -m local run
 
 quick: cases ## the fast loop: formatting, lints and the library's tests
@@ -48,7 +50,7 @@ quick: cases ## the fast loop: formatting, lints and the library's tests
 	cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 	cargo test --quiet --locked --package ringback
 
-test: $(VENV)/ready cases store ## run all tests (STORE=dynamodb-local: cases and outermost tests, on that store)
+test: $(VENV)/ready cases store ## run all tests (STORE=dynamodb-local: what stores, on DynamoDB Local)
 ifneq ($(STORE),dynamodb-local)
 	cargo test --locked --workspace --exclude ringback-tests
 	$(VENV)/bin/python -m unittest discover --start-directory local --top-level-directory .
@@ -60,7 +62,7 @@ endif
 	$(VENV)/bin/python -m local exec -- cargo test --locked --package ringback-tests -- --include-ignored
 
 cases: ## write every case of events/ and tests/cases/ to target/cases
-	@cargo run --quiet --locked --package ringback-cases > /dev/null
+	@cargo run $(QUIETLY) --locked --package ringback-cases > /dev/null
 
 .PHONY: store
 store: $(if $(filter dynamodb-local,$(STORE)),.local/dynamodb-local/ready)

@@ -33,7 +33,9 @@ def build(processes: Processes, root: Path, names: list[str]) -> dict[str, Path]
     if not cargo:
         raise StackError("cargo is not installed: the functions are written in Rust, see https://rustup.rs")
     packages = [word for name in names for word in ("--package", name)]
-    command = [cargo, "build", "--quiet", "--message-format=json-render-diagnostics", *packages]
+    # The first build takes minutes and shows how far it is. Later ones leave the screen to the stories.
+    quiet = ["--quiet"] if (root / "target/debug" / names[0]).exists() else []
+    command = [cargo, "build", *quiet, "--message-format=json-render-diagnostics", *packages]
     process = processes.start(command, cwd=root, stdout=subprocess.PIPE, text=True)
     output, _ = process.communicate()
     if process.returncode != 0:
