@@ -52,9 +52,10 @@ quick: cases ## the fast loop: formatting, lints and the library's tests
 
 test: $(VENV)/ready cases store ## run all tests (STORE=dynamodb-local: what stores, on DynamoDB Local)
 ifneq ($(STORE),dynamodb-local)
-	cargo test --locked --workspace --exclude ringback-tests
+	cargo test --locked --workspace --exclude ringback-tests --exclude ringback-bench
 	$(VENV)/bin/python -m unittest discover --start-directory local --top-level-directory .
 	$(VENV)/bin/python -m unittest discover --start-directory deployment --top-level-directory .
+	$(VENV)/bin/python -m local exec -- cargo test --locked --package ringback-bench -- --include-ignored
 endif
 	$(VENV)/bin/python -m local run --once
 	$(VENV)/bin/python -m local exec -- $(VENV)/bin/python -m unittest \
