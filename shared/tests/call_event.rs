@@ -1,4 +1,4 @@
-//! Real callbacks through the real handler, with the table in memory.
+//! Sample callbacks through the handler, with the table in memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use ringback::door::request::Unverified;

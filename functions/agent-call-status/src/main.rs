@@ -1,5 +1,5 @@
-//! GET /{token}/line/agent_call_status: a call made by the app's server reached the callee, or not. Becomes a record in
-//! DynamoDB.
+//! `GET /{token}/line/agent_call_status`: whether a call made by the app's server reached the
+//! callee. Writes a record to DynamoDB.
 //!
 //! Entry point. The handler is `ringback::lambda::handler::Recorder`; this binary picks the callback.
 
@@ -12,6 +12,9 @@ use ringback::line::agent_call_status;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    lambda::run(|environment| RecorderSettings::from_env(environment, agent_call_status::CALLBACK), Recorder::connect)
-        .await
+    lambda::run(
+        |environment| RecorderSettings::from_env(environment, agent_call_status::CALLBACK),
+        Recorder::connect,
+    )
+    .await
 }

@@ -1,4 +1,5 @@
-//! GET /{token}/line/notify_cb: a call comes in. Becomes a push job on SNS, which rings the callee.
+//! `GET /{token}/line/notify_cb`: an incoming call. Publishes a push job to SNS, which rings the
+//! callee.
 //!
 //! Entry point. The handler is `ringback::lambda::handler::Notifier`.
 

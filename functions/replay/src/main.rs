@@ -1,5 +1,4 @@
-//! SQS, the spool's queue: records that DynamoDB did not take when their callbacks came. They become the records that they
-//! should have been.
+//! Reads the spool's queue (SQS) and writes the records that DynamoDB did not take at first.
 //!
 //! Entry point. What is done with a message is in `ringback::lambda::replay`.
 
