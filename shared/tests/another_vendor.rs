@@ -12,8 +12,7 @@ use ringback::lambda::handler::Handler;
 use ringback::lambda::http::{GatewayEvent, answer};
 use ringback::lambda::settings::Environment;
 use ringback::testing::{self, ARRIVAL, DeadTopic, MemoryTable, TOKEN, block_on};
-use ringback::text::json::Json;
-use ringback::text::refusal::Refusal;
+use ringback::text::{json::Json, refusal::Refusal};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 

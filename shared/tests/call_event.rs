@@ -2,9 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use ringback::door::request::Unverified;
-use ringback::lambda::handler::Handler;
-use ringback::lambda::http::status;
-use ringback::lambda::outcome::CallbackOutcome;
+use ringback::lambda::{handler::Handler, http::status, outcome::CallbackOutcome};
 use ringback::line::call_event::CALLBACK;
 use ringback::testing::{self, ARRIVAL, DeadTable, DeadTopic, MemoryTable, MemoryTopic, block_on, recorder};
 

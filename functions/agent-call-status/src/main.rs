@@ -5,9 +5,7 @@
 
 use std::process::ExitCode;
 
-use ringback::lambda;
-use ringback::lambda::handler::Recorder;
-use ringback::lambda::settings::RecorderSettings;
+use ringback::lambda::{self, handler::Recorder, settings::RecorderSettings};
 use ringback::line::agent_call_status;
 
 #[tokio::main(flavor = "current_thread")]

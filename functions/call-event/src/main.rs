@@ -4,9 +4,7 @@
 
 use std::process::ExitCode;
 
-use ringback::lambda;
-use ringback::lambda::handler::Recorder;
-use ringback::lambda::settings::RecorderSettings;
+use ringback::lambda::{self, handler::Recorder, settings::RecorderSettings};
 use ringback::line::call_event;
 
 #[tokio::main(flavor = "current_thread")]

@@ -5,9 +5,7 @@
 
 use std::process::ExitCode;
 
-use ringback::lambda;
-use ringback::lambda::handler::Notifier;
-use ringback::lambda::settings::NotifierSettings;
+use ringback::lambda::{self, handler::Notifier, settings::NotifierSettings};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

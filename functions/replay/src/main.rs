@@ -4,9 +4,7 @@
 
 use std::process::ExitCode;
 
-use ringback::lambda;
-use ringback::lambda::replay::Replayer;
-use ringback::lambda::settings::ReplayerSettings;
+use ringback::lambda::{self, replay::Replayer, settings::ReplayerSettings};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

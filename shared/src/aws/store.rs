@@ -12,8 +12,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-use crate::aws::budget::Budget;
-use crate::aws::{Failure, Service};
+use crate::aws::{Failure, Service, budget::Budget};
 use crate::call::model::{Arrival, SessionId};
 use crate::call::record::{self, Item, Record, Retention};
 use crate::call::{CallEnd, CallFacts};

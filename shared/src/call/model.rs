@@ -7,8 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::text::bounds;
-use crate::text::number;
+use crate::text::{bounds, number};
 
 /// Text about a person (a user id, a display name, app data). Code can read it; logs cannot.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -13,8 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::call::CallFacts;
 use crate::call::model::{Arrival, Moment, Origin, Person, SessionId};
-use crate::text::json::Json;
-use crate::text::query::Parameters;
+use crate::text::{json::Json, query::Parameters};
 
 /// The sort key of the item that shows the whole call.
 pub const CALL: &str = "call";

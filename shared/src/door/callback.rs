@@ -1,8 +1,7 @@
 //! A callback that becomes a record.
 
 use crate::call::record::Record;
-use crate::door::access::Verified;
-use crate::door::route::Route;
+use crate::door::{access::Verified, route::Route};
 use crate::text::refusal::Refusal;
 
 /// A callback that becomes a record: its route and its reader.

@@ -23,8 +23,7 @@ use futures_util::FutureExt;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_runtime::{Context, Error, LambdaEvent, service_fn};
 
-use crate::aws::store::Store;
-use crate::aws::topic::Publish;
+use crate::aws::{store::Store, topic::Publish};
 use crate::call::model::Arrival;
 use crate::lambda::handler::Handler;
 use crate::lambda::http::{GatewayEvent, answer};
@@ -135,8 +134,7 @@ fn now() -> Arrival {
 mod tests {
     use super::*;
     use crate::door::{access::Gate, request::Unverified};
-    use crate::lambda::metrics::Namespace;
-    use crate::lambda::outcome::OutcomeDetails;
+    use crate::lambda::{metrics::Namespace, outcome::OutcomeDetails};
     use crate::tencent;
     use crate::testing::{block_on, environment};
 

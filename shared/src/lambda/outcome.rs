@@ -6,8 +6,7 @@ use tracing::Level;
 
 use crate::aws::Failure;
 use crate::aws::store::{EventPut, StoreError};
-use crate::call::CallEnd;
-use crate::call::model::SessionId;
+use crate::call::{CallEnd, model::SessionId};
 use crate::text::refusal::Refusal;
 
 /// What became of a callback.

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use crate::call::CallEnd;
-use crate::call::model::SessionId;
+use crate::call::{CallEnd, model::SessionId};
 use crate::door::route::Route;
 use crate::lambda::metrics::{LogLine, Unit};
 use crate::lambda::outcome::{CallbackOutcome, OutcomeDetails};
@@ -94,8 +93,7 @@ mod tests {
     use tracing::Level;
 
     use super::*;
-    use crate::aws::store::StoreError;
-    use crate::aws::{Failure, Service};
+    use crate::aws::{Failure, Service, store::StoreError};
     use crate::call::model::{Arrival, Outcome};
     use crate::lambda::logging::{Log, LogControls};
     use crate::lambda::metrics::Namespace;

@@ -6,16 +6,12 @@
 
 use aws_sdk_dynamodb::config::Credentials;
 
-use crate::aws;
-use crate::aws::dynamodb::TableName;
-use crate::aws::topic::TopicArn;
-use crate::aws::trust::Trust;
+use crate::aws::{self, dynamodb::TableName, topic::TopicArn, trust::Trust};
 use crate::call::record::Retention;
 use crate::door::access::{AllowList, Gate, SignatureCheck, SourceCheck, TokenDigests};
 use crate::door::sources::Sources;
 use crate::door::{callback::Callback, route::Route};
-use crate::lambda::logging::LogControls;
-use crate::lambda::metrics::Namespace;
+use crate::lambda::{logging::LogControls, metrics::Namespace};
 
 /// An environment variable that keeps a function from starting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

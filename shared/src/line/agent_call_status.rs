@@ -7,8 +7,7 @@
 use crate::call::model::{Kind, Outcome, Personal, ReleaseCode, Status};
 use crate::call::record::Record;
 use crate::call::{CallFacts, Claim, Source};
-use crate::door::access::Verified;
-use crate::door::callback::Callback;
+use crate::door::{access::Verified, callback::Callback};
 use crate::line;
 use crate::text::refusal::Refusal;
 

@@ -1,11 +1,8 @@
 //! Call Event: a one-to-one call ended (LINE Planet, "1-to-1 call event callback"). It is sent once
 //! and has everything about the call.
 
-use crate::call::model::Kind;
-use crate::call::record::Record;
-use crate::call::{CallFacts, Claim, First, Source};
-use crate::door::access::Verified;
-use crate::door::callback::Callback;
+use crate::call::{CallFacts, Claim, First, Source, model::Kind, record::Record};
+use crate::door::{access::Verified, callback::Callback};
 use crate::line::{self, release_reason};
 use crate::text::refusal::Refusal;
 

@@ -7,11 +7,9 @@ use std::cmp::Reverse;
 use crate::call::model::{Kind, Moment, Room, Status};
 use crate::call::record::Record;
 use crate::call::{CallFacts, Claim, Source};
-use crate::door::access::Verified;
-use crate::door::callback::Callback;
+use crate::door::{access::Verified, callback::Callback};
 use crate::line::{self, release_reason};
-use crate::text::query::Parameters;
-use crate::text::refusal::Refusal;
+use crate::text::{query::Parameters, refusal::Refusal};
 
 pub const CALLBACK: Callback =
     Callback { route: &line::GROUP_CALL_EVENT, read: |request| read(request).map(Some) };

@@ -7,8 +7,7 @@ use crate::call::model::{Kind, Moment, Outcome, Person, Status};
 use crate::call::{CallFacts, Claim, First, Leaving, Part, Source};
 use crate::tencent::codes::{self, Action};
 use crate::tencent::{Callback, Story, short_text};
-use crate::text::json::Json;
-use crate::text::number;
+use crate::text::{json::Json, number};
 
 /// Whether a callback belongs to this generation.
 pub(super) fn speaks_it(callback: &Callback<'_>) -> bool {

@@ -11,8 +11,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::call::model::Arrival;
-use crate::door::request::Request;
-use crate::door::vendor::Verify;
+use crate::door::{request::Request, vendor::Verify};
 
 /// How far Tencent's clock and ours may be apart, in seconds, either way.
 const WINDOW_SECONDS: u64 = 60;
