@@ -6,11 +6,6 @@ use ringback::testing::{self, DeadTopic, MemoryTable, recorder};
 use serde_json::json;
 
 #[test]
-fn every_sample_event_becomes_what_is_expected_of_it() {
-    testing::play_samples(CALLBACK);
-}
-
-#[test]
 fn a_failed_attempt_ends_the_call_as_failed() {
     let table = MemoryTable::default();
     let handler = recorder(CALLBACK, &table, DeadTopic);

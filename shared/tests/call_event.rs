@@ -12,11 +12,6 @@ fn call_event(query: &str) -> Unverified {
 }
 
 #[test]
-fn every_sample_event_becomes_what_is_expected_of_it() {
-    testing::play_samples(CALLBACK);
-}
-
-#[test]
 fn the_same_callback_twice_is_one_event_and_one_call_that_stays_as_it_was() {
     let table = MemoryTable::default();
     let handler = recorder(CALLBACK, &table, DeadTopic);
