@@ -9,9 +9,10 @@
 //!
 //! # Layout
 //!
-//! Each folder uses only those above it in this list (`tests/layout.rs`).
+//! Each folder uses only those above it in this list, and the vendors know nothing of AWS or of each
+//! other. `tests/layout.rs` checks it.
 //!
-//! * [`text`]: text into parameters, values and numbers; the bounds on them.
+//! * [`text`]: text into parameters, values and numbers, and back into messages; the bounds on them.
 //! * [`call`]: the terms of calls, what is known of one call and how more joins it, the records
 //!   table's items.
 //! * [`door`]: who may come in: routes, the token, allow-lists, source addresses, signatures. What

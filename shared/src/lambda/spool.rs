@@ -5,12 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::aws::topic::deliverable;
 use crate::call::CallFacts;
 use crate::call::model::{Arrival, Moment, Person, SessionId};
 use crate::call::record::{Received, Record};
 use crate::door::route::Route;
 use crate::text::bounds;
+use crate::text::message::deliverable;
 
 /// The version of the message format. A reader refuses newer versions; those messages wait for a
 /// newer reader.

@@ -6,9 +6,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::aws::topic::deliverable;
 use crate::call::model::{Arrival, Media, Personal};
 use crate::line::{self, notify::Notify};
+use crate::text::message::deliverable;
 
 /// The contract's version, in every job.
 pub const VERSION: &str = "1";
