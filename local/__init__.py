@@ -6,7 +6,7 @@ Read `commands` for what it does, `stack` for what is started in which order, an
     emulator    MiniStack, which stands in for DynamoDB, SNS and SQS
     router      cargo-lambda, which stands in for API Gateway and the Lambda service
     functions   the functions themselves: built, started, listened to
-    samples     plays events/ and compares with events/expected.json
+    samples     plays the cases and compares with what their tables say
     show        the lines that a person reads
     processes   starting and ending programs
 """

@@ -10,13 +10,13 @@ from pathlib import Path
 from .processes import StackError, free_port, port_from_environment, shown
 from .redrive import redrive_deployment, redrive_local
 from .router import forward_ipv6
-from .samples import load, play_all
+from .samples import load, play_all, written
 from .show import sample_line
 from .stack import SAMPLES_OWN, Stack
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".local"
-EXAMPLE = "events/notify/video-call.json"
+EXAMPLE = "events/notify/audio-call.json"
 
 
 def run() -> int:
@@ -48,7 +48,7 @@ def run_once() -> int:
 def play_samples(stack: Stack, only_differences: bool = False) -> int:
     """Plays every sample event and says how many things are different from what is expected."""
     began = time.monotonic()
-    samples = load(ROOT / "events", stack.functions)
+    samples = load(written(ROOT), stack.functions)
     different = 0
     sessions = []
     # The functions side by side, because there are a thousand samples; those of one function after each other.
@@ -76,7 +76,7 @@ def play_samples(stack: Stack, only_differences: bool = False) -> int:
         )
     print(
         f"\n{sum(map(len, samples))} samples in {time.monotonic() - began:.1f} s, "
-        f"{different or 'none'} different from what events/expected.json says.",
+        f"{different or 'none'} different from what their tables say.",
         flush=True,
     )
     if any(os.environ.get(name, own) != own for name, own in SAMPLES_OWN.items()):

@@ -1,8 +1,9 @@
-"""Plays the sample events of events/ and compares what became of them with events/expected.json."""
+"""Plays the cases and compares what became of them with what their tables say."""
 
 import base64
 import json
 import re
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ class Result:
     def differs(self, expected: dict[str, Any]) -> str:
         """What is not as expected; empty when all is."""
         if not expected:
-            return f"events/{EXPECTED} does not name this sample"
+            return "no table names this sample"
         if (self.status, self.effect) == (expected["status"], expected["effect"]):
             return ""
         wanted = f"{expected['status']} and the effect {expected['effect']}"
@@ -56,12 +57,19 @@ class Result:
         return f"expected {wanted}, got {found}. {expected.get('why', '')}".rstrip()
 
 
+def written(root: Path) -> Path:
+    """The folder of all cases as whole events, made of events/ and the tables in tests/cases/."""
+    command = ["cargo", "run", "--quiet", "--locked", "--package", "ringback-cases"]
+    subprocess.run(command, cwd=root, check=True, stdout=subprocess.DEVNULL)
+    return root / "target" / "cases"
+
+
 def load(folder: Path, functions: list[Function]) -> list[list[Sample]]:
     """The samples of each function, by name; a function may have none."""
     try:
         expected = json.loads((folder / EXPECTED).read_bytes())
     except (OSError, ValueError) as error:
-        raise StackError(f"events/{EXPECTED} cannot be read: {error}") from error
+        raise StackError(f"{folder / EXPECTED} cannot be read: {error}") from error
     return [
         [
             Sample(function, path.stem, path, expected.get(f"{function.name}/{path.stem}", {}))

@@ -1,11 +1,11 @@
-"""The sample events as files: what is sent, and how it is judged."""
+"""The cases as files: what is sent, and how it is judged."""
 
 import unittest
 from pathlib import Path
 
 from .client import Answer
 from .commands import EXAMPLE
-from .samples import Result, Sample, fits, load, messages, why
+from .samples import Result, Sample, fits, load, messages, why, written
 from .stack import TOKEN, parameters
 from .template import Function, Template
 
@@ -21,17 +21,17 @@ def functions() -> list[Function]:
 
 def all_samples() -> list[Sample]:
     """The samples of all functions."""
-    return [sample for samples in load(ROOT / "events", functions()) for sample in samples]
+    return [sample for samples in load(written(ROOT), functions()) for sample in samples]
 
 
 class Files(unittest.TestCase):
-    """Every file of events/."""
+    """Every case as a file."""
 
     def test_every_sample_is_expected_and_every_expected_one_is_there(self) -> None:
         samples = all_samples()
         self.assertTrue(samples)
         self.assertEqual([f"{sample.function.name}/{sample.case}" for sample in samples if not sample.expected], [])
-        self.assertEqual(len(samples), len(list((ROOT / "events").glob("*/*.json"))))
+        self.assertEqual(len(samples), len(list((ROOT / "target/cases").glob("*/*.json"))))
 
     def test_every_sample_comes_in_by_a_route_of_its_function(self) -> None:
         for sample in all_samples():

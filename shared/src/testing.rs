@@ -3,7 +3,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
@@ -41,27 +40,12 @@ impl Sample {
     }
 }
 
-/// Every sample event of a function. A file without an expectation, or the other way round, is an error.
+/// Every case of a function.
 pub fn samples(function: &str) -> Vec<Sample> {
-    let events = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../events");
-    let read = |path: PathBuf| -> Value {
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-    };
-    let Value::Object(mut expected) = read(events.join("expected.json")) else {
-        panic!("expected.json holds no object")
-    };
-    expected.retain(|name, _| name.starts_with(&format!("{function}/")));
-    let mut samples = Vec::new();
-    for file in std::fs::read_dir(events.join(function)).unwrap() {
-        let path = file.unwrap().path();
-        let name = format!("{function}/{}", path.file_stem().unwrap().to_string_lossy());
-        let expected = expected.remove(&name).unwrap_or_else(|| panic!("{name} is not in expected.json"));
-        samples.push(Sample { name, event: read(path), expected });
-    }
-    assert!(expected.is_empty(), "expected.json names events that are not there: {:?}", expected.keys());
-    assert!(!samples.is_empty(), "no events for {function}");
-    samples.sort_by(|a, b| a.name.cmp(&b.name));
+    let cases = ringback_cases::all().unwrap().into_iter().filter(|case| case.function() == function);
+    let samples: Vec<Sample> =
+        cases.map(|case| Sample { name: case.name, event: case.event, expected: case.expected }).collect();
+    assert!(!samples.is_empty(), "no cases of {function}");
     samples
 }
 
