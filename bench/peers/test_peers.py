@@ -29,6 +29,7 @@ NOT_READ_ALIKE = {
     "numbers-huge",
     "query-of-32769-bytes",
     "rel-code-2-cancel-word-only",
+    "rel-code-205-push-error-word-only",
     "rel-code-3-reject-word-only",
     "rel-code-4-user-busy-word-only",
     "rel-code-5-no-answer-word-only",
