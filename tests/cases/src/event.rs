@@ -53,9 +53,6 @@ pub(crate) fn change(base: &Value, row: &Row, name: &str) -> Result<Value, Wrong
     change_http(fields, row, text("rawPath"));
     let headers: Map<String, Value> = row.headers.iter().map(|(name, value)| (name.clone(), plain(value))).collect();
     merge(fields, &Map::from_iter([("headers".to_owned(), Value::Object(headers))]));
-    if let Value::Object(other) = plain(&toml::Value::Table(row.event.clone())) {
-        merge(fields, &other);
-    }
     Ok(event)
 }
 

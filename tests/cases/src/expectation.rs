@@ -4,10 +4,10 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use crate::Case;
-use crate::event::{object, sid};
+use crate::event::object;
 use crate::row::Row;
 
-/// The parameters that say why a call ended; records keep them under the same names. A number that is none is not kept.
+/// The parameters that say why a call ended; records keep them under the same names, numbers as numbers.
 const NUMBERS: [&str; 5] = ["call_end_reason", "disconnect_reason", "rel_code", "releaser_type", "terminate"];
 const WORDS: [&str; 3] = ["rel_code_str", "releaser", "user_rel_code"];
 /// In a table: the call's `reason` holds these parameters as the query has them, and no other.
@@ -69,7 +69,8 @@ fn kept(row: &Row) -> Value {
 
 /// The expectation with its session where a table says `<sid>`, and the reasons where it says "as sent".
 pub(crate) fn written_out(mut expected: Value, event: &Value) -> Value {
-    name(&mut expected, &sid(event).unwrap_or_default());
+    let session = expected.pointer("/call/sid").and_then(Value::as_str).unwrap_or_default().to_owned();
+    name(&mut expected, &session);
     if let Some(reason) = expected.pointer_mut("/call/reason").filter(|reason| **reason == AS_SENT) {
         *reason = as_sent(event);
     }

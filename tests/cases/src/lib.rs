@@ -1,8 +1,11 @@
 //! The cases of every callback: which event comes, and what must become of it.
 //!
-//! `events/` holds whole events that a person opens. Every other case is a row of a table in this folder, which says
+//! `events/` holds whole events that a person opens. Every other case is a row of a table in this folder:
 //! what differs from a whole event, what must become of it, and why. [`all`] makes whole events of the rows;
-//! [`calls`] tells whole calls of several callbacks. `README.md` beside this crate describes the tables.
+//! [`calls`] gives whole calls of several callbacks. `README.md` beside this crate describes the tables.
+//!
+//! A table is read in `table`, a row is applied to an event in `event` (its JSON body in `members`) and to an
+//! expectation in `expectation`.
 
 mod call;
 mod event;

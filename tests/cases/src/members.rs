@@ -1,5 +1,4 @@
-//! A JSON object as text: members keep their order and each its own spelling, so that a case changes nothing that
-//! its row does not name.
+//! A JSON object as text: members keep their order and spelling, so a case changes only what its row names.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -48,8 +47,8 @@ impl Members {
     }
 }
 
-/// A body with some of its members changed. A table within a table changes members of members; with `raw`, texts are
-/// JSON as they stand.
+/// A body with some of its members changed. A table within a table changes members of members.
+/// With `raw`, texts are JSON as they stand.
 pub(crate) fn change(body: &str, changes: &Table, raw: bool) -> Result<String, Wrong> {
     if changes.is_empty() {
         return Ok(body.to_owned());

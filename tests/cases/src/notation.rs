@@ -1,7 +1,7 @@
-//! What a table writes short: `<16384 x v>` for 16,384 letters, `<110 x &extra_###=#>` for numbered ones,
-//! `<v up to 32768>` for as many letters as make the whole text that long, `<bytes ff fe>` for what is not UTF-8.
+//! Long values in short: `<16384 x v>` for 16,384 letters, `<110 x &extra_###=#>` for numbered ones,
+//! `<v up to 32768>` to make the whole text that long, `<bytes ff fe>` for what is not UTF-8.
 
-/// A text with its notation written out. What looks like notation and is not stays as it is.
+/// A text with its notation written out. Any other text in angle brackets stays as it is.
 pub(crate) fn expand(text: &str) -> Vec<u8> {
     let mut expanded = Vec::new();
     let mut fill = None;

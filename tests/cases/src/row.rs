@@ -34,8 +34,6 @@ pub(crate) struct Row {
     /// The path; `<path>` is what it would be.
     pub(crate) path: Option<String>,
     pub(crate) headers: Table,
-    /// Any other part of the event.
-    pub(crate) event: Table,
     /// The messages of a batch; `<body>` is the first message of the batch that it starts from.
     pub(crate) messages: Option<Vec<String>>,
 

@@ -16,7 +16,7 @@ struct Codes {
     /// What all its rows have in common.
     #[serde(default)]
     base: Table,
-    /// The case's name is the first; each other one says where its values go: `set.terminate`, `call.outcome`.
+    /// The first is the case's name; each other one says where its values go, as in `call.outcome`.
     columns: Vec<String>,
     rows: Vec<Vec<Value>>,
 }

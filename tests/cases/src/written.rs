@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use crate::table::{folder, wrong};
 use crate::{Wrong, all, calls};
 
-/// Writes `target/cases/`: one file a case, `expected.json` with what must become of each, `calls.json` with whole
-/// calls. Files that are right already are left alone, so that several readers may write at the same time.
+/// Writes `target/cases/`: one file a case, `expected.json` with what must become of each, `calls.json` with
+/// whole calls. Files that are right already are left alone, so several readers may write at the same time.
 pub fn write() -> Result<PathBuf, Wrong> {
     let target = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/cases");
     let mut files = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! Whole calls through the real handlers, with the table in memory: in the order of their tables, and where the order
-//! must not matter in very many orders, with repeats, in two environments that know nothing of each other.
+//! Whole calls through the real handlers, with the table in memory: in the order in which they are told, and where
+//! the order must not matter in very many orders, with repeats, in two environments.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
