@@ -49,7 +49,7 @@ class Result:
     def differs(self, expected: dict[str, Any]) -> str:
         """What is not as expected; empty when all is."""
         if not expected:
-            return "no table names this sample"
+            return f"{EXPECTED} does not name this sample"
         if (self.status, self.effect) == (expected["status"], expected["effect"]):
             return ""
         wanted = f"{expected['status']} and the effect {expected['effect']}"
