@@ -426,7 +426,7 @@ mod tests {
     use crate::results::example;
 
     fn events() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../events")
+        ringback_cases::write().unwrap()
     }
 
     #[test]
