@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The peers do what they are compared for: each plays the cases of call-event, and answers and records must be those that
-the tables in tests/cases/ name.
+"""The peers do what they are compared for: each plays the cases of call-event, and answers and records must be
+those that the tables in tests/cases/ name.
 
 A peer that is not set up is skipped. Nothing but loopback is used; TLS is the benchmark's own business.
 """
@@ -16,7 +16,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 30
 EVENTS = ROOT / "target/cases"
-subprocess.run(["cargo", "run", "--quiet", "--locked", "--package", "ringback-cases"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+subprocess.run(
+    ["cargo", "run", "--quiet", "--locked", "--package", "ringback-cases"],
+    cwd=ROOT,
+    check=True,
+    stdout=subprocess.DEVNULL,
+)
 EXPECTED = json.loads((EVENTS / "expected.json").read_text())
 CASES = {name.removeprefix("call-event/"): case for name, case in EXPECTED.items() if name.startswith("call-event/")}
 # The same callback as a sample before it.

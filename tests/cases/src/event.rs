@@ -61,6 +61,11 @@ fn named(row: &Row, sid: Option<&str>) -> Row {
     let mut row = row.clone();
     let mut name = |text: &mut String| *text = text.replace("<sid>", sid.unwrap_or_default());
     row.query.iter_mut().chain(&mut row.text).for_each(&mut name);
+    for (_, value) in &mut row.raw_body {
+        if let toml::Value::String(text) = value {
+            name(text);
+        }
+    }
     row
 }
 

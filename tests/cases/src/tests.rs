@@ -92,3 +92,22 @@ fn names_are_not_used_twice() {
     // Two rows of one name are refused when the tables are read.
     assert!(all().is_ok());
 }
+
+#[test]
+fn a_whole_event_is_consistent_as_api_gateway_sends_it() {
+    for case in all().unwrap().into_iter().filter(|case| case.whole && case.function() != "replay") {
+        let text = |place: &str| case.event.pointer(place).and_then(Value::as_str).unwrap_or_default();
+        let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().unwrap().into_owned();
+        let sent: BTreeMap<String, String> = text("/rawQueryString")
+            .split('&')
+            .map(|parameter| parameter.split_once('=').unwrap())
+            .map(|(name, value)| (decoded(name), decoded(value)))
+            .collect();
+        assert_eq!(case.event["queryStringParameters"], serde_json::json!(sent), "{}", case.name);
+        assert_eq!(text("/rawPath"), text("/requestContext/http/path"), "{}", case.name);
+        assert_eq!(text("/headers/x-forwarded-for"), text("/requestContext/http/sourceIp"), "{}", case.name);
+        if case.event.get("body").is_some() {
+            assert_eq!(text("/headers/content-length"), text("/body").len().to_string(), "{}", case.name);
+        }
+    }
+}
