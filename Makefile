@@ -21,6 +21,8 @@ PACKAGE_quick := .aws-sam/quick
 PACKAGE_release := .aws-sam/build
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(CHECKS)/bin/sam
 PYTHON := bench/peers deployment local tests/fuzz
+# The benchmark is a workspace of its own; with the same folder it compiles nothing twice.
+BENCH := CARGO_TARGET_DIR="$(CURDIR)/target"
 # Inputs for each target of `make fuzz`.
 RUNS ?= 10000000
 
@@ -34,12 +36,13 @@ run: $(VENV)/ready ## start the local stack, play every sample event, then show 
 	@exec $(VENV)/bin/python -m local run
 
 test: $(VENV)/ready ## run all tests: units, handlers, and the built functions against emulated AWS
-	cargo test --locked --workspace --exclude ringback-tests --exclude ringback-bench
+	cargo test --locked --workspace --exclude ringback-tests
 	$(VENV)/bin/python -m unittest discover --start-directory local --top-level-directory .
 	$(VENV)/bin/python -m unittest discover --start-directory deployment --top-level-directory .
 	$(VENV)/bin/python -m local run --once
 	$(VENV)/bin/python -m local exec -- $(VENV)/bin/python -m unittest deployment.test_smoke deployment.test_records
-	$(VENV)/bin/python -m local exec -- cargo test --locked --package ringback-tests --package ringback-bench -- --include-ignored
+	$(VENV)/bin/python -m local exec -- cargo test --locked --package ringback-tests -- --include-ignored
+	$(BENCH) $(VENV)/bin/python -m local exec -- cargo test --locked --manifest-path bench/Cargo.toml -- --include-ignored
 
 build: $(VENV)/ready ## build target/lambda/<function>/bootstrap (PROFILE=release for a deployment; ARCH=x86_64 or ARCH=arm64 for a machine unlike this one)
 	$(if $(and $(ARCH),$(if $(TARGET_$(ARCH)),,unknown)),$(error ARCH is x86_64 or arm64))
@@ -55,9 +58,11 @@ package: $(VENV)/ready $(CHECKS)/python-ready ## build what a deployment uploads
 check: $(CHECKS)/ready $(SCANNER)/ready $(VENV)/ready ## formatting and lints, the template and its security, unused dependencies, licences and bans
 	cargo fmt --all --check
 	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
+	cargo fmt --check --all --manifest-path bench/Cargo.toml
 	$(CHECKS)/bin/ruff format --check --config .ci/ruff.toml $(PYTHON)
 	$(CHECKS)/bin/ruff check --config .ci/ruff.toml $(PYTHON)
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(BENCH) cargo clippy --locked --workspace --all-targets --manifest-path bench/Cargo.toml -- -D warnings
 	$(SAM) validate --lint --template template.yaml
 	$(VENV)/bin/python -m deployment.scanned > .local/scanned.json
 	$(SCANNER)/bin/checkov
@@ -90,9 +95,9 @@ destroy: $(VENV)/ready ## delete STACK=name after saying what goes and what stay
 
 bench: $(VENV)/ready ## measure the release builds against a no-op, the SDK's defaults, Node and Python; writes docs/performance.md and .json (some 40 minutes the first time, 10 after)
 	bench/peers/set_up
-	python3 bench/peers/test_peers.py
-	$(CARGO_LAMBDA) build --locked --release $(PACKAGES) --package floor
-	cargo run --locked --profile quick --package ringback-bench -- --out docs/performance.md
+	$(CARGO_LAMBDA) build --locked --release $(PACKAGES)
+	$(BENCH) $(CARGO_LAMBDA) build --locked --release --manifest-path bench/Cargo.toml --package floor --lambda-dir target/lambda
+	$(BENCH) cargo run --locked --profile quick --manifest-path bench/Cargo.toml -- --out docs/performance.md
 
 cost: ## compute what a deployment costs from docs/performance.json and deployment/prices.json; writes docs/cost.md
 	@python3 -m deployment.cost

@@ -136,7 +136,8 @@ pub fn call_and_events(sid: &str) -> (Value, Vec<Value>) {
 pub fn push_jobs(sid: &str) -> Vec<(Value, Value)> {
     let mut found: Vec<(String, Value, Value)> = Vec::new();
     let patience = Instant::now() + Duration::from_secs(5);
-    // The queue holds other tests' jobs too and gives ten at a time, so each look hides what it saw for a moment.
+    // The queue holds other tests' jobs too and gives ten at a time, so each look hides what it saw for a
+    // moment.
     while Instant::now() < patience {
         let receive = json!({
             "QueueUrl": variable("PUSH_JOBS_QUEUE_URL"), "MaxNumberOfMessages": 10, "VisibilityTimeout": 2, "MessageAttributeNames": ["All"],
