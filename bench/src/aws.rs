@@ -108,7 +108,8 @@ impl State {
         if request.head().starts_with("GET /ping ") {
             return Reply { status: 200, content_type: "text/plain", body: "healthy".to_owned() };
         }
-        let is_signed = request.header("authorization").is_some_and(|value| value.starts_with("AWS4-HMAC-SHA256 "));
+        let is_signed =
+            request.header("authorization").is_some_and(|value| value.starts_with("AWS4-HMAC-SHA256 "));
         if !is_signed || request.word(0) != "POST" {
             self.keep_trouble(format!("an unsigned {} of {}", request.word(0), request.word(1)));
         }
@@ -136,7 +137,10 @@ fn tls() -> Result<(ServerConfig, String)> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[&TLS13])?
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], PrivatePkcs8KeyDer::from(leaf_key.serialize_der()).into())?;
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivatePkcs8KeyDer::from(leaf_key.serialize_der()).into(),
+        )?;
     config.ignore_client_order = true;
     Ok((config, authority_pem))
 }
@@ -159,14 +163,16 @@ mod tests {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let connection = ClientConnection::new(Arc::new(config), ServerName::try_from(HOST).unwrap()).unwrap();
+        let connection =
+            ClientConnection::new(Arc::new(config), ServerName::try_from(HOST).unwrap()).unwrap();
         StreamOwned::new(connection, TcpStream::connect((Ipv4Addr::LOCALHOST, aws.port())).unwrap())
     }
 
     fn publish(stream: &mut StreamOwned<ClientConnection, TcpStream>, authorization: &str) -> String {
         let body = "Action=Publish&TopicArn=arn&Message=m";
         let length = body.len();
-        let head = format!("POST / HTTP/1.1\r\nauthorization: {authorization}\r\ncontent-length: {length}\r\n\r\n");
+        let head =
+            format!("POST / HTTP/1.1\r\nauthorization: {authorization}\r\ncontent-length: {length}\r\n\r\n");
         stream.write_all((head + body).as_bytes()).unwrap();
         Message::read(stream).unwrap().unwrap().word(1).to_owned()
     }

@@ -53,11 +53,26 @@ const HELD: fn(&Starts) -> Option<f64> = Starts::held_cold;
 const WARM_CPU: fn(&Starts, &Starts) -> f64 = |function, floor| function.warm_cpu_ms / floor.warm_cpu_ms;
 
 const BARS: [Bar; 14] = [
-    bar("cold start", AtMost(3.0), TimesTheFloor, Functions(0.0, |function, floor| function.cold.p50 / floor.cold.p50)),
-    bar("cold start against the stock build, a whole core", AtLeast(15.0), Fraction, Against(Kind::Stock, WHOLE)),
+    bar(
+        "cold start",
+        AtMost(3.0),
+        TimesTheFloor,
+        Functions(0.0, |function, floor| function.cold.p50 / floor.cold.p50),
+    ),
+    bar(
+        "cold start against the stock build, a whole core",
+        AtLeast(15.0),
+        Fraction,
+        Against(Kind::Stock, WHOLE),
+    ),
     bar("cold start against Node, a whole core", AtLeast(60.0), Fraction, Against(Kind::Node, WHOLE)),
     bar("cold start against Python, a whole core", AtLeast(60.0), Fraction, Against(Kind::Python, WHOLE)),
-    bar("cold start against the stock build, 7 % of a core", AtLeast(15.0), Fraction, Against(Kind::Stock, HELD)),
+    bar(
+        "cold start against the stock build, 7 % of a core",
+        AtLeast(15.0),
+        Fraction,
+        Against(Kind::Stock, HELD),
+    ),
     bar("cold start against Node, 7 % of a core", AtLeast(60.0), Fraction, Against(Kind::Node, HELD)),
     bar("cold start against Python, 7 % of a core", AtLeast(60.0), Fraction, Against(Kind::Python, HELD)),
     bar("CPU of a warm callback with one request", AtMost(4.0), TimesTheFloor, Functions(1.0, WARM_CPU)),
@@ -121,7 +136,9 @@ impl Bar {
                 let what = self.what.replacen("cold start", &format!("cold start, {COMPARED}"), 1);
                 times.map(|times| self.verdict(what, times, None)).into_iter().collect()
             }
-            Run(of) => of(results).map(|it| self.verdict(self.what.to_owned(), it, None)).into_iter().collect(),
+            Run(of) => {
+                of(results).map(|it| self.verdict(self.what.to_owned(), it, None)).into_iter().collect()
+            }
         }
     }
 
@@ -131,7 +148,9 @@ impl Bar {
             (AtLeast(limit), Fraction) => ("≤", limit),
             (AtLeast(limit), _) => ("≥", limit),
             (AtMost(limit), _) => ("≤", limit),
-            (TwiceTheFloorAnd(bytes), _) => ("≤", floor.map_or(0.0, |floor| 2.0 * floor.resident_bytes as f64) + bytes),
+            (TwiceTheFloorAnd(bytes), _) => {
+                ("≤", floor.map_or(0.0, |floor| 2.0 * floor.resident_bytes as f64) + bytes)
+            }
         };
         let part = match (self.limit, self.unit) {
             (AtLeast(_), Fraction) => limit / measured - 1.0,
@@ -166,7 +185,11 @@ mod tests {
 
     fn verdict(results: &Results, what: &str) -> Verdict {
         let verdicts = verdicts(results);
-        verdicts.iter().find(|it| it.what == what).unwrap_or_else(|| panic!("no {what} in {verdicts:?}")).clone()
+        verdicts
+            .iter()
+            .find(|it| it.what == what)
+            .unwrap_or_else(|| panic!("no {what} in {verdicts:?}"))
+            .clone()
     }
 
     fn missed(results: &Results, what: &str) -> Option<i64> {
@@ -214,7 +237,10 @@ mod tests {
         results.starts[1].resident_bytes = 14_700_000;
         results.starts[1].zip_bytes = 2_500_001;
         assert_eq!(missed(&results, "memory, notify"), Some(5));
-        assert_eq!((missed(&results, "memory, call-event"), missed(&results, "zip, call-event")), (None, None));
+        assert_eq!(
+            (missed(&results, "memory, call-event"), missed(&results, "zip, call-event")),
+            (None, None)
+        );
         assert_eq!(missed(&results, "zip, notify"), Some(0));
     }
 

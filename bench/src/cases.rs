@@ -29,14 +29,18 @@ impl Cases {
     /// Every case of a function, with what must become of it.
     pub fn expected(&self, function: &str) -> Result<BTreeMap<String, Value>> {
         let expected: BTreeMap<String, Value> = serde_json::from_value(json(&self.0.join("expected.json"))?)?;
-        let of_function = |(name, case): (String, Value)| Some((name.strip_prefix(function)?.strip_prefix('/')?.to_owned(), case));
+        let of_function = |(name, case): (String, Value)| {
+            Some((name.strip_prefix(function)?.strip_prefix('/')?.to_owned(), case))
+        };
         Ok(expected.into_iter().filter_map(of_function).collect())
     }
 
     /// Every case of a call, in its order.
     pub fn call(&self, call: &Call) -> Result<Vec<(String, Case)>> {
         let mut names: Vec<String> = self.expected(call.function)?.into_keys().collect();
-        names.retain(|name| if call.cases.ends_with('-') { name.starts_with(call.cases) } else { name == call.cases });
+        names.retain(|name| {
+            if call.cases.ends_with('-') { name.starts_with(call.cases) } else { name == call.cases }
+        });
         names.retain(|name| !name.ends_with("-retried"));
         let case = |name: String| Ok((name.clone(), self.case(call.function, &name, call.sid)?));
         names.into_iter().map(case).collect()

@@ -40,7 +40,13 @@ pub struct Figures {
 }
 
 impl<'a> Environments<'a> {
-    pub fn start(bench: &Bench, aws: &'a Aws, subject: &Subject, count: usize, place: Place<'_>) -> Result<Self> {
+    pub fn start(
+        bench: &Bench,
+        aws: &'a Aws,
+        subject: &Subject,
+        count: usize,
+        place: Place<'_>,
+    ) -> Result<Self> {
         let start = |number: usize| {
             let log = bench.scratch().join(format!("log/{}-{number}-{}.log", subject.name, aws.port()));
             Running::start(subject, log, &bench.cores, place)

@@ -63,7 +63,8 @@ impl Growth {
     /// and any longer one, as a part of the shortest's.
     pub fn largest_difference(&self) -> f64 {
         let difference = |row: &LengthRow| {
-            let alike = |other: &&LengthRow| (other.function, other.environments) == (row.function, row.environments);
+            let alike =
+                |other: &&LengthRow| (other.function, other.environments) == (row.function, row.environments);
             let shortest = self.lengths.iter().filter(alike).min_by_key(|row| row.events)?.last_tenth.usage;
             let here = row.last_tenth.usage;
             let parts = [here.requests / shortest.requests, here.write_units / shortest.write_units];
@@ -80,7 +81,14 @@ pub fn run(bench: &Bench) -> Result<Growth> {
         let room = |number, events| stories.room(number, events);
         of_every_length(bench, "group-call-event", PEOPLE_IN_A_ROOM, environments, &room, &mut growth)?;
         let group_call = |number, events| stories.group_call(number, events);
-        of_every_length(bench, "tencent-call-event", MEMBERS_OF_A_GROUP_CALL, environments, &group_call, &mut growth)?;
+        of_every_length(
+            bench,
+            "tencent-call-event",
+            MEMBERS_OF_A_GROUP_CALL,
+            environments,
+            &group_call,
+            &mut growth,
+        )?;
     }
     growth.lengths.sort_by_key(|row| row.function);
     growth.tables = empty_and_full(bench, &stories)?;
@@ -114,7 +122,15 @@ fn of_every_length(
             look_at(&aws, &story)?;
         }
         let (whole, last_tenth) = (whole.figures(), last_tenth.figures());
-        growth.lengths.push(LengthRow { function, people, environments: count, events, calls, whole, last_tenth });
+        growth.lengths.push(LengthRow {
+            function,
+            people,
+            environments: count,
+            events,
+            calls,
+            whole,
+            last_tenth,
+        });
     }
     environments.must_have_recorded()
 }
@@ -125,14 +141,20 @@ fn look_at(aws: &Aws, story: &Story) -> Result<()> {
     let call = items.remove("call").unwrap_or_default();
     let status = call.get("status").and_then(|status| status.get("S")).and_then(Value::as_str);
     let (told, found) = (story.callbacks.len() + 1, items.len());
-    ensure!(found == told && status == Some("ended"), "{told} callbacks became {found} events; the call is {status:?}");
+    ensure!(
+        found == told && status == Some("ended"),
+        "{told} callbacks became {found} events; the call is {status:?}"
+    );
     Ok(())
 }
 
 /// The same callbacks against both tables, in turns.
 fn empty_and_full(bench: &Bench, stories: &Stories) -> Result<Vec<TableRow>> {
-    let (calls, callbacks, warm_up) =
-        if bench.is_short { (1_000, 50, 10) } else { (CALLS_IN_THE_FULL_TABLE, CALLBACKS_OF_A_TABLE, WARM_UP) };
+    let (calls, callbacks, warm_up) = if bench.is_short {
+        (1_000, 50, 10)
+    } else {
+        (CALLS_IN_THE_FULL_TABLE, CALLBACKS_OF_A_TABLE, WARM_UP)
+    };
     let aws = [Aws::start()?, Aws::start()?];
     let [empty, full] = &aws;
     let mut environments = Vec::new();

@@ -24,33 +24,30 @@ impl Machine {
     /// This one. What cannot be found out is empty.
     pub fn look(root: &Path) -> Self {
         let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
-        let processors = read("/proc/cpuinfo");
-        let local = |program: &str| root.join(".local/bench").join(program).to_string_lossy().into_owned();
-        let in_lock = |lock: &str, package: &str| between(&read(lock), &format!("name = \"{package}\"\nversion = \""));
-        let memory: f64 = between(&read("/proc/meminfo"), "MemTotal:").parse().unwrap_or_default();
+        let (processors, memory) = (read("/proc/cpuinfo"), between(&read("/proc/meminfo"), "MemTotal:"));
+        let name = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+        let version =
+            |program: &str| said(&root.join(".local/bench").join(program).to_string_lossy(), &["--version"]);
+        let pinned = |file: &str, before: &str| between(&read(file), before);
+        let [sdk, runtime] =
+            ["aws-sdk-dynamodb", "lambda_runtime"].map(|it| format!("name = \"{it}\"\nversion = \""));
         Self {
             date: said("date", &["-u", "+%F"]),
             cores: processors.lines().filter(|line| line.starts_with("processor")).count(),
-            processor: processors
-                .lines()
-                .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
-                .map_or_else(String::new, |(_, name)| name.trim().to_owned()),
-            memory_gib: (memory / 1024.0 / 1024.0).round(),
+            processor: name.map_or_else(String::new, |(_, name)| name.to_owned()),
+            memory_gib: (memory.parse::<f64>().unwrap_or_default() / 1024.0 / 1024.0).round(),
             system: said("uname", &["-sr"]),
-            load: read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
+            load: between(&read("/proc/loadavg"), ""),
             versions: vec![
                 ("rustc", said("rustc", &["--version"]).replace("rustc ", "")),
-                ("aws-sdk-dynamodb", in_lock("Cargo.lock", "aws-sdk-dynamodb")),
-                ("lambda_runtime", in_lock("Cargo.lock", "lambda_runtime")),
-                ("the floor's lambda_runtime", in_lock("bench/Cargo.lock", "lambda_runtime")),
-                ("stock's aws-sdk-dynamodb", in_lock("bench/peers/stock/Cargo.lock", "aws-sdk-dynamodb")),
-                ("Node", said(&local("node/node"), &["--version"])),
-                (
-                    "@aws-sdk/client-dynamodb",
-                    between(&read("bench/peers/node/package.json"), "\"@aws-sdk/client-dynamodb\": \""),
-                ),
-                ("Python", said(&local("python/bin/python"), &["--version"]).replace("Python ", "")),
-                ("boto3", between(&read("bench/peers/python/requirements.txt"), "boto3==")),
+                ("aws-sdk-dynamodb", pinned("Cargo.lock", &sdk)),
+                ("lambda_runtime", pinned("Cargo.lock", &runtime)),
+                ("the floor's lambda_runtime", pinned("bench/Cargo.lock", &runtime)),
+                ("stock's aws-sdk-dynamodb", pinned("bench/peers/stock/Cargo.lock", &sdk)),
+                ("Node", version("node/node").replace('v', "")),
+                ("client-dynamodb", pinned("bench/peers/node/package.json", "client-dynamodb\": \"")),
+                ("Python", version("python/bin/python").replace("Python ", "")),
+                ("boto3", pinned("bench/peers/python/requirements.txt", "boto3==")),
             ],
         }
     }

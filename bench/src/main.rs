@@ -70,7 +70,8 @@ fn main() -> Result<ExitCode> {
     // Before there is any other thread, because threads inherit it.
     let cores = Cores::part().context("put the harness on a core of its own")?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
-    let bench = Bench { bootstraps: root.join(&arguments.bootstraps), root, cores, is_short: arguments.short };
+    let bench =
+        Bench { bootstraps: root.join(&arguments.bootstraps), root, cores, is_short: arguments.short };
     // The certificates and logs of earlier runs.
     ["trust", "log"].iter().for_each(|folder| drop(fs::remove_dir_all(bench.scratch().join(folder))));
 
@@ -102,8 +103,12 @@ fn main() -> Result<ExitCode> {
         starts::run(&bench, &aws, &subjects, !arguments.skip_held, results)
     })?;
     measure(Part::Calls, "calls", &|results| calls::run(&bench).map(|calls| results.calls = calls))?;
-    measure(Part::Growth, "growth", &|results| growth::run(&bench).map(|growth| results.growth = Some(growth)))?;
-    measure(Part::Replay, "replay", &|results| replay::run(&bench).map(|replay| results.replay = Some(replay)))?;
+    measure(Part::Growth, "growth", &|results| {
+        growth::run(&bench).map(|growth| results.growth = Some(growth))
+    })?;
+    measure(Part::Replay, "replay", &|results| {
+        replay::run(&bench).map(|replay| results.replay = Some(replay))
+    })?;
 
     match out {
         None => println!("{}", page::measured(&results)),

@@ -1,12 +1,12 @@
 //! The results in words and tables: the part of `docs/performance.md` that no person writes.
 
-use std::fmt::Write;
-
-use crate::bars;
-use crate::growth::Growth;
+use crate::bars::{self, Verdict};
+use crate::calls::CallRow;
+use crate::environments::Figures;
+use crate::growth::{Growth, LengthRow, TableRow};
 use crate::replay::Replay;
 use crate::results::{Results, Spread};
-use crate::starts::Starts;
+use crate::starts::{Held, Starts};
 use crate::subject::Kind;
 
 const BEGIN: &str = "<!-- measured -->";
@@ -41,7 +41,8 @@ fn preamble(results: &Results) -> String {
     } else {
         "Functions and harness shared the cores, and took each other's time."
     };
-    let versions: Vec<String> = machine.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    let versions: Vec<String> =
+        machine.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
     format!(
         "Written by `{}` (`make bench`) on {}.\n\n\
          * Machine: {} cores ({}), {} GB, {}. Its load average was {} at the start.\n\
@@ -62,54 +63,52 @@ fn preamble(results: &Results) -> String {
 }
 
 fn verdicts(results: &Results) -> String {
-    let rows = bars::verdicts(results).into_iter().map(|bar| {
-        let verdict = match bar.missed_by {
-            None => "held".to_owned(),
-            Some(part) if part.is_finite() => format!("**missed** by {:.0} %", part * 100.0),
-            Some(_) => "**missed**".to_owned(),
-        };
-        vec![bar.what, bar.limit, bar.measured, verdict]
-    });
-    section("The bars", "", &["what", "bar", "measured", ""], rows)
+    let verdict = |bar: &Verdict| match bar.missed_by {
+        None => "held".to_owned(),
+        Some(part) if part.is_finite() => format!("**missed** by {:.0} %", part * 100.0),
+        Some(_) => "**missed**".to_owned(),
+    };
+    let columns: [Column<'_, Verdict>; 4] = [
+        ("what", &|bar| bar.what.clone()),
+        ("bar", &|bar| bar.limit.clone()),
+        ("measured", &|bar| bar.measured.clone()),
+        ("", &verdict),
+    ];
+    section("The bars", "", &bars::verdicts(results), &columns)
 }
 
 fn side_by_side(all: &[Starts], floor: &Starts) -> String {
-    let beside = |figure: String, of: f64, floor: f64| format!("{figure} ({})", ratio(of, floor));
-    let rows = all.iter().map(|it| {
-        vec![
-            it.name.clone(),
-            beside(ms(it.cold.p50), it.cold.p50, floor.cold.p50),
-            beside(ms(it.warm.p50), it.warm.p50, floor.warm.p50),
-            beside(ms(it.warm_cpu_ms), it.warm_cpu_ms, floor.warm_cpu_ms),
-            beside(mb(it.resident_bytes), it.resident_bytes as f64, floor.resident_bytes as f64),
-            beside(mb(it.zip_bytes), it.zip_bytes as f64, floor.zip_bytes as f64),
-            it.requests.to_string(),
-        ]
-    });
-    let text = "Medians, and in parentheses how many times the floor's that is. `stock`, `node` and `python` do what\n\
-                `call-event` does ([bench/peers](../bench/peers/README.md)). Their zip is what one would deploy: of Node a\n\
-                bundle, of Python the function alone, because boto3 is Lambda's own.";
-    let head = ["", "cold start, ms", "warm callback, ms", "its CPU, ms", "memory, MB", "zip, MB", "requests"];
-    section("Side by side", text, &head, rows)
+    let of = |figure: fn(&Starts) -> f64, in_words: fn(f64) -> String| {
+        move |it: &Starts| format!("{} ({})", in_words(figure(it)), ratio(figure(it), figure(floor)))
+    };
+    let text = "Medians, and in parentheses how many times the floor's that is. `stock`, `node` and `python` do\n\
+                what `call-event` does ([bench/peers](../bench/peers/README.md)). Their zip is what one would\n\
+                deploy: of Node a bundle, of Python the function alone, because boto3 is Lambda's own.";
+    let columns: [Column<'_, Starts>; 7] = [
+        ("", &|it| it.name.clone()),
+        ("cold start, ms", &of(|it| it.cold.p50, ms)),
+        ("warm callback, ms", &of(|it| it.warm.p50, ms)),
+        ("its CPU, ms", &of(|it| it.warm_cpu_ms, ms)),
+        ("memory, MB", &of(|it| it.resident_bytes as f64, mb)),
+        ("zip, MB", &of(|it| it.zip_bytes as f64, mb)),
+        ("requests", &|it| it.requests.to_string()),
+    ];
+    section("Side by side", text, all, &columns)
 }
 
 fn in_detail(all: &[Starts]) -> String {
-    let rows = all.iter().map(|it| {
-        vec![
-            it.name.clone(),
-            spread(it.init),
-            spread(it.first),
-            spread(it.cold),
-            spread(it.warm),
-            ms(it.init_cpu_ms),
-            ms(it.first_cpu_ms),
-            format!("{:.1}", it.handshakes),
-            mb(it.program_bytes),
-        ]
-    });
-    let head =
-        ["", "init", "first callback", "cold start", "warm", "init CPU", "first CPU", "handshakes", "unpacked, MB"];
-    section("The same in detail", "Times in ms, as median / 90th / 99th percentile.", &head, rows)
+    let columns: [Column<'_, Starts>; 9] = [
+        ("", &|it| it.name.clone()),
+        ("init", &|it| spread(it.init)),
+        ("first callback", &|it| spread(it.first)),
+        ("cold start", &|it| spread(it.cold)),
+        ("warm", &|it| spread(it.warm)),
+        ("init CPU", &|it| ms(it.init_cpu_ms)),
+        ("first CPU", &|it| ms(it.first_cpu_ms)),
+        ("handshakes", &|it| format!("{:.1}", it.handshakes)),
+        ("unpacked, MB", &|it| mb(it.program_bytes as f64)),
+    ];
+    section("The same in detail", "Times in ms, as median / 90th / 99th percentile.", all, &columns)
 }
 
 fn held(results: &Results, floor: &Starts) -> String {
@@ -117,88 +116,84 @@ fn held(results: &Results, floor: &Starts) -> String {
     if let Some(why) = &results.cannot_hold {
         return format!("\n## {title}\n\nThis machine does not let a process be held: {why}.\n");
     }
-    let rows = results.starts.iter().filter_map(|it| {
-        Some(match it.held.as_ref()? {
-            Ok(held) => {
-                let (cold, floor) = (it.held_cold().unwrap_or(f64::NAN), floor.held_cold().unwrap_or(f64::NAN));
-                let (first, warm) = (spread(held.first), spread(held.warm));
-                vec![it.name.clone(), held.rounds.to_string(), ms(cold), ratio(cold, floor), first, warm]
-            }
-            Err(why) => vec![it.name.clone(), format!("fails: {}", in_a_cell(why))],
-        })
-    });
     let text = "INIT has a whole core on Lambda as well: a cold start is its median from above and the held first\n\
                 callback's. Warm callbacks come 20 ms apart. Times in ms, as median / 90th / 99th percentile.";
-    section(title, text, &["", "starts", "cold start", "× floor", "first callback", "warm callback"], rows)
+    let of = |figure: fn(&Held) -> String| {
+        move |it: &Starts| {
+            it.held.as_ref().and_then(|held| held.as_ref().ok()).map(figure).unwrap_or_default()
+        }
+    };
+    let failure =
+        |it: &Starts| it.held.as_ref()?.as_ref().err().map(|why| format!("fails: {}", in_a_cell(why)));
+    let cold = |it: &Starts| it.held_cold().map(ms).or_else(|| failure(it)).unwrap_or_default();
+    let against = |it: &Starts| it.held_cold().zip(floor.held_cold()).map(|(it, floor)| ratio(it, floor));
+    let columns: [Column<'_, Starts>; 6] = [
+        ("", &|it| it.name.clone()),
+        ("starts", &of(|held| held.rounds.to_string())),
+        ("cold start", &cold),
+        ("of the floor's", &|it| against(it).unwrap_or_default()),
+        ("first callback", &of(|held| spread(held.first))),
+        ("warm callback", &of(|held| spread(held.warm))),
+    ];
+    let rows = if results.starts.iter().any(|it| it.held.is_some()) { &results.starts[..] } else { &[] };
+    section(title, text, rows, &columns)
 }
 
 fn calls(results: &Results) -> String {
-    let rows = results.calls.iter().map(|row| {
-        let usage = row.usage;
-        let counts = [usage.requests - usage.published, usage.write_units, usage.items];
-        let bytes =
-            [usage.item_bytes, usage.published_bytes, usage.answer_bytes, usage.log_bytes, row.log_bytes_at_warn];
-        let mut cells = vec![row.name.to_owned(), row.callbacks.to_string(), row.environments.to_string()];
-        cells.extend(counts.map(|count| format!("{count:.2}")));
-        cells.extend(bytes.map(|bytes| format!("{bytes:.0}")));
-        cells
-    });
-    let text = "A callback of a call as calls usually go, on average over its callbacks. Of two environments each gets\n\
-                every other callback. **Published** are the bytes of the request that publishes the push job, **answer**\n\
-                those of the function's answer. A callback prints one line; **at WARN** are its bytes at that log level.";
-    let head = [
-        "bytes of a callback",
-        "callbacks",
-        "environments",
-        "writes",
-        "write units",
-        "items",
-        "items' bytes",
-        "published",
-        "answer",
-        "log",
-        "at WARN",
+    let text = "A callback of a call as calls usually go, on average over its callbacks. Of two environments each\n\
+                gets every other callback. **Published** are the bytes of the request that publishes the push job,\n\
+                **answer** those of the function's answer. A callback prints one line; **at WARN** are its bytes at\n\
+                that log level.";
+    let columns: [Column<'_, CallRow>; 11] = [
+        ("a callback of a", &|row| row.name.to_owned()),
+        ("callbacks", &|row| row.callbacks.to_string()),
+        ("environments", &|row| row.environments.to_string()),
+        ("writes", &|row| two(row.usage.requests - row.usage.published)),
+        ("write units", &|row| two(row.usage.write_units)),
+        ("items", &|row| two(row.usage.items)),
+        ("items' bytes", &|row| whole(row.usage.item_bytes)),
+        ("published", &|row| whole(row.usage.published_bytes)),
+        ("answer", &|row| whole(row.usage.answer_bytes)),
+        ("log", &|row| whole(row.usage.log_bytes)),
+        ("at WARN", &|row| whole(row.log_bytes_at_warn)),
     ];
-    section("What a callback uses", text, &head, rows)
+    section("What a callback uses", text, &results.calls, &columns)
 }
 
 fn growth(growth: &Growth) -> String {
-    let us = |microseconds: f64| format!("{microseconds:.0}");
-    let rows = growth.lengths.iter().map(|row| {
-        let (last, whole) = (row.last_tenth, row.whole);
-        let both = |last: f64, whole: f64| format!("{last:.2} ({whole:.2})");
-        vec![
-            format!("{} ×{}", row.function, row.environments),
-            row.events.to_string(),
-            row.calls.to_string(),
-            us(whole.median_us),
-            us(last.median_us),
-            us(last.p99_us),
-            us(last.usage.cpu_us),
-            both(last.usage.requests, whole.usage.requests),
-            both(last.usage.write_units, whole.usage.write_units),
-        ]
-    });
     let mut people: Vec<String> =
         growth.lengths.iter().map(|row| format!("{} people (`{}`)", row.people, row.function)).collect();
     people.dedup();
     let text = format!(
         "A callback of one call that grows, with up to {}.\n\
-         Figures are those of the last tenth of each call, in parentheses over all of it; times in µs. **×2**: of two\n\
-         environments each gets every other callback, and so finds a call that the other has changed since. The table\n\
-         is in the harness's memory: its own time does not grow.",
+         Figures are those of the last tenth of each call, in parentheses over all of it; times in µs. **×2**: of\n\
+         two environments each gets every other callback, and so finds a call that the other has changed since.\n\
+         The table is in the harness's memory: its own time does not grow.",
         people.join(" and "),
     );
-    let head = ["", "events", "calls", "median of all", "median", "99th", "CPU", "requests", "write units"];
-    let of_tables = growth.tables.iter().map(|row| {
-        let figures = row.figures;
-        let usage = figures.usage;
-        let times = [figures.median_us, figures.p99_us, usage.cpu_us].map(us);
-        let counts = [usage.requests, usage.write_units].map(|count| format!("{count:.2}"));
-        [row.function.to_owned(), row.calls.to_string()].into_iter().chain(times).chain(counts).collect()
-    });
-    let head_of_tables = ["", "calls in the table", "median", "99th", "CPU", "requests", "write units"];
-    section("Growth", &text, &head, rows) + "\n" + &table(&head_of_tables, of_tables)
+    let both = |of: fn(&Figures) -> f64, in_words: fn(f64) -> String| {
+        move |row: &LengthRow| format!("{} ({})", in_words(of(&row.last_tenth)), in_words(of(&row.whole)))
+    };
+    let lengths: [Column<'_, LengthRow>; 8] = [
+        ("", &|row| format!("{} ×{}", row.function, row.environments)),
+        ("events", &|row| row.events.to_string()),
+        ("calls", &|row| row.calls.to_string()),
+        ("median", &both(|figures| figures.median_us, whole)),
+        ("99th percentile", &|row| whole(row.last_tenth.p99_us)),
+        ("CPU", &|row| whole(row.last_tenth.usage.cpu_us)),
+        ("requests", &both(|figures| figures.usage.requests, two)),
+        ("write units", &both(|figures| figures.usage.write_units, two)),
+    ];
+    let tables: [Column<'_, TableRow>; 7] = [
+        ("", &|row| row.function.to_owned()),
+        ("calls in the table", &|row| row.calls.to_string()),
+        ("median", &|row| whole(row.figures.median_us)),
+        ("99th percentile", &|row| whole(row.figures.p99_us)),
+        ("CPU", &|row| whole(row.figures.usage.cpu_us)),
+        ("requests", &|row| two(row.figures.usage.requests)),
+        ("write units", &|row| two(row.figures.usage.write_units)),
+    ];
+    section("Growth", &text, &growth.lengths, &lengths) + "\n" + &table(&growth.tables, &tables)
 }
 
 fn replay(replay: &Replay) -> String {
@@ -227,27 +222,40 @@ fn replay(replay: &Replay) -> String {
     )
 }
 
+/// What stands above a column, and what a row has in it.
+type Column<'a, Row> = (&'a str, &'a dyn Fn(&Row) -> String);
+
 /// A table under a title; nothing without a row.
-fn section(title: &str, text: &str, head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let mut rows = rows.peekable();
-    if rows.peek().is_none() {
+fn section<Row>(title: &str, text: &str, rows: &[Row], columns: &[Column<'_, Row>]) -> String {
+    if rows.is_empty() {
         return String::new();
     }
     let text = if text.is_empty() { String::new() } else { format!("{text}\n\n") };
-    format!("\n## {title}\n\n{text}{}", table(head, rows))
+    format!("\n## {title}\n\n{text}{}", table(rows, columns))
 }
 
 /// The first column is words, the others are numbers.
-fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let mut text = format!("| {} |\n|---|{}\n", head.join(" | "), "---:|".repeat(head.len().saturating_sub(1)));
-    for row in rows {
-        let _ = writeln!(text, "| {} |", row.join(" | "));
-    }
-    text
+fn table<Row>(rows: &[Row], columns: &[Column<'_, Row>]) -> String {
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let head = line(columns.iter().map(|(head, _)| (*head).to_owned()).collect());
+    let rule = format!("|---|{}\n", "---:|".repeat(columns.len().saturating_sub(1)));
+    let rows = rows.iter().map(|row| line(columns.iter().map(|(_, cell)| cell(row)).collect()));
+    head + &rule + &rows.collect::<String>()
+}
+
+fn two(count: f64) -> String {
+    format!("{count:.2}")
+}
+
+fn whole(count: f64) -> String {
+    format!("{count:.0}")
 }
 
 fn in_a_cell(text: &str) -> String {
-    text.chars().map(|letter| if letter == '|' || letter.is_control() { ' ' } else { letter }).take(300).collect()
+    text.chars()
+        .map(|letter| if letter == '|' || letter.is_control() { ' ' } else { letter })
+        .take(300)
+        .collect()
 }
 
 /// Milliseconds with three digits that count.
@@ -269,8 +277,8 @@ fn ratio(of: f64, against: f64) -> String {
     if ratio < 10.0 { format!("{ratio:.2} ×") } else { format!("{ratio:.0} ×") }
 }
 
-fn mb(bytes: u64) -> String {
-    let megabytes = bytes as f64 / 1e6;
+fn mb(bytes: f64) -> String {
+    let megabytes = bytes / 1e6;
     if megabytes < 0.1 { format!("{megabytes:.4}") } else { format!("{megabytes:.2}") }
 }
 
@@ -282,8 +290,7 @@ mod tests {
     #[test]
     fn figures_stand_beside_their_ratios_to_the_floor() {
         let page = measured(&example());
-        let row =
-            "| call-event | 10.0 (2.50 ×) | 0.500 (5.00 ×) | 0.250 (5.00 ×) | 5.00 (1.00 ×) | 2.00 (1.00 ×) | 2 |";
+        let row = "| call-event | 10.0 (2.50 ×) | 0.500 (5.00 ×) | 0.250 (5.00 ×) | 5.00 (1.00 ×) | 2.00 (1.00 ×) | 2 |";
         assert!(page.contains(row) && page.contains("Example 9000"), "{page}");
     }
 
@@ -302,7 +309,7 @@ mod tests {
         let page = measured(&results);
         // 6 ms of INIT with a whole core and 4 ms held.
         assert!(page.contains("| call-event | 10 | 10.0 |"), "{page}");
-        assert!(page.contains("| stock | fails: it answered   503 |"), "{page}");
+        assert!(page.contains("| stock |  | fails: it answered   503 |"), "{page}");
         results.cannot_hold = Some("permission denied".to_owned());
         assert!(measured(&results).contains("does not let a process be held: permission denied"));
     }

@@ -37,7 +37,13 @@ pub fn check(bench: &Bench, aws: &Aws, subjects: &[Subject]) -> Result<()> {
                 wrong.extend(play(aws, &running, &case, &event, &expected)?);
             }
         }
-        ensure!(wrong.is_empty(), "{} reads {} cases otherwise:\n{}", peer.name, wrong.len(), wrong.join("\n"));
+        ensure!(
+            wrong.is_empty(),
+            "{} reads {} cases otherwise:\n{}",
+            peer.name,
+            wrong.len(),
+            wrong.join("\n")
+        );
     }
     Ok(())
 }
@@ -63,7 +69,9 @@ fn play(aws: &Aws, peer: &Running, case: &str, event: &Value, expected: &Value) 
     }
     let call = now.remove("call").map(plain_item).unwrap_or_default();
     now.retain(|key, _| !before.contains_key(key));
-    let Some((_, written)) = now.pop_first().filter(|_| now.is_empty()) else { return wrong("no event".to_owned()) };
+    let Some((_, written)) = now.pop_first().filter(|_| now.is_empty()) else {
+        return wrong("no event".to_owned());
+    };
     if before.is_empty() && requests != 2.0 {
         return wrong(format!("{requests} requests"));
     }
@@ -71,7 +79,10 @@ fn play(aws: &Aws, peer: &Running, case: &str, event: &Value, expected: &Value) 
         return wrong(format!("the call is {call}, not {}", expected["call"]));
     }
     let written = plain_item(written);
-    if written["callback"] != "call_event" || written["what"] != "ended" || !has_parameters(&written["vendor"], event) {
+    if written["callback"] != "call_event"
+        || written["what"] != "ended"
+        || !has_parameters(&written["vendor"], event)
+    {
         return wrong(format!("the event is {written}"));
     }
     Ok(None)
@@ -102,7 +113,9 @@ fn plain(attribute: Value) -> Value {
 /// null.
 fn holds(value: &Value, expected: &Value) -> bool {
     match expected.as_object() {
-        Some(members) if value.is_object() => members.iter().all(|(name, member)| holds(&value[name], member)),
+        Some(members) if value.is_object() => {
+            members.iter().all(|(name, member)| holds(&value[name], member))
+        }
         _ => value == expected,
     }
 }
@@ -112,7 +125,8 @@ fn holds(value: &Value, expected: &Value) -> bool {
 fn has_parameters(vendor: &Value, event: &Value) -> bool {
     let query = event["rawQueryString"].as_str().unwrap_or_default();
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let plain = pairs.filter(|(name, value)| !name.is_empty() && ![*name, *value].concat().contains(['%', '+']));
+    let plain =
+        pairs.filter(|(name, value)| !name.is_empty() && ![*name, *value].concat().contains(['%', '+']));
     let mut kept = plain.filter(|(name, _)| !["param", "cc_param"].contains(name));
     kept.all(|(name, value)| match &vendor[name] {
         Value::Array(values) => values.contains(&value.into()),
@@ -128,7 +142,8 @@ mod tests {
 
     #[test]
     fn an_item_holds_what_is_expected_when_it_has_it_and_lacks_what_is_null() {
-        let item = json!({ "n": { "N": "12" }, "m": { "M": { "l": { "L": [{ "S": "a" }, { "BOOL": true }] } } } });
+        let item =
+            json!({ "n": { "N": "12" }, "m": { "M": { "l": { "L": [{ "S": "a" }, { "BOOL": true }] } } } });
         let item = plain_item(item.as_object().unwrap().clone());
         assert_eq!(item, json!({ "n": 12, "m": { "l": ["a", true] } }));
         assert!(holds(&item, &json!({ "m": { "l": ["a", true], "x": null }, "y": null })));

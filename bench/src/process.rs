@@ -153,7 +153,8 @@ impl Running {
     /// Its memory in RAM.
     pub fn resident_bytes(&self) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.function.id()))?;
-        let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB"));
+        let kilobytes =
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB"));
         Ok(kilobytes.context("no VmRSS")?.trim().parse::<u64>()? * 1024)
     }
 
@@ -197,7 +198,8 @@ impl Hold {
         let (root, file) = found.context("no control groups for the CPU")?;
         let hold = Self { folder: root.join("ringback-bench"), is_version_2: *file == "cgroup.controllers" };
         if hold.is_version_2 {
-            fs::write(root.join("cgroup.subtree_control"), "+cpu").context("hand the CPU to control groups")?;
+            fs::write(root.join("cgroup.subtree_control"), "+cpu")
+                .context("hand the CPU to control groups")?;
         }
         fs::create_dir_all(&hold.folder).context("make a control group")?;
         if !hold.is_version_2 {

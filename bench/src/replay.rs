@@ -53,8 +53,14 @@ pub fn run(bench: &Bench) -> Result<Replay> {
         play(bench, aws, &callbacks)?;
     }
     let messages = spooled(&away)?;
-    ensure!(messages.len() == callbacks.len(), "{} callbacks became {} messages", callbacks.len(), messages.len());
-    let batches: Vec<String> = messages.chunks(BATCH).enumerate().map(|(number, batch)| sqs(number, batch)).collect();
+    ensure!(
+        messages.len() == callbacks.len(),
+        "{} callbacks became {} messages",
+        callbacks.len(),
+        messages.len()
+    );
+    let batches: Vec<String> =
+        messages.chunks(BATCH).enumerate().map(|(number, batch)| sqs(number, batch)).collect();
 
     let subject = bench.function("replay", &replayed)?;
     let environments = Environments::start(bench, &replayed, &subject, ENVIRONMENTS, Place::OnAllCores)?;
@@ -92,7 +98,8 @@ fn callbacks(stories: &Stories, minutes: usize) -> Vec<(&'static str, String)> {
         for step in 0..EVENTS_OF_A_GROUP {
             callbacks.extend(rooms.iter_mut().filter_map(Iterator::next));
             callbacks.extend(group_calls.iter_mut().filter_map(Iterator::next));
-            let one_to_one = |position| ("call-event", stories.one_to_one(minute * 40 + step * 4 + position).end);
+            let one_to_one =
+                |position| ("call-event", stories.one_to_one(minute * 40 + step * 4 + position).end);
             callbacks.extend((0..4).map(one_to_one));
         }
     }
@@ -105,7 +112,8 @@ fn play(bench: &Bench, aws: &Aws, callbacks: &[(&'static str, String)]) -> Resul
     for (function, event) in callbacks {
         if !functions.contains_key(function) {
             let subject = bench.function(function, aws)?;
-            functions.insert(function, Environments::start(bench, aws, &subject, 1, Place::OnTheFunctionsCore)?);
+            functions
+                .insert(function, Environments::start(bench, aws, &subject, 1, Place::OnTheFunctionsCore)?);
         }
         let running = functions.get(function).and_then(|environments| environments.running.first());
         let (answer, _) = running.context("no environment")?.hand_over(event)?;
@@ -191,7 +199,9 @@ mod tests {
         let stories = Stories::read(&Cases::of(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))).unwrap();
         let callbacks = callbacks(&stories, MINUTES);
         assert_eq!(callbacks.iter().collect::<HashSet<_>>().len(), 10_000);
-        for (function, count) in [("call-event", 4_000), ("group-call-event", 3_000), ("tencent-call-event", 3_000)] {
+        for (function, count) in
+            [("call-event", 4_000), ("group-call-event", 3_000), ("tencent-call-event", 3_000)]
+        {
             assert_eq!(callbacks.iter().filter(|(of, _)| *of == function).count(), count, "{function}");
         }
     }

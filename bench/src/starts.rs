@@ -102,7 +102,8 @@ struct HeldRounds {
 
 impl HeldRounds {
     fn figures(self) -> Result<Held, String> {
-        let held = Held { rounds: self.firsts.len(), first: Spread::of(self.firsts), warm: Spread::of(self.warm) };
+        let held =
+            Held { rounds: self.firsts.len(), first: Spread::of(self.firsts), warm: Spread::of(self.warm) };
         self.trouble.map_or(Ok(held), Err)
     }
 }
@@ -121,7 +122,8 @@ impl<'a> Turns<'a> {
     fn look_at(&self, spent: &Spent) -> Result<()> {
         let (usage, callbacks) = (spent.usage, spent.times.len() as f64);
         let (requests, published) = self.subject.requests();
-        let (is, must_be) = ((usage.requests, usage.published), (requests * callbacks, published * callbacks));
+        let (is, must_be) =
+            ((usage.requests, usage.published), (requests * callbacks, published * callbacks));
         let (name, trouble) = (&self.subject.name, self.aws.trouble());
         ensure!(
             is == must_be && usage.refused == 0.0 && trouble.is_none(),
@@ -192,7 +194,8 @@ impl<'a> Turns<'a> {
             name: name.clone(),
             kind: self.subject.kind,
             requests: self.subject.requests().0,
-            handshakes: self.starts.iter().map(|start| start.handshakes as f64).sum::<f64>() / self.starts.len() as f64,
+            handshakes: self.starts.iter().map(|start| start.handshakes as f64).sum::<f64>()
+                / self.starts.len() as f64,
             init: spread(|start| start.init),
             first: Spread::of(self.starts.iter().map(first)),
             cold: Spread::of(self.starts.iter().map(|start| start.init + first(start))),

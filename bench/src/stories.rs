@@ -63,7 +63,8 @@ enum InGroupCall {
     DoNotAnswer(usize),
 }
 
-const ROUND_OF_A_GROUP_CALL: [InGroupCall; 3] = [InGroupCall::IsInvited, InGroupCall::Accepts, InGroupCall::HangsUp];
+const ROUND_OF_A_GROUP_CALL: [InGroupCall; 3] =
+    [InGroupCall::IsInvited, InGroupCall::Accepts, InGroupCall::HangsUp];
 
 impl Stories {
     pub fn read(cases: &Cases) -> Result<Self> {
@@ -266,10 +267,14 @@ mod tests {
     fn a_room_has_its_people_and_nobody_is_in_it_only_at_its_end() {
         let story = stories().room(3, 1_000);
         assert_eq!(story.callbacks.iter().collect::<HashSet<_>>().len(), 1_000);
-        let people: HashSet<String> = story.callbacks.iter().map(|event| parameter(event, "user_id")).collect();
+        let people: HashSet<String> =
+            story.callbacks.iter().map(|event| parameter(event, "user_id")).collect();
         assert_eq!(people.len(), PEOPLE_IN_A_ROOM);
         assert!(story.callbacks.iter().all(|event| parameter(event, "online") != "0"));
-        assert_eq!((parameter(&story.end, "online"), parameter(&story.end, "sid")), ("0".to_owned(), story.sid));
+        assert_eq!(
+            (parameter(&story.end, "online"), parameter(&story.end, "sid")),
+            ("0".to_owned(), story.sid)
+        );
     }
 
     #[test]

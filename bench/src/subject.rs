@@ -114,7 +114,13 @@ impl Bench {
         subjects.push(self.python(aws)?);
         subjects.retain(|it| it.kind == Kind::Floor || only.is_empty() || only.contains(&it.name));
         for also in also {
-            subjects.push(self.native(Kind::Also, &also.name, &also.function, self.root.join(&also.bootstrap), aws)?);
+            subjects.push(self.native(
+                Kind::Also,
+                &also.name,
+                &also.function,
+                self.root.join(&also.bootstrap),
+                aws,
+            )?);
         }
         Ok(subjects)
     }
@@ -152,9 +158,10 @@ impl Bench {
     /// A compiled program. It trusts as many authorities as it would read on Lambda, and from where it would:
     /// the functions know `AWS_CA_BUNDLE`, and what reads the system's knows `SSL_CERT_FILE`.
     fn native(&self, kind: Kind, name: &str, function: &str, program: PathBuf, aws: &Aws) -> Result<Subject> {
-        let carried =
-            fs::read_to_string(self.root.join("shared/roots/amazon.pem")).context("shared/roots/amazon.pem")?;
-        let of_system = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+        let carried = fs::read_to_string(self.root.join("shared/roots/amazon.pem"))
+            .context("shared/roots/amazon.pem")?;
+        let of_system =
+            ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
         let of_system = of_system.iter().find_map(|path| fs::read_to_string(path).ok()).unwrap_or_default();
         let mut subject = self.subject(kind, name, function, program, aws);
         subject.environment.extend([

@@ -91,7 +91,9 @@ impl Table {
     /// The items under a partition key, by sort key.
     pub fn partition(&self, sid: &str) -> BTreeMap<String, Item> {
         let items = self.partitions.get(sid).into_iter().flatten();
-        items.filter_map(|(sort, stored)| Some((sort.clone(), serde_json::from_str(&stored.json).ok()?))).collect()
+        items
+            .filter_map(|(sort, stored)| Some((sort.clone(), serde_json::from_str(&stored.json).ok()?)))
+            .collect()
     }
 
     /// Every partition key.
@@ -111,9 +113,10 @@ impl Table {
     pub fn answer(&mut self, target: Option<&str>, body: &[u8]) -> Reply {
         self.usage.requests += 1.0;
         let answer = match target {
-            Some("DynamoDB_20120810.PutItem") if self.is_away => {
-                Ok(dynamodb(400, json!({ "__type": "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException" })))
-            }
+            Some("DynamoDB_20120810.PutItem") if self.is_away => Ok(dynamodb(
+                400,
+                json!({ "__type": "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException" }),
+            )),
             Some("DynamoDB_20120810.PutItem") => self.put(body),
             None => self.publish(body),
             Some(other) => Err(anyhow::anyhow!("{other} is not an operation of the functions")),
@@ -138,7 +141,8 @@ impl Table {
             return Ok(dynamodb(200, json!({})));
         }
         self.usage.refused += 1.0;
-        let mut refusal = json!({ "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException" });
+        let mut refusal =
+            json!({ "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException" });
         let old = old.filter(|_| put.return_values_on_condition_check_failure.as_deref() == Some("ALL_OLD"));
         if let (Some(refusal), Some(old)) = (refusal.as_object_mut(), old) {
             refusal.insert("Item".to_owned(), serde_json::from_str(&old.json)?);
@@ -147,7 +151,8 @@ impl Table {
     }
 
     fn publish(&mut self, body: &[u8]) -> Result<Reply> {
-        let has = |name: &str| form_urlencoded::parse(body).any(|(key, value)| key == name && !value.is_empty());
+        let has =
+            |name: &str| form_urlencoded::parse(body).any(|(key, value)| key == name && !value.is_empty());
         if !(body.starts_with(b"Action=Publish&") && has("TopicArn") && has("Message")) {
             bail!("not a message to a topic");
         }
@@ -163,8 +168,10 @@ impl Table {
 impl PutItem<'_> {
     /// Whether the condition holds for the item under the key. There are three, joined by `OR` at the most.
     fn holds(&self, old: Option<&Stored>) -> Result<bool> {
-        let old: Option<HashMap<&str, &RawValue>> = old.map(|old| serde_json::from_str(&old.json)).transpose()?;
-        let attribute = |name: &str| -> Option<Value> { serde_json::from_str(old.as_ref()?.get(name)?.get()).ok() };
+        let old: Option<HashMap<&str, &RawValue>> =
+            old.map(|old| serde_json::from_str(&old.json)).transpose()?;
+        let attribute =
+            |name: &str| -> Option<Value> { serde_json::from_str(old.as_ref()?.get(name)?.get()).ok() };
         let number = |value: Option<&Value>| value?.get("N")?.as_str()?.parse::<i64>().ok();
         let given = |name: &str| self.expression_attribute_values.get(name);
         let mut holds = false;
@@ -175,9 +182,8 @@ impl PutItem<'_> {
                     let expected = given(":expected").context("no value for :expected")?;
                     attribute("facts").as_ref() == Some(expected)
                 }
-                "last_event_at < :at" => {
-                    number(attribute("last_event_at").as_ref()).is_some_and(|old| number(given(":at")) > Some(old))
-                }
+                "last_event_at < :at" => number(attribute("last_event_at").as_ref())
+                    .is_some_and(|old| number(given(":at")) > Some(old)),
                 other => bail!("an unknown condition: {other}"),
             };
         }
@@ -271,7 +277,10 @@ mod tests {
         assert_eq!(put(&mut table, &call("2"), knows, json!({ "S": "1" })).0, 200);
         assert_eq!(put(&mut table, &call("3"), later, json!({ "N": "5" })).0, 400);
         assert_eq!(put(&mut table, &call("3"), later, json!({ "N": "10" })).0, 200);
-        assert_eq!((table.partition("a")["call"]["facts"].clone(), table.unexpected), (json!({ "S": "3" }), None));
+        assert_eq!(
+            (table.partition("a")["call"]["facts"].clone(), table.unexpected),
+            (json!({ "S": "3" }), None)
+        );
     }
 
     #[test]
@@ -283,7 +292,8 @@ mod tests {
             json!({ "Item": call(&"x".repeat(LARGEST_ITEM_BYTES)), "ConditionExpression": "attribute_not_exists(sid)" }),
         ];
         let odd = odd.iter().map(|request| (Some("DynamoDB_20120810.PutItem"), request.to_string()));
-        let others = [(Some("DynamoDB_20120810.GetItem"), "{}"), (None, "Action=Publish&TopicArn=arn&Message=")];
+        let others =
+            [(Some("DynamoDB_20120810.GetItem"), "{}"), (None, "Action=Publish&TopicArn=arn&Message=")];
         for (target, body) in odd.chain(others.map(|(target, body)| (target, body.to_owned()))) {
             let mut table = Table::default();
             assert_eq!(table.answer(target, body.as_bytes()).status, 400, "{body:.100}");
