@@ -13,6 +13,7 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, ensure};
+use ringback_tests::control_plane::sqs_event;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -59,8 +60,10 @@ pub fn run(bench: &Bench) -> Result<Replay> {
         callbacks.len(),
         messages.len()
     );
-    let batches: Vec<String> =
-        messages.chunks(BATCH).enumerate().map(|(number, batch)| sqs(number, batch)).collect();
+    let batch = |messages: &[(String, String)]| {
+        sqs_event(messages.iter().map(|(id, body)| (id.as_str(), body.as_str())))
+    };
+    let batches: Vec<String> = messages.chunks(BATCH).map(batch).collect();
 
     let subject = bench.function("replay", &replayed)?;
     let environments = Environments::start(bench, &replayed, &subject, ENVIRONMENTS, Place::OnAllCores)?;
@@ -122,13 +125,14 @@ fn play(bench: &Bench, aws: &Aws, callbacks: &[(&'static str, String)]) -> Resul
     Ok(())
 }
 
-/// The messages that were published, in that order.
-fn spooled(aws: &Aws) -> Result<Vec<String>> {
-    let message = |body: &Vec<u8>| {
-        let message = form_urlencoded::parse(body).find(|(name, _)| name == "Message");
-        message.map(|(_, message)| message.into_owned()).context("no message")
+/// The messages that were published, in that order, each with an id in the form that SQS's have.
+fn spooled(aws: &Aws) -> Result<Vec<(String, String)>> {
+    let message = |(number, body): (usize, &Vec<u8>)| {
+        let (_, message) =
+            form_urlencoded::parse(body).find(|(name, _)| name == "Message").context("no message")?;
+        Ok((format!("00000000-0000-4000-8000-{number:012}"), message.into_owned()))
     };
-    aws.table().published.iter().map(message).collect()
+    aws.table().published.iter().enumerate().map(message).collect()
 }
 
 /// Hands out batches until there are none, and counts the messages that come back.
@@ -153,20 +157,6 @@ fn empty(batches: &[String], environments: &Environments<'_>) -> Result<usize> {
 fn failures(report: &Value) -> Result<usize> {
     let failures = report.get("batchItemFailures").and_then(Value::as_array);
     Ok(failures.with_context(|| format!("replay answered {report}"))?.len())
-}
-
-/// A batch as Lambda hands it over from SQS.
-fn sqs(number: usize, messages: &[String]) -> String {
-    let record = |(position, body): (usize, &String)| {
-        json!({
-            "messageId": format!("00000000-0000-4000-8000-{:012}", number * BATCH + position),
-            "receiptHandle": "receipt", "body": body, "md5OfBody": "", "messageAttributes": {},
-            "attributes": { "ApproximateReceiveCount": "1", "SentTimestamp": "1794211700000" },
-            "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:spool",
-            "awsRegion": "us-east-1",
-        })
-    };
-    json!({ "Records": messages.iter().enumerate().map(record).collect::<Vec<_>>() }).to_string()
 }
 
 /// How many items of one table the other lacks or has otherwise.

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::http::{Message, Server, response};
 use crate::stack::built;
@@ -149,7 +149,9 @@ impl Function {
 
     /// Waits so long for what the function makes of the event that was handed over.
     pub fn reply(&self, handed: Instant, wait: Duration) -> Reply {
-        let Some(answer) = self.runtime_api.wait_for(wait, |state| state.answer.take()) else { return Reply::Nothing };
+        let Some(answer) = self.runtime_api.wait_for(wait, |state| state.answer.take()) else {
+            return Reply::Nothing;
+        };
         match serde_json::from_slice(&answer.body) {
             Ok(response) if answer.path.ends_with("/response") => {
                 Reply::Response(response, answer.at.duration_since(handed))
@@ -213,6 +215,18 @@ impl State {
 /// In the form that Lambda's have.
 fn request_id(number: u64) -> String {
     format!("00000000-0000-4000-8000-{number:012x}")
+}
+
+/// A batch of messages as Lambda hands it over from SQS: the id and body of each.
+pub fn sqs_event<'a>(messages: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let record = |(id, body)| {
+        json!({
+            "messageId": id, "receiptHandle": "receipt", "body": body, "md5OfBody": "", "messageAttributes": {},
+            "attributes": { "ApproximateReceiveCount": "1" }, "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:spool", "awsRegion": "us-east-1",
+        })
+    };
+    json!({ "Records": messages.map(record).collect::<Vec<_>>() }).to_string()
 }
 
 fn command(name: &str, variables: &[(&str, &str)]) -> Command {
