@@ -115,6 +115,7 @@ fuzz: .local/fuzz/bin/cargo-fuzz ## fuzz every reader with coverage guidance, RU
 
 fmt: $(CHECKS)/python-ready ## format the code
 	cargo fmt --all
+	cargo fmt --all --manifest-path bench/Cargo.toml
 	$(CHECKS)/bin/ruff format --config .ci/ruff.toml $(PYTHON)
 
 clean: ## remove everything that was made here

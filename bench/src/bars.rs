@@ -154,31 +154,19 @@ mod tests {
     }
 
     #[test]
-    fn a_function_that_writes_twice_may_take_more_of_the_cpu() {
+    fn a_function_may_take_so_much_and_more_of_the_cpu_where_it_writes_twice() {
         let mut results = example();
-        results.starts[1].warm_cpu_ms = 0.25;
-        assert_eq!(missed(&results, "CPU of a warm callback, notify"), Some(25));
-        assert_eq!(missed(&results, "CPU of a warm callback, call-event"), None);
-    }
-
-    #[test]
-    fn a_floor_of_nothing_holds_no_bar() {
-        let mut results = example();
+        let notify = &mut results.starts[1];
+        notify.warm_cpu_ms = 0.25;
+        notify.resident_bytes = 14_700_000;
+        notify.zip_bytes = 2_750_000;
+        for (what, by) in [("CPU of a warm callback", 25), ("memory", 5), ("zip", 10)] {
+            assert_eq!(missed(&results, &format!("{what}, notify")), Some(by));
+            assert_eq!(missed(&results, &format!("{what}, call-event")), None);
+        }
+        // A floor of nothing holds no bar.
         results.starts[0].warm_cpu_ms = f64::NAN;
-        assert!(verdict(&results, "CPU of a warm callback, notify").missed_by.is_some());
-    }
-
-    #[test]
-    fn memory_may_be_twice_the_floors_and_four_megabytes_and_a_zip_two_and_a_half() {
-        let mut results = example();
-        results.starts[1].resident_bytes = 14_700_000;
-        results.starts[1].zip_bytes = 2_500_001;
-        assert_eq!(missed(&results, "memory, notify"), Some(5));
-        assert_eq!(
-            (missed(&results, "memory, call-event"), missed(&results, "zip, call-event")),
-            (None, None)
-        );
-        assert_eq!(missed(&results, "zip, notify"), Some(0));
+        assert!(verdict(&results, "CPU of a warm callback, call-event").missed_by.is_some());
     }
 
     #[test]
