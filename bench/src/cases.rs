@@ -90,20 +90,22 @@ const fn call(name: &'static str, function: &'static str, sid: &'static str, cas
     Call { name, function, sid, cases, status: 200 }
 }
 
+const AGENT: &str = "agent-call-status";
 const TENCENT: &str = "tencent-call-event";
+const GUESSED_TOKEN: &str = "another-token-that-nobody-gave-out";
 
 #[rustfmt::skip]
 pub const CALLS: [Call; 9] = [
     call("line incoming call", "notify", "4b239b0f-d086-4ea6-a117-d2538a60cf86", "audio-call"),
     call("line one-to-one call", "call-event", "d53ada04-f7b8-440f-adbd-a2e1db345a30", "answered-call"),
     call("line group call", "group-call-event", "ecd9663b7d814680a711dff9605f7e17", "standup-"),
-    call("line agent call", "agent-call-status", "b2c6b76a-8931-47fa-a893-784c2fbc4fa4", "agent-call-reaches-callee"),
+    call("line agent call", AGENT, "b2c6b76a-8931-47fa-a893-784c2fbc4fa4", "agent-call-reaches-callee"),
     call("tencent one-to-one call", TENCENT, "example-current-one-to-one", "current-one-to-one-"),
     call("tencent one-to-one call, older generation", TENCENT, "example-old-one-to-one", "old-one-to-one-"),
     call("tencent group call", TENCENT, "example-current-group-call", "current-group-"),
     call("tencent group call, older generation", TENCENT, "example-old-group-call", "old-group-"),
     // Nothing is read but the token: each request guesses another one.
-    Call { status: 404, ..call("wrong token", "notify", "another-token-that-nobody-gave-out", "wrong-token") },
+    Call { status: 404, ..call("wrong token", "notify", GUESSED_TOKEN, "wrong-token") },
 ];
 
 #[cfg(test)]

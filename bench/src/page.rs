@@ -81,9 +81,10 @@ fn side_by_side(all: &[Starts], floor: &Starts) -> String {
     let of = |figure: fn(&Starts) -> f64, in_words: fn(f64) -> String| {
         move |it: &Starts| format!("{} ({})", in_words(figure(it)), ratio(figure(it), figure(floor)))
     };
-    let text = "Medians, and in parentheses how many times the floor's that is. `stock`, `node` and `python` do\n\
-                what `call-event` does ([bench/peers](../bench/peers/README.md)). Their zip is what one would\n\
-                deploy: of Node a bundle, of Python the function alone, because boto3 is Lambda's own.";
+    let text = "Medians, and in parentheses how many times the floor's that is. `stock`, `node` and\n\
+                `python` do what `call-event` does ([bench/peers](../bench/peers/README.md)). Their zip\n\
+                is what one would deploy: of Node a bundle, of Python the function alone, because boto3\n\
+                is Lambda's own.";
     let columns: [Column<'_, Starts>; 7] = [
         ("", &|it| it.name.clone()),
         ("cold start, ms", &of(|it| it.cold.p50, ms)),
@@ -116,8 +117,9 @@ fn held(results: &Results, floor: &Starts) -> String {
     if let Some(why) = &results.cannot_hold {
         return format!("\n## {title}\n\nThis machine does not let a process be held: {why}.\n");
     }
-    let text = "INIT has a whole core on Lambda as well: a cold start is its median from above and the held first\n\
-                callback's. Warm callbacks come 20 ms apart. Times in ms, as median / 90th / 99th percentile.";
+    let text = "INIT has a whole core on Lambda as well: a cold start is its median from above and the\n\
+                held first callback's. Warm callbacks come 20 ms apart. Times in ms, as median / 90th /\n\
+                99th percentile.";
     let of = |figure: fn(&Held) -> String| {
         move |it: &Starts| {
             it.held.as_ref().and_then(|held| held.as_ref().ok()).map(figure).unwrap_or_default()
@@ -140,10 +142,10 @@ fn held(results: &Results, floor: &Starts) -> String {
 }
 
 fn calls(results: &Results) -> String {
-    let text = "A callback of a call as calls usually go, on average over its callbacks. Of two environments each\n\
-                gets every other callback. **Published** are the bytes of the request that publishes the push job,\n\
-                **answer** those of the function's answer. A callback prints one line; **at WARN** are its bytes at\n\
-                that log level.";
+    let text = "A callback of a call as calls usually go, on average over its callbacks. Of two\n\
+                environments each gets every other callback. **Published** are the bytes of the request\n\
+                that publishes the push job, **answer** those of the function's answer. A callback\n\
+                prints one line; **at WARN** are its bytes at that log level.";
     let columns: [Column<'_, CallRow>; 11] = [
         ("a callback of a", &|row| row.name.to_owned()),
         ("callbacks", &|row| row.callbacks.to_string()),
@@ -166,9 +168,9 @@ fn growth(growth: &Growth) -> String {
     people.dedup();
     let text = format!(
         "A callback of one call that grows, with up to {}.\n\
-         Figures are those of the last tenth of each call, in parentheses over all of it; times in µs. **×2**: of\n\
-         two environments each gets every other callback, and so finds a call that the other has changed since.\n\
-         The table is in the harness's memory: its own time does not grow.",
+         Figures are those of the last tenth of each call, in parentheses over all of it; times in µs.\n\
+         **×2**: of two environments each gets every other callback, and so finds a call that the other\n\
+         has changed since. The table is in the harness's memory: its own time does not grow.",
         people.join(" and "),
     );
     let both = |of: fn(&Figures) -> f64, in_words: fn(f64) -> String| {
@@ -202,8 +204,9 @@ fn replay(replay: &Replay) -> String {
         "\n## Replay\n\n\
          {} spooled records of {} calls, in batches of {} to {} environments side by side on all cores:\n\
          **{:.0} records a second**, {} lost, {} given back to the queue.\n\n\
-         A record took {:.0} µs of CPU, {:.2} requests ({:.2} of them refused, because the other environment had written\n\
-         first) and {:.2} write units. {:.2} items of {:.0} bytes stay of it, and {:.2} log lines of {:.0} bytes.\n",
+         A record took {:.0} µs of CPU, {:.2} requests ({:.2} of them refused, because the other\n\
+         environment had written first) and {:.2} write units.\n\
+         {:.2} items of {:.0} bytes stay of it, and {:.2} log lines of {:.0} bytes.\n",
         replay.messages,
         replay.calls,
         replay.batch,
@@ -290,7 +293,8 @@ mod tests {
     #[test]
     fn figures_stand_beside_their_ratios_to_the_floor() {
         let page = measured(&example());
-        let row = "| call-event | 10.0 (2.50 ×) | 0.500 (5.00 ×) | 0.250 (5.00 ×) | 5.00 (1.00 ×) | 2.00 (1.00 ×) | 2 |";
+        let row = "| call-event | 10.0 (2.50 ×) | 0.500 (5.00 ×) | 0.250 (5.00 ×) | 5.00 (1.00 ×) | \
+            2.00 (1.00 ×) | 2 |";
         assert!(page.contains(row) && page.contains("Example 9000"), "{page}");
     }
 

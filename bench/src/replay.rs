@@ -205,8 +205,11 @@ mod tests {
     fn an_item_that_is_missing_or_tells_something_else_is_lost() {
         let [direct, replayed] = [Aws::start().unwrap(), Aws::start().unwrap()];
         let item = |received_at: &str, facts: &str| {
-            json!({ "sid": { "S": "a" }, "record": { "S": "call" }, "received_at": { "N": received_at }, "facts": { "S": facts } })
-                .to_string()
+            json!({
+                "sid": { "S": "a" }, "record": { "S": "call" },
+                "received_at": { "N": received_at }, "facts": { "S": facts },
+            })
+            .to_string()
         };
         direct.table().preload(&item("1", "talked")).unwrap();
         assert_eq!(lost(&direct, &replayed), 1);

@@ -237,7 +237,10 @@ mod tests {
     use super::*;
 
     fn call(facts: &str) -> Value {
-        json!({ "sid": { "S": "a" }, "record": { "S": "call" }, "facts": { "S": facts }, "last_event_at": { "N": "5" } })
+        json!({
+            "sid": { "S": "a" }, "record": { "S": "call" },
+            "facts": { "S": facts }, "last_event_at": { "N": "5" },
+        })
     }
 
     fn put(table: &mut Table, item: &Value, condition: &str, value: Value) -> (u16, Value) {
@@ -289,7 +292,10 @@ mod tests {
             json!({ "Item": call("1"), "ConditionExpression": "size(facts) > :expected" }),
             json!({ "Item": call("1") }),
             json!({ "Item": { "sid": { "S": "a" } }, "ConditionExpression": "attribute_not_exists(sid)" }),
-            json!({ "Item": call(&"x".repeat(LARGEST_ITEM_BYTES)), "ConditionExpression": "attribute_not_exists(sid)" }),
+            json!({
+                "Item": call(&"x".repeat(LARGEST_ITEM_BYTES)),
+                "ConditionExpression": "attribute_not_exists(sid)",
+            }),
         ];
         let odd = odd.iter().map(|request| (Some("DynamoDB_20120810.PutItem"), request.to_string()));
         let others =
@@ -305,13 +311,13 @@ mod tests {
     fn an_item_has_the_bytes_of_its_names_and_values_as_the_developer_guide_counts_them() {
         let item = json!({
             "s": { "S": "é" },                                             // 1 + 2
-            "n": { "N": "1794211621200" },                                 // 1 + 1 + 6: eleven digits without the zeros
+            "n": { "N": "1794211621200" },  // 1 + 1 + 6: eleven digits without the zeros
             "z": { "N": "0" },                                             // 1 + 1
             "f": { "N": "-0.0120" },                                       // 1 + 1 + 1: the digits 12
             "b": { "BOOL": true },                                         // 1 + 1
             "u": { "NULL": true },                                         // 1 + 1
             "l": { "L": [{ "S": "ab" }, { "S": "" }] },                    // 1 + 3 + (1 + 2) + (1 + 0)
-            "m": { "M": { "key": { "S": "ab" }, "e": { "M": {} } } },      // 1 + 3 + (1 + 3 + 2) + (1 + 1 + 3)
+            "m": { "M": { "key": { "S": "ab" }, "e": { "M": {} } } },  // 1 + 3 + (1 + 3 + 2) + (1 + 1 + 3)
         });
         assert_eq!(item_bytes(item.as_object().unwrap()).unwrap(), 3 + 8 + 2 + 3 + 2 + 2 + 8 + 15);
     }
