@@ -235,6 +235,8 @@ fn is_right(callbacks: &[Callback], must: &[usize], may: &[usize], call: Option<
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::stack::{aws, variable};
 
