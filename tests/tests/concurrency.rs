@@ -1,14 +1,17 @@
 //! Many writers at once, on emulated DynamoDB, with the functions' own store.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use futures_util::future::join_all;
 use ringback::aws;
 use ringback::budget;
 use ringback::config::Environment;
 use ringback::handler::{Handler, Recorded, Recorder};
+use ringback::model::Arrival;
 use ringback::outcome::CallbackOutcome;
 use ringback::store::RecordsTable;
-use ringback::testing::{self, ARRIVAL, DeadTopic, Sample};
+use ringback::testing::{self, DeadTopic, Sample};
 use ringback_tests::stack::call_and_events;
 use serde_json::Value;
 
@@ -19,6 +22,12 @@ fn recorder(callback: Recorded) -> Recorder<RecordsTable, DeadTopic> {
     let dynamodb = aws::dynamodb(&environment, budget::REPLAY).unwrap().client;
     let table = RecordsTable::new(dynamodb, environment.records_table().unwrap());
     Recorder::into(table, DeadTopic, callback, &environment).unwrap()
+}
+
+/// Now: the emulator deletes expired items while the tests run.
+fn arrival() -> Arrival {
+    let milliseconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap();
+    Arrival { milliseconds }
 }
 
 /// The story under a session id of its own.
@@ -53,7 +62,7 @@ async fn told_by_many_writers(
     let in_order = format!("in-order-{:016x}", fastrand::u64(..));
     let writer = make();
     for sample in renamed(&samples, &sid, &in_order) {
-        let outcome = writer.handle(sample.request(), ARRIVAL).await.outcome;
+        let outcome = writer.handle(sample.request(), arrival()).await.outcome;
         assert!(matches!(outcome, CallbackOutcome::Recorded | CallbackOutcome::Duplicate), "{outcome:?}");
     }
     let at_once = format!("at-once-{:016x}", fastrand::u64(..));
@@ -63,7 +72,7 @@ async fn told_by_many_writers(
         let mut order: Vec<usize> = (0..story.len()).collect();
         fastrand::shuffle(&mut order);
         for position in order {
-            let outcome = writer.handle(story[position].request(), ARRIVAL).await.outcome;
+            let outcome = writer.handle(story[position].request(), arrival()).await.outcome;
             assert!(matches!(outcome, CallbackOutcome::Recorded | CallbackOutcome::Duplicate), "{outcome:?}");
         }
     }))
