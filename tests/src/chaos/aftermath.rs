@@ -5,12 +5,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::aws::{Channel, Message};
 use super::callbacks::{self, Callback, Session, Tells};
 use super::vendors::Seen;
-use crate::control_plane::{Function, Reply};
+use crate::control_plane::{Function, Reply, sqs_event};
 use crate::stack::items;
 
 const REPLAYERS: usize = 4;
@@ -76,15 +76,8 @@ pub(super) fn replay(spool: &Channel, variables: &[(&str, &str)], how: Replay) -
 
 /// The ids of the messages that `replay` gives back; `None` when it does not say, and all of them come again.
 fn invoke(function: &mut Function, messages: &[Message], kills: bool) -> Option<HashSet<String>> {
-    let record = |message: &Message| {
-        json!({
-            "messageId": message.id, "receiptHandle": "receipt", "body": message.body, "attributes": { "ApproximateReceiveCount": "1" },
-            "messageAttributes": {}, "md5OfBody": "", "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:spool",
-            "awsRegion": "us-east-1",
-        })
-    };
-    let records: Vec<Value> = messages.iter().map(record).collect();
-    let handed = function.hand_over(&json!({ "Records": records }).to_string());
+    let batch = sqs_event(messages.iter().map(|message| (message.id.as_str(), message.body.as_str())));
+    let handed = function.hand_over(&batch);
     let wait = if kills { Duration::from_micros(fastrand::u64(0..40_000)) } else { PATIENCE };
     let reply = match function.reply(handed, wait) {
         Reply::Nothing => {
@@ -242,6 +235,8 @@ fn is_right(callbacks: &[Callback], must: &[usize], may: &[usize], call: Option<
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::stack::{aws, variable};
 
