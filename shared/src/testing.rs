@@ -104,7 +104,8 @@ pub fn send(handler: &impl Handler, method: &str, path: &str, query: &str, body:
 pub fn counted_end(call: &Value) -> Vec<CallEnd> {
     let Some(outcome) = call["outcome"].as_str() else { return Vec::new() };
     let outcome: Outcome = serde_json::from_value(outcome.into()).unwrap();
-    let talk_seconds = if outcome == Outcome::Answered { call["duration_s"].as_u64().unwrap_or_default() } else { 0 };
+    let talk_seconds =
+        if outcome == Outcome::Answered { call["duration_s"].as_u64().unwrap_or_default() } else { 0 };
     vec![CallEnd { outcome, talk_seconds }]
 }
 

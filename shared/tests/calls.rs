@@ -48,7 +48,9 @@ fn wrong(call: &Call) -> Vec<String> {
     let (statuses, _) = play(&steps, &[recorders(&table)], &mut Rng::with_seed(7));
     let answers = steps.iter().zip(statuses).filter(|(step, status)| step.status != *status);
     let mut wrong: Vec<String> = answers
-        .map(|(step, status)| format!("{}: {}: expected {}, answered {status}", call.name, step.what, step.status))
+        .map(|(step, status)| {
+            format!("{}: {}: expected {}, answered {status}", call.name, step.what, step.status)
+        })
         .collect();
     match (call.call.is_null(), table.calls().as_slice()) {
         (true, []) => {}

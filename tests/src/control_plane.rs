@@ -247,6 +247,7 @@ pub fn start_and_end(name: &str, variables: &[(&str, &str)]) -> (Option<i32>, St
     // Port 9 discards: a function that starts after all finds no control plane, and ends with another
     // message.
     let output = command(name, variables).env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     (output.status.code(), said)
 }

@@ -129,7 +129,9 @@ impl State {
     fn fault(&self) -> Fault {
         let (fault, since) = *self.fault.lock().unwrap();
         match fault {
-            Fault::Flaps if (since.elapsed().as_millis() / TURN.as_millis()).is_multiple_of(2) => Fault::Refuses,
+            Fault::Flaps if (since.elapsed().as_millis() / TURN.as_millis()).is_multiple_of(2) => {
+                Fault::Refuses
+            }
             Fault::Flaps => Fault::None,
             other => other,
         }
@@ -219,9 +221,11 @@ impl State {
     /// AWS's own error and that of a load balancer before it, in turns.
     fn failing(&self, number: u64) -> Vec<u8> {
         match (self.service, number.is_multiple_of(2)) {
-            (Service::DynamoDb, true) => {
-                dynamodb_error(500, "com.amazonaws.dynamodb.v20120810#InternalServerError", "Internal server error")
-            }
+            (Service::DynamoDb, true) => dynamodb_error(
+                500,
+                "com.amazonaws.dynamodb.v20120810#InternalServerError",
+                "Internal server error",
+            ),
             (Service::Sns, true) => sns_error(500, "Receiver", "InternalError", "Internal error"),
             (_, false) => error(500, "text/html", "<html><body>500</body></html>"),
         }

@@ -89,7 +89,13 @@ pub fn callback(method: &str, path_and_query: &str, body: &str) -> Response {
     let url = variable("CALLBACK_URL");
     let address = address_of(&url);
     let token = url.rsplit_once('/').unwrap().1;
-    http::send(address, method, &format!("/{token}{path_and_query}"), &[("content-type", "application/json")], body)
+    http::send(
+        address,
+        method,
+        &format!("/{token}{path_and_query}"),
+        &[("content-type", "application/json")],
+        body,
+    )
 }
 
 /// Sends a request to the stack with any path.
@@ -106,9 +112,9 @@ pub fn invoke(function: &str, event: &str) -> Response {
 /// Asks AWS's JSON protocol at the endpoint that a variable names.
 pub fn aws(endpoint: &str, target: &str, json_version: &str, body: &Value) -> Value {
     let content_type = format!("application/x-amz-json-{json_version}");
-    let credentials =
-        "AWS4-HMAC-SHA256 Credential=local/20261101/us-east-1/x/aws4_request, SignedHeaders=host, Signature=0";
-    let headers = [("x-amz-target", target), ("content-type", content_type.as_str()), ("authorization", credentials)];
+    let credentials = "AWS4-HMAC-SHA256 Credential=local/20261101/us-east-1/x/aws4_request, SignedHeaders=host, Signature=0";
+    let headers =
+        [("x-amz-target", target), ("content-type", content_type.as_str()), ("authorization", credentials)];
     let answer = http::send(address_of(&variable(endpoint)), "POST", "/", &headers, &body.to_string());
     assert_eq!(answer.status, 200, "{target}: {}", answer.body);
     answer.json()

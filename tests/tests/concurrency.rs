@@ -36,7 +36,11 @@ fn renamed(samples: &[Sample], old: &str, new: &str) -> Vec<Sample> {
     let rename = |event: &Value| serde_json::from_str(&event.to_string().replace(old, new)).unwrap();
     samples
         .iter()
-        .map(|sample| Sample { name: sample.name.clone(), event: rename(&sample.event), expected: Value::Null })
+        .map(|sample| Sample {
+            name: sample.name.clone(),
+            event: rename(&sample.event),
+            expected: Value::Null,
+        })
         .collect()
 }
 

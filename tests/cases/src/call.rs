@@ -83,7 +83,15 @@ impl Told {
         let steps: Result<Vec<Step>, Wrong> = self
             .steps
             .into_iter()
-            .map(|step| Step::read(table::merge(self.each.clone(), step), &name, &self.function, sid.as_deref(), cases))
+            .map(|step| {
+                Step::read(
+                    table::merge(self.each.clone(), step),
+                    &name,
+                    &self.function,
+                    sid.as_deref(),
+                    cases,
+                )
+            })
             .collect();
         Ok(Call {
             why: self.why,
@@ -98,7 +106,13 @@ impl Told {
 }
 
 impl Step {
-    fn read(mut step: Table, call: &str, function: &str, sid: Option<&str>, cases: &Cases) -> Result<Self, Wrong> {
+    fn read(
+        mut step: Table,
+        call: &str,
+        function: &str,
+        sid: Option<&str>,
+        cases: &Cases,
+    ) -> Result<Self, Wrong> {
         let wrong = |what: String| Wrong(format!("calls/{call}: {what}"));
         let Some(toml::Value::String(what)) = step.remove("what") else {
             return Err(wrong("a step without words".to_owned()));
@@ -109,7 +123,8 @@ impl Step {
         row.sid = sid.map(str::to_owned);
         row.same_call = sid.is_none();
         let case = row.applied(&row.from, &base)?;
-        let status = case.expected.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
+        let status =
+            case.expected.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
         Ok(Self {
             what,
             function: base.function().to_owned(),

@@ -34,7 +34,9 @@ pub(crate) fn sid(event: &Value) -> Option<String> {
 /// The event that a row makes of another one.
 pub(crate) fn change(base: &Value, row: &Row, name: &str) -> Result<Value, Wrong> {
     let mut event = base.clone();
-    let Value::Object(fields) = &mut event else { return Err(Wrong("the event is not an object".to_owned())) };
+    let Value::Object(fields) = &mut event else {
+        return Err(Wrong("the event is not an object".to_owned()));
+    };
     let sids = renamed(base, row, name);
     let row = &named(row, sids.as_ref().map(|(_, new)| new.as_str()));
     if fields.contains_key("Records") {
@@ -51,7 +53,8 @@ pub(crate) fn change(base: &Value, row: &Row, name: &str) -> Result<Value, Wrong
     }
     change_body(fields, &rename(text("body"), &sids), row)?;
     change_http(fields, row, text("rawPath"));
-    let headers: Map<String, Value> = row.headers.iter().map(|(name, value)| (name.clone(), plain(value))).collect();
+    let headers: Map<String, Value> =
+        row.headers.iter().map(|(name, value)| (name.clone(), plain(value))).collect();
     merge(fields, &Map::from_iter([("headers".to_owned(), Value::Object(headers))]));
     Ok(event)
 }
@@ -162,7 +165,11 @@ fn change_http(fields: &mut Map<String, Value>, row: &Row, old_path: &str) {
 }
 
 /// Puts other messages into a batch, each as its queue would hand it over.
-fn change_batch(fields: &mut Map<String, Value>, row: &Row, sids: &Option<(String, String)>) -> Result<(), Wrong> {
+fn change_batch(
+    fields: &mut Map<String, Value>,
+    row: &Row,
+    sids: &Option<(String, String)>,
+) -> Result<(), Wrong> {
     let Some(Value::Array(records)) = fields.get_mut("Records") else { return Ok(()) };
     let Some(Value::Object(record)) = records.first().cloned() else {
         return Err(Wrong("a batch of rows starts from a message".to_owned()));

@@ -15,7 +15,8 @@ const AS_SENT: &str = "as sent";
 
 /// What must become of an event that a row makes, of this session.
 pub(crate) fn of(row: &Row, base: Option<&Case>, session: Option<&str>) -> Value {
-    let inherited = |name: &str| base.and_then(|base| base.expected.get(name)).cloned().unwrap_or(Value::Null);
+    let inherited =
+        |name: &str| base.and_then(|base| base.expected.get(name)).cloned().unwrap_or(Value::Null);
     let status = row.status.map_or_else(|| inherited("status"), Value::from);
     let refused = status != 200;
     let effect = match &row.effect {
@@ -57,7 +58,9 @@ fn kept(row: &Row) -> Value {
     fn text(value: Value) -> Value {
         match value {
             Value::Array(items) => items.into_iter().map(text).collect(),
-            Value::Object(members) => members.into_iter().map(|(name, member)| (name, text(member))).collect(),
+            Value::Object(members) => {
+                members.into_iter().map(|(name, member)| (name, text(member))).collect()
+            }
             Value::Number(number) => number.to_string().into(),
             Value::Bool(_) | Value::String(_) | Value::Null => value,
         }

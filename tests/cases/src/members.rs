@@ -35,7 +35,8 @@ impl<'de> Deserialize<'de> for Members {
 
 impl Members {
     fn text(&self) -> String {
-        let members: Vec<String> = self.0.iter().map(|(name, text)| format!("{}:{text}", quoted(name))).collect();
+        let members: Vec<String> =
+            self.0.iter().map(|(name, text)| format!("{}:{text}", quoted(name))).collect();
         format!("{{{}}}", members.join(","))
     }
 
@@ -53,13 +54,16 @@ pub(crate) fn change(body: &str, changes: &Table, raw: bool) -> Result<String, W
     if changes.is_empty() {
         return Ok(body.to_owned());
     }
-    let mut members: Members = serde_json::from_str(body).map_err(|error| Wrong(format!("{body}: {error}")))?;
+    let mut members: Members =
+        serde_json::from_str(body).map_err(|error| Wrong(format!("{body}: {error}")))?;
     for (name, value) in changes {
         let old = members.0.iter().find(|(known, _)| known == name).map(|(_, text)| text.clone());
         match (value, old) {
             (Value::String(text), _) if text == ABSENT => members.0.retain(|(known, _)| known != name),
             (Value::String(text), _) if raw => members.put(name, text.clone()),
-            (Value::Table(inner), Some(old)) if old.starts_with('{') => members.put(name, change(&old, inner, raw)?),
+            (Value::Table(inner), Some(old)) if old.starts_with('{') => {
+                members.put(name, change(&old, inner, raw)?)
+            }
             (value, _) => members.put(name, json(value)),
         }
     }
@@ -71,8 +75,12 @@ fn json(value: &Value) -> String {
     match value {
         Value::String(text) => quoted(text),
         Value::Array(items) => format!("[{}]", items.iter().map(json).collect::<Vec<_>>().join(",")),
-        Value::Table(table) => Members(table.iter().map(|(name, value)| (name.clone(), json(value))).collect()).text(),
-        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => plain(value).to_string(),
+        Value::Table(table) => {
+            Members(table.iter().map(|(name, value)| (name.clone(), json(value))).collect()).text()
+        }
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {
+            plain(value).to_string()
+        }
     }
 }
 

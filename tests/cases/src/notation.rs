@@ -14,7 +14,9 @@ pub(crate) fn expand(text: &str) -> Vec<u8> {
             continue;
         };
         rest = after_notation;
-        if let Some((times, what)) = notation.split_once(" x ").and_then(|(n, what)| Some((n.parse().ok()?, what))) {
+        if let Some((times, what)) =
+            notation.split_once(" x ").and_then(|(n, what)| Some((n.parse().ok()?, what)))
+        {
             (0..times).for_each(|number| expanded.extend(numbered(what, number).bytes()));
         } else if let Some((what, length)) =
             notation.split_once(" up to ").and_then(|(what, n)| Some((what, n.parse::<usize>().ok()?)))

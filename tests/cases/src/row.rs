@@ -63,9 +63,11 @@ impl Row {
 
     /// The case that becomes of another one.
     pub(crate) fn applied(&self, name: &str, base: &Case) -> Result<Case, Wrong> {
-        let changed = event::change(&base.event, self, name).map_err(|Wrong(what)| Wrong(format!("{name}: {what}")))?;
+        let changed =
+            event::change(&base.event, self, name).map_err(|Wrong(what)| Wrong(format!("{name}: {what}")))?;
         // What this expander cannot read, a function may.
-        let sid = event::sid(&changed).or_else(|| event::renamed(&base.event, self, name).map(|(_, new)| new));
+        let sid =
+            event::sid(&changed).or_else(|| event::renamed(&base.event, self, name).map(|(_, new)| new));
         let expected = expectation::of(self, Some(base), sid.as_deref());
         Ok(Case { name: name.to_owned(), event: changed, expected, whole: false })
     }

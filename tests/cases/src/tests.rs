@@ -15,7 +15,8 @@ fn files(folder: &std::path::Path) -> Vec<String> {
 
 #[test]
 fn every_whole_event_has_an_expectation_and_a_person_can_read_them_all() {
-    let whole: Vec<String> = all().unwrap().into_iter().filter(|case| case.whole).map(|case| case.name).collect();
+    let whole: Vec<String> =
+        all().unwrap().into_iter().filter(|case| case.whole).map(|case| case.name).collect();
     assert_eq!(whole, files(&events()));
     assert!(whole.len() <= 60, "{} files in events/", whole.len());
 }
@@ -34,7 +35,11 @@ fn every_case_and_every_call_says_why() {
 fn every_case_expects_a_status_and_an_effect() {
     for case in all().unwrap() {
         assert!(case.expected["status"].is_u64(), "{}", case.name);
-        assert!(["record", "job", "none"].contains(&case.expected["effect"].as_str().unwrap()), "{}", case.name);
+        assert!(
+            ["record", "job", "none"].contains(&case.expected["effect"].as_str().unwrap()),
+            "{}",
+            case.name
+        );
     }
 }
 
@@ -65,7 +70,8 @@ fn no_two_rows_send_the_same() {
 fn each_recorded_case_is_a_call_of_its_own_unless_its_row_says_otherwise() {
     let cases = Cases::read().unwrap();
     let mut calls = BTreeSet::new();
-    for name in cases.rows.iter().filter(|(_, row)| row.sid.is_none() && !row.same_call).map(|(name, _)| name) {
+    for name in cases.rows.iter().filter(|(_, row)| row.sid.is_none() && !row.same_call).map(|(name, _)| name)
+    {
         let case = cases.case(name).unwrap();
         if let Some(sid) = case.expected.pointer("/call/sid").filter(|_| !case.whole) {
             assert!(calls.insert(sid.to_string()), "{name} is about the call of another case, {sid}");
@@ -75,7 +81,8 @@ fn each_recorded_case_is_a_call_of_its_own_unless_its_row_says_otherwise() {
 
 #[test]
 fn a_told_call_is_made_of_whole_events() {
-    let whole: Vec<Value> = all().unwrap().into_iter().filter(|case| case.whole).map(|case| case.event).collect();
+    let whole: Vec<Value> =
+        all().unwrap().into_iter().filter(|case| case.whole).map(|case| case.event).collect();
     let told: Vec<Call> = calls().unwrap().into_iter().filter(|call| call.told).collect();
     assert!((6..=10).contains(&told.len()), "{} calls are told", told.len());
     for step in told.iter().flat_map(|call| &call.steps) {
@@ -97,7 +104,8 @@ fn names_are_not_used_twice() {
 fn a_whole_event_is_consistent_as_api_gateway_sends_it() {
     for case in all().unwrap().into_iter().filter(|case| case.whole && case.function() != "replay") {
         let text = |place: &str| case.event.pointer(place).and_then(Value::as_str).unwrap_or_default();
-        let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().unwrap().into_owned();
+        let decoded =
+            |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().unwrap().into_owned();
         let sent: BTreeMap<String, String> = text("/rawQueryString")
             .split('&')
             .map(|parameter| parameter.split_once('=').unwrap())

@@ -93,5 +93,8 @@ behind a proxy that makes the faults. The fault lasts for the whole of its row.
 /// In UTC.
 fn today() -> String {
     let output = Command::new("date").args(["-u", "+%F"]).output();
-    output.map_or_else(|error| error.to_string(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    output.map_or_else(
+        |error| error.to_string(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
 }
