@@ -142,7 +142,7 @@ def _start_ministack(processes: Processes, port: int, folder: Path) -> str:
         "MINISTACK_HOST": LOOPBACK,
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "MINISTACK_REGION": REGION,
-        "SERVICES": "dynamodb,lambda,sns,sqs",
+        "SERVICES": "cloudformation,dynamodb,lambda,sns,sqs",
         # Each of these would open a port of its own on every interface. test_loopback.py checks.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",

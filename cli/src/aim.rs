@@ -43,7 +43,8 @@ pub(crate) struct Aimed {
 
 impl Aim {
     pub(crate) async fn find(&self, at: &Where) -> Result<Aimed, Stop> {
-        let given = self.url.as_deref().filter(|url| !url.trim().is_empty()).map(Target::parse).transpose()?;
+        let given =
+            self.url.as_deref().filter(|url| !url.trim().is_empty()).map(Target::parse).transpose()?;
         let place = if at.names_a_deployment() { Some(at.place().await?) } else { Place::local()? };
         let target = match (given, place.as_ref().map(|place| &place.kind)) {
             (Some(target), _) => target,
@@ -59,7 +60,9 @@ impl Aim {
         // Another Ringback's records say nothing about this target.
         let place = place.filter(|place| match &place.kind {
             Kind::Deployed(_) => true,
-            Kind::Local(local) => Target::parse(&local.callback_url).is_ok_and(|local| local.base == target.base),
+            Kind::Local(local) => {
+                Target::parse(&local.callback_url).is_ok_and(|local| local.base == target.base)
+            }
         });
         let ids = |own: &Option<String>, list: fn(&Place) -> &String, any: &str| {
             let first = place.as_ref().and_then(|place| list(place).split(',').next()).unwrap_or_default();
@@ -125,7 +128,9 @@ fn token_in_hand() -> Result<Token, Stop> {
             terminal.write_str("Token (it is not shown): ")?;
             terminal.read_secure_line()?
         }
-        Err(_) => return Err(Stop::new("which token? Set RINGBACK_TOKEN, or RINGBACK_URL with the whole URL")),
+        Err(_) => {
+            return Err(Stop::new("which token? Set RINGBACK_TOKEN, or RINGBACK_URL with the whole URL"));
+        }
     };
     Token::parse(text.trim()).ok_or_else(|| Stop::new("this is no token that `ringback token` has made"))
 }

@@ -59,10 +59,15 @@ fn speed(text: &str) -> Result<f64, String> {
 }
 
 fn lasting(text: &str) -> Result<Duration, String> {
-    let (digits, factor) = text.strip_suffix('m').map_or((text.trim_end_matches('s'), 1), |digits| (digits, 60));
+    let (digits, factor) =
+        text.strip_suffix('m').map_or((text.trim_end_matches('s'), 1), |digits| (digits, 60));
     let seconds = digits.parse::<u64>().map(|seconds| seconds.saturating_mul(factor)).unwrap_or_default();
     let bounded = (1..=LONGEST_LOAD).contains(&seconds);
-    if bounded { Ok(Duration::from_secs(seconds)) } else { Err("such as 60s or 5m, and at most 10m".to_owned()) }
+    if bounded {
+        Ok(Duration::from_secs(seconds))
+    } else {
+        Err("such as 60s or 5m, and at most 10m".to_owned())
+    }
 }
 
 impl Call {
@@ -73,8 +78,8 @@ impl Call {
             return Ok(());
         };
         let chosen = scenarios.iter().find(|scenario| scenario.name == *name);
-        let scenario =
-            chosen.ok_or_else(|| Stop::new(format!("there is no call {name}: `ringback call` lists them")))?;
+        let scenario = chosen
+            .ok_or_else(|| Stop::new(format!("there is no call {name}: `ringback call` lists them")))?;
         let aimed = self.aim.find(at).await?;
         match self.rate.zip(self.lasting) {
             Some((rate, lasting)) => self.load(scenario, &aimed, rate, lasting, out).await,
@@ -110,7 +115,9 @@ impl Call {
             let words = format!("{}{again}", step.what);
             let shown_in_colour = styled(if taken { GOOD } else { BAD }, &shown);
             out.tell(&format!("  {after:>6.1} s  {words:<56} {shown_in_colour}  {took:.0} ms"));
-            answers.push(json!({ "what": step.what, "again": sending.again, "answer": shown, "ms": took.round() }));
+            answers.push(
+                json!({ "what": step.what, "again": sending.again, "answer": shown, "ms": took.round() }),
+            );
         }
 
         let recorded = match &aimed.place {
@@ -120,7 +127,9 @@ impl Call {
         let (items, differences) = recorded.clone().unwrap_or_default();
         let removed = self.tidy(aimed, &[session.sid.clone()]).await?;
         let text = match &recorded {
-            None => styled(DIM, "The records cannot be looked at here: give --stack. They expire by themselves."),
+            None => {
+                styled(DIM, "The records cannot be looked at here: give --stack. They expire by themselves.")
+            }
             Some(_) => match items.iter().find(|item| is_call(item)) {
                 Some(call) => format!("  recorded: {}; {} items", call_line(call), items.len()),
                 None => "  recorded: nothing".to_owned(),
@@ -192,7 +201,9 @@ impl Call {
         report(&mut load, seconds, sids.len(), removed, out);
         if load.failed + load.left_out > 0 {
             let Load { failed, left_out, .. } = load;
-            return Err(Stop::new(format!("{failed} callbacks were not taken, {left_out} were not sent in time")));
+            return Err(Stop::new(format!(
+                "{failed} callbacks were not taken, {left_out} were not sent in time"
+            )));
         }
         Ok(())
     }
@@ -224,7 +235,8 @@ fn report(load: &mut Load, seconds: f64, calls: usize, removed: usize, out: Outp
     let rate = (count as f64 / seconds * 10.0).round() / 10.0;
     let percents = [50, 90, 99, 100];
     let measured = load.percentiles(&percents);
-    let latencies: Vec<_> = percents.iter().zip(&measured).map(|(percent, ms)| format!("p{percent} {ms} ms")).collect();
+    let latencies: Vec<_> =
+        percents.iter().zip(&measured).map(|(percent, ms)| format!("p{percent} {ms} ms")).collect();
     let answers: Vec<_> = load.answers.iter().map(|(answer, count)| format!("{count} x {answer}")).collect();
     let text = format!(
         "{count} callbacks of {calls} calls in {seconds:.1} s: {rate} a second\n  {}\n  {}",
@@ -243,10 +255,14 @@ fn report(load: &mut Load, seconds: f64, calls: usize, removed: usize, out: Outp
 /// A session of its own, of a vendor's service that the target serves.
 pub(crate) fn session(scenario: &Scenario, aimed: &Aimed, began: Duration) -> Result<Session, Stop> {
     let service = aimed.service(scenario.vendor).ok_or_else(|| {
-        Stop::new(format!("{}: the target serves no such vendor, or give --service-id or --sdk-app-id", scenario.name))
+        Stop::new(format!(
+            "{}: the target serves no such vendor, or give --service-id or --sdk-app-id",
+            scenario.name
+        ))
     })?;
-    let began = u64::try_from(began.as_millis()).unwrap_or_default();
-    let sid = format!("ringback-{}-{:013}-{:08x}", scenario.name, began, fastrand::u32(..));
+    // Most of the vendors' times are whole seconds.
+    let began = began.as_secs() * 1_000;
+    let sid = format!("ringback-{}-{}-{:08x}", scenario.name, began / 1_000, fastrand::u32(..));
     Ok(Session { sid, service: service.to_owned(), began })
 }
 

@@ -81,7 +81,7 @@ impl Findings {
             Verdict::Failed => styled(BAD, "FAILED "),
             Verdict::Skipped => styled(DIM, "skipped"),
         };
-        self.out.tell(format!("  {word}  {check:<44} {seen}").trim_end());
+        self.out.tell(format!("  {word}  {check:<56} {seen}").trim_end());
         if !advice.is_empty() {
             self.out.tell(&format!("           -> {advice}"));
         }
@@ -94,15 +94,17 @@ impl Doctor {
         let aimed = self.aim.find(at).await?;
         let target = aimed.target.clone();
         let mut findings = Findings { out, hush: Box::new(move |text| target.hushed(text)), all: Vec::new() };
-        let what = aimed.place.as_ref().map_or_else(|| "What answers there.".to_owned(), |place| place.description());
+        let what = aimed
+            .place
+            .as_ref()
+            .map_or_else(|| "What answers there.".to_owned(), |place| place.description());
         out.tell(&format!("{what} Callbacks go to {}/…", aimed.target.base));
 
         callbacks::look(&aimed, &mut findings, self.no_notify, self.watch_jobs).await?;
         match &aimed.place {
             Some(place) => stack::look(place, &aimed.target.token, &mut findings).await,
-            None => {
-                findings.add(Finding::skipped("records, queues, alarms, functions", "give --stack to look at them"))
-            }
+            None => findings
+                .add(Finding::skipped("records, queues, alarms, functions", "give --stack to look at them")),
         }
         let count = |verdict| findings.all.iter().filter(|finding| finding.verdict == verdict).count();
         let (ok, failed, skipped) = (count(Verdict::Ok), count(Verdict::Failed), count(Verdict::Skipped));

@@ -13,7 +13,9 @@ use std::rc::Rc;
 use clap::Args;
 use ringback::door::callback::Callback;
 use ringback::door::route::Route;
-use ringback::lambda::settings::{ConfigError, Environment, NotifierSettings, RecorderSettings, ReplayerSettings};
+use ringback::lambda::settings::{
+    ConfigError, Environment, NotifierSettings, RecorderSettings, ReplayerSettings,
+};
 use serde_json::json;
 
 use crate::error::Stop;
@@ -22,7 +24,8 @@ use crate::place::{Deployed, Place, Where};
 use crate::target::Token;
 
 /// Lambda sets these itself.
-const OF_LAMBDA: [&str; 4] = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+const OF_LAMBDA: [&str; 4] =
+    ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 const SECRET: &str = "TENCENT_CALLBACK_TOKEN";
 /// Everyone can read it in this repository.
 const PUBLIC_TOKEN: &str = "local-stack-token-never-deploy-this-one";
@@ -76,8 +79,12 @@ impl Env {
             let mut file =
                 std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
             file.write_all(env_file(&variables).as_bytes())?;
-            let text = format!("{} variables of {} are in {}.", variables.len(), self.function, path.display());
-            out.result(&json!({ "function": self.function, "file": path, "variables": variables.len() }), &text);
+            let text =
+                format!("{} variables of {} are in {}.", variables.len(), self.function, path.display());
+            out.result(
+                &json!({ "function": self.function, "file": path, "variables": variables.len() }),
+                &text,
+            );
             return Ok(());
         }
         if std::io::stdout().is_terminal() && variables.contains_key(SECRET) {
@@ -132,11 +139,15 @@ fn read(function: &str, environment: &Environment) -> Result<Result<(), ConfigEr
     let recorder = Callback::ALL.into_iter().find(|callback| callback.route.binary() == function);
     let settings = match recorder {
         Some(callback) => RecorderSettings::from_env(environment, callback).map(drop),
-        None if function == ringback::line::NOTIFY.binary() => NotifierSettings::from_env(environment).map(drop),
+        None if function == ringback::line::NOTIFY.binary() => {
+            NotifierSettings::from_env(environment).map(drop)
+        }
         None if function == "replay" => ReplayerSettings::from_env(environment).map(drop),
         None => {
             let functions = Route::ALL.map(Route::binary).join(", ");
-            return Err(Stop::new(format!("there is no function {function}: it is one of {functions}, replay")));
+            return Err(Stop::new(format!(
+                "there is no function {function}: it is one of {functions}, replay"
+            )));
         }
     };
     Ok(settings.and_then(|()| environment.metrics_namespace().map(drop)))
@@ -145,7 +156,11 @@ fn read(function: &str, environment: &Environment) -> Result<Result<(), ConfigEr
 fn env_file(variables: &Variables) -> String {
     let quoted = |value: &str| {
         let plain = value.chars().all(|each| each.is_ascii_alphanumeric() || "-_.,:/@+".contains(each));
-        if plain { value.to_owned() } else { format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")) }
+        if plain {
+            value.to_owned()
+        } else {
+            format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+        }
     };
     variables.iter().map(|(name, value)| format!("{name}={}\n", quoted(value))).collect()
 }
@@ -177,7 +192,8 @@ mod tests {
 
     #[test]
     fn a_function_gets_what_it_reads_and_nothing_else() {
-        let names = |function| asked_for(function, values()).unwrap().into_keys().collect::<Vec<_>>().join(" ");
+        let names =
+            |function| asked_for(function, values()).unwrap().into_keys().collect::<Vec<_>>().join(" ");
         let notify = "CALLBACK_TOKEN_SHA256 LINE_SERVICE_IDS METRICS_NAMESPACE PUSH_JOBS_TOPIC_ARN";
         assert_eq!(names("notify"), notify);
         let tencent = "CALLBACK_TOKEN_SHA256 METRICS_NAMESPACE RECORDS_TABLE RETENTION_DAYS SPOOL_TOPIC_ARN \

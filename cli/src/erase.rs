@@ -91,7 +91,9 @@ async fn find(table: &impl Records, user: &str, service: Option<&str>, out: Outp
             let named = names(item, user, service);
             if named {
                 found.calls.insert(key(item).0);
-                found.mentions.extend(mentions(item).into_iter().filter(|mention| mention.is_of(user, service)));
+                found
+                    .mentions
+                    .extend(mentions(item).into_iter().filter(|mention| mention.is_of(user, service)));
             }
             all.push((named, is_call(item), key(item)));
         }
@@ -129,7 +131,11 @@ mod tests {
 
     fn table() -> Memory {
         let table = Memory { name: "mine", ..Memory::default() };
-        table.put("talk", "call", json!({ "caller": { "user_id": "alice" }, "callee": { "user_id": "bob" } }));
+        table.put(
+            "talk",
+            "call",
+            json!({ "caller": { "user_id": "alice" }, "callee": { "user_id": "bob" } }),
+        );
         table.put("talk", "event#0#b", json!({ "who": { "user_id": "bob" } }));
         table.put("talk", "event#1#a", json!({ "who": { "user_id": "alice" } }));
         table.put("talk", "event#2#c", json!({ "what": "agent_reached_callee" }));
@@ -151,7 +157,12 @@ mod tests {
         let table = table();
         assert_eq!(erase(&table, "alice", true, None), Ok(()));
         for yes in [None, Some("bob")] {
-            assert!(erase(&table, "alice", false, yes).unwrap_err().to_string().starts_with("nothing was changed"));
+            assert!(
+                erase(&table, "alice", false, yes)
+                    .unwrap_err()
+                    .to_string()
+                    .starts_with("nothing was changed")
+            );
         }
         assert_eq!(table.keys().len(), 8);
     }
@@ -180,7 +191,8 @@ mod tests {
     #[test]
     fn the_items_that_name_the_user_go_last_and_the_call_item_at_the_end() {
         let found = block_on(find(&table(), "alice", None, SILENT)).unwrap();
-        let talk: Vec<&str> = found.keys.iter().filter(|(sid, _)| sid == "talk").map(|(_, key)| key.as_str()).collect();
+        let talk: Vec<&str> =
+            found.keys.iter().filter(|(sid, _)| sid == "talk").map(|(_, key)| key.as_str()).collect();
         assert_eq!(talk, ["event#0#b", "event#2#c", "event#1#a", "call"]);
     }
 

@@ -24,7 +24,8 @@ pub(crate) fn line(function: &str, at: Option<u64>, text: &str) -> Option<String
         _ if fields.get("type").is_some() && fields.get("record").is_some() => platform(&fields)?,
         Some(message) => {
             let known = ["timestamp", "level", "message", "_aws"];
-            let others = fields.as_object().into_iter().flatten().filter(|(name, _)| !known.contains(&name.as_str()));
+            let others =
+                fields.as_object().into_iter().flatten().filter(|(name, _)| !known.contains(&name.as_str()));
             let others = others.map(|(name, value)| format!("  {name}={}", plain(value)));
             format!("{message}{}", others.collect::<String>())
         }
@@ -77,7 +78,9 @@ mod tests {
         });
         let said = "2026-11-02 06:13:20  notify              INFO   200  published  s-1  3.2 ms  cold";
         assert_eq!(shown(&fields).unwrap(), said);
-        assert!(line("notify", None, &fields.to_string()).unwrap().starts_with("2026-11-02 05:33:20  notify"));
+        assert!(
+            line("notify", None, &fields.to_string()).unwrap().starts_with("2026-11-02 05:33:20  notify")
+        );
     }
 
     #[test]
@@ -92,7 +95,8 @@ mod tests {
     #[test]
     fn what_is_not_json_is_shown_without_what_would_move_the_cursor() {
         assert!(line("notify", None, "panicked \u{1b}[2J").unwrap().ends_with("panicked ?[2J"));
-        let start = json!({ "level": "ERROR", "message": "the function cannot start", "error": "x is missing" });
+        let start =
+            json!({ "level": "ERROR", "message": "the function cannot start", "error": "x is missing" });
         assert!(shown(&start).unwrap().ends_with("ERROR  the function cannot start  error=x is missing"));
     }
 }

@@ -80,7 +80,10 @@ async fn main() -> ExitCode {
     };
     done.map_or_else(
         |why| {
-            anstream::eprintln!("ringback: {}", output::styled(output::BAD, &output::clean(&why.to_string())));
+            anstream::eprintln!(
+                "ringback: {}",
+                output::styled(output::BAD, &output::clean(&why.to_string()))
+            );
             ExitCode::FAILURE
         },
         |()| ExitCode::SUCCESS,

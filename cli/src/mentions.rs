@@ -41,7 +41,8 @@ impl Mention {
 
     /// Whether it is the user. One without a service may be, and must not stay.
     pub(crate) fn is_of(&self, user: &str, service: Option<&str>) -> bool {
-        self.user == user && service.is_none_or(|service| !self.has_service() || self.services.contains(service))
+        self.user == user
+            && service.is_none_or(|service| !self.has_service() || self.services.contains(service))
     }
 }
 
@@ -54,7 +55,8 @@ pub(crate) fn names(item: &Item, user: &str, service: Option<&str>) -> bool {
 pub(crate) fn mentions(item: &Item) -> Vec<Mention> {
     let attributes = Json::Object(item.iter().map(|(name, value)| (name.clone(), lossless(value))).collect());
     let facts = exact(&attributes, "facts").and_then(Json::scalar).and_then(Json::read).unwrap_or(Json::Null);
-    let claims = facts.members().iter().filter_map(|(name, claim)| Some((name.clone(), exact(claim, "v")?.clone())));
+    let claims =
+        facts.members().iter().filter_map(|(name, claim)| Some((name.clone(), exact(claim, "v")?.clone())));
     let claimed = Json::Object(claims.collect());
     let anywhere: Services = [&attributes, &claimed].into_iter().flat_map(services).collect();
 
@@ -66,7 +68,11 @@ pub(crate) fn mentions(item: &Item) -> Vec<Mention> {
             for person in people {
                 let services: Services = exact(person, "service_id").map(scalars).unwrap_or_default();
                 for user in exact(person, "user_id").map(scalars::<Vec<_>>).unwrap_or_default() {
-                    found.push(Mention { place: format!("{prefix}{name}"), user, services: services.clone() });
+                    found.push(Mention {
+                        place: format!("{prefix}{name}"),
+                        user,
+                        services: services.clone(),
+                    });
                 }
             }
         }
@@ -221,9 +227,15 @@ mod tests {
             ("vendor.Caller_Account", json!({ "vendor": { "Caller_Account": "alice" } })),
             ("vendor.CALLEELIST_ACCOUNT", json!({ "vendor": { "CALLEELIST_ACCOUNT": "alice" } })),
             ("vendor.User_Account", json!({ "vendor": { "UserList": [{ "User_Account": "alice" }] } })),
-            ("vendor.User_Account", json!({ "vendor": { "CallInfo": { "L": [[{ "User_Account": "alice" }]] } } })),
+            (
+                "vendor.User_Account",
+                json!({ "vendor": { "CallInfo": { "L": [[{ "User_Account": "alice" }]] } } }),
+            ),
             ("vendor.UserList", json!({ "vendor": { "UserList": ["alice"] } })),
-            ("vendor.CalleeList_Account", json!({ "vendor": { "R": { "CalleeList_Account": ["bob", "alice"] } } })),
+            (
+                "vendor.CalleeList_Account",
+                json!({ "vendor": { "R": { "CalleeList_Account": ["bob", "alice"] } } }),
+            ),
             ("vendor.stid", json!({ "vendor": { "stid": "alice" } })),
             ("vendor.app_svr_data", json!({ "vendor": { "app_svr_data": r#"{"id":"alice"}"# } })),
             ("vendor.UserData", json!({ "vendor": { "UserData": { "id": "alice" } } })),

@@ -42,9 +42,12 @@ impl Output {
             return ProgressBar::hidden();
         }
         let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-        let template = if total.is_some() { "{bar:30} {pos}/{len} {msg} {eta}" } else { "{spinner} {pos} {msg}" };
-        bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
-            .with_message(what)
+        let template =
+            if total.is_some() { "{bar:30} {pos}/{len} {msg} {eta}" } else { "{spinner} {pos} {msg}" };
+        bar.with_style(
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        )
+        .with_message(what)
     }
 }
 
@@ -55,7 +58,10 @@ pub(crate) fn styled(style: Style, text: &str) -> String {
 /// Rows below each other, as wide as the terminal.
 pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(header);
     table.set_width(console::Term::stdout().size_checked().map_or(110, |(_, columns)| columns));
     for row in rows {
         table.add_row(row);
@@ -98,7 +104,8 @@ pub(crate) fn call_line(call: &Value) -> String {
         Some([text("kind"), media, Some("call".into())].into_iter().flatten().collect::<Vec<_>>().join(" ")),
         call.get("host").map(|host| format!("host {}", person(host))),
         between,
-        text("status").map(|status| text("outcome").map_or(status.clone(), |how| format!("{status} ({how})"))),
+        text("status")
+            .map(|status| text("outcome").map_or(status.clone(), |how| format!("{status} ({how})"))),
         text("online").map(|online| format!("{online} online")),
         text("duration_s").filter(|seconds| seconds != "0").map(|seconds| format!("talked {seconds} s")),
     ];

@@ -14,7 +14,8 @@ use clap::Args;
 use crate::error::Stop;
 use crate::target;
 
-const NO_STACK: &str = "no local stack is running: start one with `make run`, or name a deployment with --stack";
+const NO_STACK: &str =
+    "no local stack is running: start one with `make run`, or name a deployment with --stack";
 /// Outputs that no other stack is likely to have.
 const OURS: [&str; 2] = ["RecordsTableName", "SpoolQueueArn"];
 
@@ -87,7 +88,11 @@ impl Deployed {
     }
 
     /// The names of its resources of a kind, by their names in the template.
-    pub(crate) async fn resources(&self, place: &Place, kind: &str) -> Result<BTreeMap<String, String>, Stop> {
+    pub(crate) async fn resources(
+        &self,
+        place: &Place,
+        kind: &str,
+    ) -> Result<BTreeMap<String, String>, Stop> {
         let client = aws_sdk_cloudformation::Client::new(&place.config("CLOUDFORMATION"));
         let mut pages = client.list_stack_resources().stack_name(&self.name).into_paginator().send();
         let mut found = BTreeMap::new();
@@ -105,7 +110,9 @@ impl Deployed {
 
     fn output(&self, name: &str) -> Result<&str, Stop> {
         let output = self.outputs.get(name).map(String::as_str);
-        output.ok_or_else(|| Stop::new(format!("{} is not a Ringback stack: it has no output {name}", self.name)))
+        output.ok_or_else(|| {
+            Stop::new(format!("{} is not a Ringback stack: it has no output {name}", self.name))
+        })
     }
 }
 
@@ -142,14 +149,18 @@ impl Where {
     async fn deployed(&self, name: &str) -> Result<Place, Stop> {
         let config = self.aws().await?;
         let Some(region) = config.region().map(ToString::to_string) else {
-            return Err(Stop::new("no AWS region: give --region, or set AWS_REGION or a profile that has one"));
+            return Err(Stop::new(
+                "no AWS region: give --region, or set AWS_REGION or a profile that has one",
+            ));
         };
         let client = aws_sdk_cloudformation::Client::new(&config);
         let described = client.describe_stacks().stack_name(name).send().await;
         let described = described.map_err(Stop::aws(&format!("find the stack {name} in {region}")))?;
-        let stack = described.stacks().first().ok_or_else(|| Stop::new(format!("there is no stack {name}")))?;
+        let stack =
+            described.stacks().first().ok_or_else(|| Stop::new(format!("there is no stack {name}")))?;
         let pairs = |each: (Option<&str>, Option<&str>)| Some((each.0?.to_owned(), each.1?.to_owned()));
-        let parameters = stack.parameters().iter().filter_map(|p| pairs((p.parameter_key(), p.parameter_value())));
+        let parameters =
+            stack.parameters().iter().filter_map(|p| pairs((p.parameter_key(), p.parameter_value())));
         let outputs = stack.outputs().iter().filter_map(|o| pairs((o.output_key(), o.output_value())));
         let deployed = Deployed {
             name: stack.stack_name().unwrap_or(name).to_owned(),
@@ -192,12 +203,18 @@ impl Place {
         let Ok(text) = std::fs::read_to_string(&file) else { return Ok(None) };
         let variables = variables(&text);
         let get = |name: &str| {
-            let missing = || Stop::new(format!("{} has no {name}: start the local stack again", file.display()));
+            let missing =
+                || Stop::new(format!("{} has no {name}: start the local stack again", file.display()));
             variables.get(name).cloned().ok_or_else(missing)
         };
         let connector = SharedHttpConnector::new(target::connector(true, "http://")?);
-        let credentials =
-            Credentials::new(get("AWS_ACCESS_KEY_ID")?, get("AWS_SECRET_ACCESS_KEY")?, None, None, "stack.env");
+        let credentials = Credentials::new(
+            get("AWS_ACCESS_KEY_ID")?,
+            get("AWS_SECRET_ACCESS_KEY")?,
+            None,
+            None,
+            "stack.env",
+        );
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(get("AWS_REGION")?))
@@ -218,7 +235,10 @@ impl Place {
                 token_digests: get("CALLBACK_TOKEN_SHA256")?,
                 folder: file.parent().map(Path::to_path_buf).unwrap_or_default(),
             }),
-            endpoints: variables.into_iter().filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL_")).collect(),
+            endpoints: variables
+                .into_iter()
+                .filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL_"))
+                .collect(),
             config,
         }))
     }
@@ -275,7 +295,10 @@ fn stack_env() -> Option<PathBuf> {
 }
 
 fn variables(text: &str) -> BTreeMap<String, String> {
-    text.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.into(), value.into())).collect()
+    text.lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect()
 }
 
 /// The SDK sets none, and would wait for ever.

@@ -20,7 +20,11 @@ pub(crate) fn plan(steps: &[f64], speed: f64) -> Vec<Sending> {
 
 /// The same with callbacks that are late and come again, in whatever order that makes. `may_repeat` says which may come
 /// again: an incoming call would ring twice.
-pub(crate) fn chaos(plan: &[Sending], may_repeat: impl Fn(usize) -> bool, random: &mut fastrand::Rng) -> Vec<Sending> {
+pub(crate) fn chaos(
+    plan: &[Sending],
+    may_repeat: impl Fn(usize) -> bool,
+    random: &mut fastrand::Rng,
+) -> Vec<Sending> {
     let length = plan.iter().map(|sending| sending.after).max().unwrap_or_default();
     // Long enough to overtake the others, however fast the call is played.
     let latest = (length / 2).max(Duration::from_millis(200)).as_secs_f64();
@@ -85,7 +89,8 @@ mod tests {
 
     #[test]
     fn ten_times_as_fast_takes_a_tenth_of_the_time() {
-        let after: Vec<u128> = plan(&[0.0, 6.0, 48.0], 10.0).iter().map(|each| each.after.as_millis()).collect();
+        let after: Vec<u128> =
+            plan(&[0.0, 6.0, 48.0], 10.0).iter().map(|each| each.after.as_millis()).collect();
         assert_eq!(after, [0, 600, 4_800]);
     }
 

@@ -92,13 +92,19 @@ impl Records for Table {
     }
 
     async fn page(&self, from: Option<Item>) -> Result<Page, Stop> {
-        let scan = self.client.scan().table_name(&self.name).consistent_read(true).set_exclusive_start_key(from);
+        let scan =
+            self.client.scan().table_name(&self.name).consistent_read(true).set_exclusive_start_key(from);
         let page = scan.send().await.map_err(Stop::aws(&format!("read {}", self.name)))?;
         Ok(Page { items: page.items.unwrap_or_default(), next: page.last_evaluated_key })
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Item>, Stop> {
-        let get = self.client.get_item().table_name(&self.name).consistent_read(true).set_key(Some(attributes(key)));
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .set_key(Some(attributes(key)));
         Ok(get.send().await.map_err(Stop::aws(&format!("read {}", self.name)))?.item)
     }
 
@@ -127,7 +133,10 @@ impl Records for Table {
         let table = described.map_err(Stop::aws(&format!("describe {}", self.name)))?.table;
         let table = table.ok_or_else(|| Stop::new(format!("there is no table {}", self.name)))?;
         Ok(Description {
-            restored_from: table.restore_summary().and_then(|from| from.source_table_arn()).map(str::to_owned),
+            restored_from: table
+                .restore_summary()
+                .and_then(|from| from.source_table_arn())
+                .map(str::to_owned),
             items: u64::try_from(table.item_count().unwrap_or_default()).unwrap_or_default(),
             arn: table.table_arn.unwrap_or_default(),
         })

@@ -1,7 +1,9 @@
 //! `ringback replay`: moves dead letters back into the spool.
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, QueueAttributeName, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::types::{
+    DeleteMessageBatchRequestEntry, Message, QueueAttributeName, SendMessageBatchRequestEntry,
+};
 use clap::Args;
 use serde_json::json;
 
@@ -80,7 +82,8 @@ impl Letters for Queues {
 
     async fn take(&self, most: usize) -> Result<Vec<Message>, Stop> {
         let most = i32::try_from(most).unwrap_or(10);
-        let receive = self.client.receive_message().queue_url(&self.dead_letters).max_number_of_messages(most);
+        let receive =
+            self.client.receive_message().queue_url(&self.dead_letters).max_number_of_messages(most);
         // Without a wait SQS asks some of its servers only, and may miss messages.
         let receive = receive.message_attribute_names("All").wait_time_seconds(2);
         let received = receive.send().await.map_err(Stop::aws("read the dead letters"))?;
@@ -97,11 +100,13 @@ impl Letters for Queues {
                 .map_err(|error| Stop::new(error.to_string()))
         });
         let entries = entries.collect::<Result<Vec<_>, Stop>>()?;
-        let sent = self.client.send_message_batch().queue_url(&self.spool).set_entries(Some(entries)).send().await;
+        let sent =
+            self.client.send_message_batch().queue_url(&self.spool).set_entries(Some(entries)).send().await;
         let sent = sent.map_err(Stop::aws("send to the spool"))?;
         let taken: Vec<&str> = sent.successful().iter().map(|entry| entry.id()).collect();
         if taken.is_empty() {
-            let why = sent.failed().first().and_then(|failed| failed.message()).unwrap_or("SQS does not say why");
+            let why =
+                sent.failed().first().and_then(|failed| failed.message()).unwrap_or("SQS does not say why");
             return Err(Stop::new(format!("the spool takes no message: {why}")));
         }
         let numbered = messages.into_iter().enumerate();
@@ -118,7 +123,8 @@ impl Letters for Queues {
                 .map_err(|error| Stop::new(error.to_string()))
         });
         let entries = entries.collect::<Result<Vec<_>, Stop>>()?;
-        let deleted = self.client.delete_message_batch().queue_url(&self.dead_letters).set_entries(Some(entries));
+        let deleted =
+            self.client.delete_message_batch().queue_url(&self.dead_letters).set_entries(Some(entries));
         deleted.send().await.map(drop).map_err(Stop::aws("delete from the dead letters"))
     }
 }
@@ -156,7 +162,8 @@ mod tests {
         }
 
         async fn copy(&self, messages: Vec<Message>) -> Result<Vec<Message>, Stop> {
-            let copied: Vec<Message> = messages.into_iter().filter(|message| message.body() != Some("bad")).collect();
+            let copied: Vec<Message> =
+                messages.into_iter().filter(|message| message.body() != Some("bad")).collect();
             self.spool.borrow_mut().extend(copied.clone());
             if copied.is_empty() { Err(Stop::new("refused")) } else { Ok(copied) }
         }

@@ -32,7 +32,8 @@ impl Restore {
         let place = at.place().await?;
         out.tell(&place.description());
         let target = Table::of(&place);
-        let production = place.deployed().filter(|stack| stack.is_production()).map(|stack| stack.name.as_str());
+        let production =
+            place.deployed().filter(|stack| stack.is_production()).map(|stack| stack.name.as_str());
         self.restore(&target.beside(&self.from), &target, production, out).await
     }
 
@@ -84,7 +85,9 @@ impl Copied {
         let mut lines = vec![format!("{added} items of {from} {are} back in {into}; {counts}")];
         if !differ.is_empty() {
             let count = differ.len();
-            lines.push(format!("{count} call items were there and differ: they may know less: docs/runbook.md"));
+            lines.push(format!(
+                "{count} call items were there and differ: they may know less: docs/runbook.md"
+            ));
             lines.extend(differ.iter().take(CALLS_NAMED).map(|sid| format!("  {}", clean(sid))));
             lines.extend(count.checked_sub(CALLS_NAMED + 1).map(|more| format!("  and {} more", more + 1)));
         }
@@ -94,7 +97,13 @@ impl Copied {
 }
 
 /// Adds what is missing. What is there is newer and stays; what has expired is left out.
-async fn copy<T: Records>(source: &T, target: &T, dry_run: bool, about: u64, out: Output) -> Result<Copied, Stop> {
+async fn copy<T: Records>(
+    source: &T,
+    target: &T,
+    dry_run: bool,
+    about: u64,
+    out: Output,
+) -> Result<Copied, Stop> {
     // DynamoDB counts a table's items every six hours or so; a new table has none yet.
     let progress = out.progress(Some(about).filter(|about| *about > 0), "items");
     let (mut copied, now) = (Copied::default(), now().as_secs());
@@ -107,7 +116,8 @@ async fn copy<T: Records>(source: &T, target: &T, dry_run: bool, about: u64, out
                 copied.expired += 1;
                 continue;
             }
-            let there = if dry_run { target.get(&key(&item)).await? } else { target.add(item.clone()).await? };
+            let there =
+                if dry_run { target.get(&key(&item)).await? } else { target.add(item.clone()).await? };
             match there {
                 None => copied.added += 1,
                 Some(there) => {
@@ -129,7 +139,8 @@ async fn copy<T: Records>(source: &T, target: &T, dry_run: bool, about: u64, out
 
 /// Whether DynamoDB deletes the item by itself, if it has not yet.
 fn has_expired(item: &Item, now: u64) -> bool {
-    let expires = item.get("expires_at").and_then(|value| value.as_n().ok()).and_then(|digits| digits.parse().ok());
+    let expires =
+        item.get("expires_at").and_then(|value| value.as_n().ok()).and_then(|digits| digits.parse().ok());
     expires.is_some_and(|expires: u64| expires <= now)
 }
 
@@ -158,7 +169,12 @@ mod tests {
         Restore { from: "backup".into(), any_source: false, dry_run: false, yes: None }
     }
 
-    fn restore(command: &Restore, backup: &Memory, mine: &Memory, production: Option<&str>) -> Result<(), Stop> {
+    fn restore(
+        command: &Restore,
+        backup: &Memory,
+        mine: &Memory,
+        production: Option<&str>,
+    ) -> Result<(), Stop> {
         block_on(command.restore(backup, mine, production, SILENT))
     }
 

@@ -90,14 +90,16 @@ struct WrittenStep {
 pub(crate) fn all() -> Result<Vec<Scenario>, Stop> {
     let wrong = |why: String| Stop::new(format!("scenarios.toml: {why}"));
     let mut table: Table = TEXT.parse().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
-    let callbacks = table.remove("callbacks").and_then(|value| value.try_into::<Table>().ok()).unwrap_or_default();
+    let callbacks =
+        table.remove("callbacks").and_then(|value| value.try_into::<Table>().ok()).unwrap_or_default();
     let common = |name: &str| -> Result<Common, Stop> {
         let common = callbacks.get(name).cloned().ok_or_else(|| wrong(format!("no callback {name}")))?;
         common.try_into().map_err(|error: toml::de::Error| wrong(format!("{name}: {error}")))
     };
     let step = |written: WrittenStep| {
         let common = common(&written.sends)?;
-        let route = Route::from_callback(&common.route).ok_or_else(|| wrong(format!("no route {}", common.route)))?;
+        let route =
+            Route::from_callback(&common.route).ok_or_else(|| wrong(format!("no route {}", common.route)))?;
         let merged = |base, set| {
             let merged = merge(toml::Value::Table(base), toml::Value::Table(set));
             serde_json::to_value(merged).map_err(|error| wrong(error.to_string()))
@@ -181,7 +183,8 @@ impl Session {
     fn words(&self, text: &str) -> String {
         // Nobody is called that, so that no sender finds a phone to ring.
         let people = ["alice", "bob", "carol"].map(|name| (name, format!("ringback-{name}")));
-        let others = [("sid", &self.sid), ("service", &self.service)].map(|(name, text)| (name, text.clone()));
+        let others =
+            [("sid", &self.sid), ("service", &self.service)].map(|(name, text)| (name, text.clone()));
         let words = people.into_iter().chain(others).chain([("param", PARAM.to_owned())]);
         words.fold(text.to_owned(), |text, (name, word)| text.replace(&format!("{{{name}}}"), &word))
     }
@@ -230,7 +233,9 @@ mod tests {
             let path = format!("/{TOKEN}{}", route.path);
             let request = Unverified::new(route.method.into(), path, query, body);
             let outcome = match Kept::ALL.into_iter().find(|kept| kept.route.callback == route.callback) {
-                Some(kept) => block_on(recorder(kept, &table, DeadTopic).handle(request, ringback::testing::ARRIVAL)),
+                Some(kept) => {
+                    block_on(recorder(kept, &table, DeadTopic).handle(request, ringback::testing::ARRIVAL))
+                }
                 None => {
                     let gate = environment().gate(&ringback::line::NOTIFY).unwrap();
                     block_on(Notifier::new(gate, &topic).handle(request, ringback::testing::ARRIVAL))

@@ -37,7 +37,8 @@ fn story(items: &[Value], full: bool) -> String {
     let mut lines = vec![call.map_or_else(|| "The call item is missing.".into(), call_line)];
     for name in ["setup_at", "started_at", "ended_at", "released_by", "reason", "app_data", "expires_at"] {
         if let Some(value) = call.and_then(|call| call.get(name)) {
-            let milliseconds = value.as_u64().map(|time| if name == "expires_at" { time * 1_000 } else { time });
+            let milliseconds =
+                value.as_u64().map(|time| if name == "expires_at" { time * 1_000 } else { time });
             let value = milliseconds.map_or_else(|| plain(value), moment);
             lines.push(format!("  {name:<12} {value}"));
         }

@@ -36,7 +36,8 @@ fn ago(text: &str) -> Result<Duration, String> {
     let units = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)];
     let unit = units.into_iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)));
     let read = unit.and_then(|(digits, seconds)| Some(digits.parse::<u32>().ok()? * seconds));
-    read.map(|seconds| Duration::from_secs(seconds.into())).ok_or_else(|| "such as 30s, 15m, 2h or 1d".to_owned())
+    read.map(|seconds| Duration::from_secs(seconds.into()))
+        .ok_or_else(|| "such as 30s, 15m, 2h or 1d".to_owned())
 }
 
 /// An entry of a log.
@@ -107,7 +108,9 @@ impl Tail {
 impl Logs {
     fn files(folder: &Path, only: Option<&str>) -> Result<Self, Stop> {
         let mut files = BTreeMap::new();
-        for name in ringback::door::route::Route::ALL.map(|route| route.binary()).into_iter().chain(["replay".into()]) {
+        for name in
+            ringback::door::route::Route::ALL.map(|route| route.binary()).into_iter().chain(["replay".into()])
+        {
             if only.is_none_or(|only| only == name) {
                 files.insert(name.clone(), (folder.join(format!("{name}.log")), 0));
             }

@@ -10,6 +10,7 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provi
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
+use aws_smithy_types::date_time::{DateTime, Format};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ringback::aws::trust::Trust;
@@ -18,7 +19,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::error::Stop;
-use crate::output::clean;
+use crate::output::{clean, now};
 
 /// The vendors wait two seconds; a cold start may take longer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -72,13 +73,15 @@ impl Target {
     /// Reads `https://HOST/TOKEN`. A mistake in it is reported without what was given.
     pub(crate) fn parse(url: &str) -> Result<Self, Stop> {
         let url = url.trim().trim_end_matches('/');
-        let (scheme, rest) = url.split_once("://").ok_or_else(|| Stop::new("the URL must be https://HOST/TOKEN"))?;
-        let (host, token) = rest
-            .split_once('/')
-            .ok_or_else(|| Stop::new("the URL has no token: it ends with /TOKEN, with your token in its place"))?;
+        let (scheme, rest) =
+            url.split_once("://").ok_or_else(|| Stop::new("the URL must be https://HOST/TOKEN"))?;
+        let (host, token) = rest.split_once('/').ok_or_else(|| {
+            Stop::new("the URL has no token: it ends with /TOKEN, with your token in its place")
+        })?;
         let base = base_url(&format!("{scheme}://{host}"))?;
-        let token = Token::parse(token)
-            .ok_or_else(|| Stop::new("the URL must end with your token: https://HOST/TOKEN and nothing behind it"))?;
+        let token = Token::parse(token).ok_or_else(|| {
+            Stop::new("the URL must end with your token: https://HOST/TOKEN and nothing behind it")
+        })?;
         Ok(Self { base, token })
     }
 
@@ -112,7 +115,9 @@ pub(crate) fn base_url(text: &str) -> Result<String, Stop> {
 
 fn is_loopback(base: &str) -> bool {
     let host = base.split_once("://").map_or(base, |(_, host)| host);
-    LOOPBACK.iter().any(|own| host == *own || host.strip_prefix(own).is_some_and(|port| port.starts_with(':')))
+    LOOPBACK
+        .iter()
+        .any(|own| host == *own || host.strip_prefix(own).is_some_and(|port| port.starts_with(':')))
 }
 
 /// One request of a vendor's.
@@ -129,8 +134,8 @@ pub(crate) struct Answer {
     pub(crate) status: Option<u16>,
     pub(crate) body: String,
     pub(crate) cache_control: String,
-    /// The server's clock, as it wrote it.
-    pub(crate) date: Option<String>,
+    /// How many seconds the clock there and the one here are apart, by the answer's date.
+    pub(crate) clocks_apart: Option<u64>,
     pub(crate) took: Duration,
 }
 
@@ -171,11 +176,18 @@ impl Sender {
         Answer { took: started.elapsed(), ..answer }
     }
 
-    async fn exchange(&self, target: &Target, callback: &Callback, method: Option<&str>) -> Result<Answer, String> {
+    async fn exchange(
+        &self,
+        target: &Target,
+        callback: &Callback,
+        method: Option<&str>,
+    ) -> Result<Answer, String> {
         let route = callback.route;
         let mut request = HttpRequest::new(SdkBody::from(callback.body.as_str()));
         let no_request = |_| "no request can be made of it".to_owned();
-        request.set_uri(target.url(route, &callback.query)).map_err(|_| "the address cannot be used".to_owned())?;
+        request
+            .set_uri(target.url(route, &callback.query))
+            .map_err(|_| "the address cannot be used".to_owned())?;
         request.set_method(method.unwrap_or(route.method)).map_err(|_| "no such method".to_owned())?;
         let headers = request.headers_mut();
         headers.try_insert("user-agent", "ringback").map_err(no_request)?;
@@ -190,12 +202,19 @@ impl Sender {
             format!("no answer: {cause}")
         })?;
         let header = |name| response.headers().get(name).map(str::to_owned);
-        let (cache_control, date) = (header("cache-control").unwrap_or_default(), header("date"));
+        let cache_control = header("cache-control").unwrap_or_default();
+        let clocks_apart = header("date").and_then(|date| clocks_apart(&date, now().as_secs()));
         let status = Some(response.status().as_u16());
-        let body = ByteStream::new(response.into_body()).collect().await.map_err(|error| error.to_string())?;
+        let body =
+            ByteStream::new(response.into_body()).collect().await.map_err(|error| error.to_string())?;
         let body = String::from_utf8_lossy(&body.into_bytes()).into_owned();
-        Ok(Answer { status, body, cache_control, date, took: Duration::ZERO })
+        Ok(Answer { status, body, cache_control, clocks_apart, took: Duration::ZERO })
     }
+}
+
+fn clocks_apart(date: &str, now: u64) -> Option<u64> {
+    let theirs = DateTime::from_str(date, Format::HttpDate).ok()?;
+    Some(now.abs_diff(u64::try_from(theirs.secs()).ok()?))
 }
 
 /// Connections with the functions' TLS stack. A proxy is never asked for what is on this machine. `AWS_CA_BUNDLE` names
@@ -204,8 +223,9 @@ pub(crate) fn connector(local: bool, endpoint: &str) -> Result<Connector, Stop> 
     let proxy = if local { ProxyConfig::disabled() } else { ProxyConfig::from_env() };
     let authorities = match std::env::var("AWS_CA_BUNDLE").ok().filter(|path| !path.is_empty() && !local) {
         Some(path) => {
-            let bundle = Trust::read(&path)
-                .ok_or_else(|| Stop::new(format!("AWS_CA_BUNDLE: {path} is no file of certificates in PEM")))?;
+            let bundle = Trust::read(&path).ok_or_else(|| {
+                Stop::new(format!("AWS_CA_BUNDLE: {path} is no file of certificates in PEM"))
+            })?;
             bundle.store_for(endpoint)
         }
         None if local => TrustStore::empty(),
@@ -226,7 +246,8 @@ mod tests {
 
     #[test]
     fn a_token_goes_to_https_or_to_this_machine_and_is_in_no_message() {
-        for url in ["https://api.example/se-cret", "http://127.0.0.1:9000/se-cret", "http://[::1]:1/se-cret"] {
+        for url in ["https://api.example/se-cret", "http://127.0.0.1:9000/se-cret", "http://[::1]:1/se-cret"]
+        {
             let target = Target::parse(url).unwrap();
             assert_eq!(target.token.reveal(), "se-cret");
             assert!(!format!("{target:?}").contains("se-cret"));
@@ -253,6 +274,14 @@ mod tests {
         let body = format!("{}/se-cret/line", "x".repeat(75));
         let answer = Answer { status: Some(404), body, ..Answer::default() };
         assert!(!answer.shown(&target).contains("se"), "{}", answer.shown(&target));
+    }
+
+    #[test]
+    fn the_clock_there_is_read_from_the_answers_date() {
+        let date = "Fri, 27 Nov 2026 23:36:58 GMT";
+        assert_eq!(clocks_apart(date, 1_795_822_618), Some(0));
+        assert_eq!(clocks_apart(date, 1_795_822_518), Some(100));
+        assert_eq!(clocks_apart("yesterday", 0), None);
     }
 
     #[test]

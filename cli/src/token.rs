@@ -33,7 +33,9 @@ impl MakeToken {
         ];
         lines.extend(urls.iter().map(|(what, url)| format!("\n{what}\n  {url}")));
         if base == PLACEHOLDER {
-            lines.push(format!("\nReplace {PLACEHOLDER} by the address of your API; the deployment prints it."));
+            lines.push(format!(
+                "\nReplace {PLACEHOLDER} by the address of your API; the deployment prints it."
+            ));
         }
         let named: Vec<_> = urls.iter().map(|(what, url)| json!({ "callback": what, "url": url })).collect();
         let value = json!({ "token": token.reveal(), "digest": token.digest(), "urls": named });
@@ -62,11 +64,17 @@ mod tests {
         assert_eq!(urls.len(), Route::ALL.len());
         assert_eq!(
             urls[0],
-            ("LINE Planet Console, notify callback".to_owned(), "https://api.example/secret/line/notify_cb".to_owned(),)
+            (
+                "LINE Planet Console, notify callback".to_owned(),
+                "https://api.example/secret/line/notify_cb".to_owned(),
+            )
         );
         assert_eq!(
             urls[4],
-            ("Tencent, call event callback".to_owned(), "https://api.example/secret/tencent/call_event".to_owned(),)
+            (
+                "Tencent, call event callback".to_owned(),
+                "https://api.example/secret/tencent/call_event".to_owned(),
+            )
         );
     }
 }

@@ -60,8 +60,12 @@ async fn deployed(place: &Place, stack: &Deployed, token: &Token, found: &mut Fi
 fn status(status: &str) -> Finding {
     let advice = match status {
         "CREATE_COMPLETE" | "UPDATE_COMPLETE" => "",
-        "UPDATE_ROLLBACK_COMPLETE" => "the last deployment was taken back: see the stack's events, and deploy again",
-        status if status.ends_with("_IN_PROGRESS") => "a deployment is under way: run this again when it is done",
+        "UPDATE_ROLLBACK_COMPLETE" => {
+            "the last deployment was taken back: see the stack's events, and deploy again"
+        }
+        status if status.ends_with("_IN_PROGRESS") => {
+            "a deployment is under way: run this again when it is done"
+        }
         _ => "see docs/runbook.md, A deployment that fails",
     };
     Finding::new("stack", status, advice)
@@ -103,7 +107,8 @@ fn digest(functions: &BTreeMap<String, String>, token: &Token) -> Finding {
     if others.is_empty() {
         return Finding::new("token", "its digest is the functions' own", "");
     }
-    let advice = format!("another token's digest: deploy with TOKEN_SHA256={} or use the other token", token.digest());
+    let advice =
+        format!("another token's digest: deploy with TOKEN_SHA256={} or use the other token", token.digest());
     Finding::new("token", others.join(", "), advice)
 }
 
@@ -127,7 +132,10 @@ impl Function {
                 "callbacks reach release {live}, not {release}: a deployment moves or was rolled back; deploy again"
             )
         } else if !differs.is_empty() {
-            format!("what callbacks reach differs from what was deployed in {}: deploy again", differs.join(", "))
+            format!(
+                "what callbacks reach differs from what was deployed in {}: deploy again",
+                differs.join(", ")
+            )
         } else if state != "Active" {
             format!("the function is {state}: see its reason with `aws lambda get-function-configuration`")
         } else {
@@ -142,13 +150,18 @@ async fn functions(place: &Place, stack: &Deployed) -> Result<Vec<Function>, Sto
     let mut functions = Vec::new();
     for (logical, name) in stack.resources(place, "AWS::Lambda::Function").await? {
         let doing = format!("read the function {name}");
-        let newest =
-            client.get_function_configuration().function_name(&name).send().await.map_err(Stop::aws(&doing))?;
+        let newest = client
+            .get_function_configuration()
+            .function_name(&name)
+            .send()
+            .await
+            .map_err(Stop::aws(&doing))?;
         let live = client.get_function_configuration().function_name(&name).qualifier(ALIAS).send().await;
         let live = live.map_err(Stop::aws(&doing))?;
-        let variables = |of: &aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput| {
-            of.environment().and_then(|all| all.variables()).cloned().unwrap_or_default()
-        };
+        let variables =
+            |of: &aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput| {
+                of.environment().and_then(|all| all.variables()).cloned().unwrap_or_default()
+            };
         let (old, new) = (variables(&live), variables(&newest));
         let mut differs = Vec::new();
         differs.extend((old != new).then_some("environment"));
@@ -209,16 +222,24 @@ async fn trigger(place: &Place, stack: &Deployed) -> Result<Finding, Stop> {
     let listed = listed.map_err(Stop::aws("read what feeds replay"))?;
     let states: Vec<&str> = listed.event_source_mappings().iter().filter_map(|each| each.state()).collect();
     let right = states == ["Enabled"];
-    let advice =
-        if right { "" } else { "aws lambda update-event-source-mapping --uuid … --enabled, or deploy again" };
-    Ok(Finding::new("replay's trigger", if states.is_empty() { "none".to_owned() } else { states.join(", ") }, advice))
+    let advice = if right {
+        ""
+    } else {
+        "aws lambda update-event-source-mapping --uuid … --enabled, or deploy again"
+    };
+    Ok(Finding::new(
+        "replay's trigger",
+        if states.is_empty() { "none".to_owned() } else { states.join(", ") },
+        advice,
+    ))
 }
 
 /// Whether records expire, can be restored, and in production cannot be deleted with the table.
 async fn protection(place: &Place, stack: &Deployed) -> Result<Finding, Stop> {
     let client = aws_sdk_dynamodb::Client::new(&place.config("DYNAMODB"));
     let doing = format!("read the settings of {}", place.table);
-    let expiry = client.describe_time_to_live().table_name(&place.table).send().await.map_err(Stop::aws(&doing))?;
+    let expiry =
+        client.describe_time_to_live().table_name(&place.table).send().await.map_err(Stop::aws(&doing))?;
     let expires = expiry.time_to_live_description().and_then(|each| each.time_to_live_status());
     let backups = client.describe_continuous_backups().table_name(&place.table).send().await;
     let backups = backups.map_err(Stop::aws(&doing))?;
@@ -235,7 +256,8 @@ async fn protection(place: &Place, stack: &Deployed) -> Result<Finding, Stop> {
     .into_iter()
     .filter_map(|(missing, what)| missing.then_some(what))
     .collect();
-    let advice = if missing.is_empty() { String::new() } else { format!("switch on: {}", missing.join(", ")) };
+    let advice =
+        if missing.is_empty() { String::new() } else { format!("switch on: {}", missing.join(", ")) };
     Ok(Finding::new("table's protection", if missing.is_empty() { "all on" } else { "not all on" }, advice))
 }
 
@@ -259,11 +281,17 @@ mod tests {
 
     #[test]
     fn a_function_must_run_the_release_and_be_what_was_deployed() {
-        let function =
-            Function { name: "Notify".into(), release: "r2".into(), state: "Active".into(), ..Function::default() };
+        let function = Function {
+            name: "Notify".into(),
+            release: "r2".into(),
+            state: "Active".into(),
+            ..Function::default()
+        };
         assert_eq!(function.finding("r2").advice, "");
         assert!(function.finding("r3").advice.contains("release r2, not r3"));
-        assert!(Function { differs: vec!["code"], ..function.clone() }.finding("r2").advice.contains("in code"));
+        assert!(
+            Function { differs: vec!["code"], ..function.clone() }.finding("r2").advice.contains("in code")
+        );
         assert!(Function { state: "Failed".into(), ..function }.finding("r2").advice.contains("Failed"));
     }
 
@@ -278,9 +306,12 @@ mod tests {
 
     #[test]
     fn a_stack_is_well_when_its_last_deployment_was() {
-        for (text, well) in
-            [("CREATE_COMPLETE", true), ("UPDATE_COMPLETE", true), ("UPDATE_ROLLBACK_COMPLETE", false), ("", false)]
-        {
+        for (text, well) in [
+            ("CREATE_COMPLETE", true),
+            ("UPDATE_COMPLETE", true),
+            ("UPDATE_ROLLBACK_COMPLETE", false),
+            ("", false),
+        ] {
             assert_eq!(status(text).advice.is_empty(), well, "{text}");
         }
     }
