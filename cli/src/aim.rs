@@ -1,5 +1,7 @@
 //! Whom callbacks are sent to, in whose name, and where their records can be looked at.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use ringback::tencent::signature::SigningToken;
 
@@ -7,7 +9,7 @@ use crate::error::Stop;
 use crate::output::now;
 use crate::place::{Kind, Place, Where};
 use crate::scenario::Vendor;
-use crate::target::{Answer, Callback, Sender, Target, Token};
+use crate::target::{Answer, Callback, Sender, Target, Token, base_url};
 
 /// Ids for a stack that takes any.
 const ANY_SERVICE: &str = "ringback";
@@ -50,10 +52,21 @@ impl Aim {
             (Some(target), _) => target,
             (None, Some(Kind::Local(local))) => Target::parse(&local.callback_url)?,
             (None, Some(Kind::Deployed(stack))) => {
-                let base = stack.outputs.get("ApiUrl").ok_or_else(|| {
-                    Stop::new(format!("{} has no output ApiUrl: give --url https://HOST/TOKEN", stack.name))
-                })?;
-                Target { base: crate::target::base_url(base)?, token: token_in_hand()? }
+                let (base, own) = match (stack.outputs.get("ApiUrl"), &place) {
+                    (Some(url), _) => (base_url(url)?, BTreeMap::new()),
+                    (None, Some(place)) => {
+                        let own = stack.function_urls(place).await?;
+                        let first = own.values().next().cloned();
+                        (
+                            first.ok_or_else(|| {
+                                Stop::new(format!("{} has neither an API nor functions", stack.name))
+                            })?,
+                            own,
+                        )
+                    }
+                    (None, None) => return Err(Stop::new(format!("{} has no API", stack.name))),
+                };
+                Target { base, own, token: token_in_hand()? }
             }
             (None, None) => return Err(Stop::new("where to? Start `make run`, or give --url or --stack")),
         };
@@ -98,7 +111,7 @@ impl Aimed {
     }
 
     pub(crate) async fn send_with(&self, callback: &Callback, token: Token) -> Answer {
-        let target = Target { base: self.target.base.clone(), token };
+        let target = Target { token, ..self.target.clone() };
         self.sender.send(&target, &self.request(callback), None).await
     }
 

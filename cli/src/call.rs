@@ -125,7 +125,7 @@ impl Call {
             None => None,
         };
         let (items, differences) = recorded.clone().unwrap_or_default();
-        let removed = self.tidy(aimed, &[session.sid.clone()]).await?;
+        let removed = self.tidy(aimed, std::slice::from_ref(&session.sid)).await?;
         let text = match &recorded {
             None => {
                 styled(DIM, "The records cannot be looked at here: give --stack. They expire by themselves.")

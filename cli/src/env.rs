@@ -12,7 +12,6 @@ use std::rc::Rc;
 
 use clap::Args;
 use ringback::door::callback::Callback;
-use ringback::door::route::Route;
 use ringback::lambda::settings::{
     ConfigError, Environment, NotifierSettings, RecorderSettings, ReplayerSettings,
 };
@@ -20,7 +19,7 @@ use serde_json::json;
 
 use crate::error::Stop;
 use crate::output::Output;
-use crate::place::{Deployed, Place, Where};
+use crate::place::{Deployed, Place, Where, functions};
 use crate::target::Token;
 
 /// Lambda sets these itself.
@@ -144,10 +143,8 @@ fn read(function: &str, environment: &Environment) -> Result<Result<(), ConfigEr
         }
         None if function == "replay" => ReplayerSettings::from_env(environment).map(drop),
         None => {
-            let functions = Route::ALL.map(Route::binary).join(", ");
-            return Err(Stop::new(format!(
-                "there is no function {function}: it is one of {functions}, replay"
-            )));
+            let all = functions().collect::<Vec<_>>().join(", ");
+            return Err(Stop::new(format!("there is no function {function}: it is one of {all}")));
         }
     };
     Ok(settings.and_then(|()| environment.metrics_namespace().map(drop)))

@@ -10,12 +10,15 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use clap::Args;
+use ringback::door::route::Route;
 
 use crate::error::Stop;
 use crate::target;
 
 const NO_STACK: &str =
     "no local stack is running: start one with `make run`, or name a deployment with --stack";
+/// What callbacks reach.
+pub(crate) const ALIAS: &str = "live";
 /// Outputs that no other stack is likely to have.
 const OURS: [&str; 2] = ["RecordsTableName", "SpoolQueueArn"];
 
@@ -104,6 +107,42 @@ impl Deployed {
                     found.extend(names.map(|(logical, physical)| (logical.to_owned(), physical.to_owned())));
                 }
             }
+        }
+        Ok(found)
+    }
+
+    /// The real names of its functions, by those in the template or of their binaries. Where cargo-lambda deploys them,
+    /// they are not the stack's, and are called after it.
+    pub(crate) async fn functions(&self, place: &Place) -> Result<BTreeMap<String, String>, Stop> {
+        let of_stack = self.resources(place, "AWS::Lambda::Function").await?;
+        if !of_stack.is_empty() {
+            return Ok(of_stack);
+        }
+        let client = aws_sdk_lambda::Client::new(&place.config("LAMBDA"));
+        let mut found = BTreeMap::new();
+        for binary in functions() {
+            let name = format!("{}-{binary}", self.name);
+            match client.get_function_configuration().function_name(&name).send().await {
+                Ok(_) => found.extend([(binary, name)]),
+                Err(error)
+                    if error
+                        .as_service_error()
+                        .is_some_and(|error| error.is_resource_not_found_exception()) => {}
+                Err(error) => return Err(Stop::aws(&format!("read the function {name}"))(error)),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The URLs of the functions themselves, by their callbacks, where there is no API in front of them.
+    pub(crate) async fn function_urls(&self, place: &Place) -> Result<BTreeMap<&'static str, String>, Stop> {
+        let client = aws_sdk_lambda::Client::new(&place.config("LAMBDA"));
+        let (functions, mut found) = (self.functions(place).await?, BTreeMap::new());
+        for route in Route::ALL {
+            let Some(name) = functions.get(&route.binary()) else { continue };
+            let asked = client.get_function_url_config().function_name(name).qualifier(ALIAS).send().await;
+            let url = asked.map_err(Stop::aws(&format!("find the URL of {name}")))?.function_url;
+            found.insert(route.callback, target::base_url(&url)?);
         }
         Ok(found)
     }
@@ -282,6 +321,11 @@ impl Queue {
             }
         }
     }
+}
+
+/// Every function, by the name of its binary.
+pub(crate) fn functions() -> impl Iterator<Item = String> {
+    Route::ALL.into_iter().map(Route::binary).chain(["replay".to_owned()])
 }
 
 /// Where the running local stack says where it is: `RINGBACK_STACK_ENV`, or `.local/stack.env` in this folder or one

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::error::Stop;
 use crate::lines::line;
 use crate::output::{Output, now};
-use crate::place::{Deployed, Kind, Place, Where};
+use crate::place::{Deployed, Kind, Place, Where, functions};
 
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// CloudWatch shows an entry some seconds after the time that it bears, so each look goes back a little.
@@ -71,7 +71,7 @@ impl Tail {
             Kind::Deployed(stack) => self.groups(&place, stack).await?,
         };
         loop {
-            for Entry { at, function, text } in logs.new().await? {
+            for Entry { at, function, text } in logs.latest().await? {
                 if out.json {
                     let value = serde_json::from_str(&text).unwrap_or_else(|_| json!(text));
                     out.result(&json!({ "function": function, "at": at, "line": value }), "");
@@ -87,8 +87,7 @@ impl Tail {
     }
 
     async fn groups(&self, place: &Place, stack: &Deployed) -> Result<Logs, Stop> {
-        let functions = stack.resources(place, "AWS::Lambda::Function").await?;
-        let functions: BTreeSet<String> = functions.keys().map(|name| kebab(name, "Function")).collect();
+        let functions: BTreeSet<String> = functions().collect();
         let listed = stack.resources(place, "AWS::Logs::LogGroup").await?;
         let all = listed.into_iter().map(|(logical, group)| (kebab(&logical, "Logs"), group));
         let since = milliseconds(now().saturating_sub(self.since));
@@ -108,9 +107,7 @@ impl Tail {
 impl Logs {
     fn files(folder: &Path, only: Option<&str>) -> Result<Self, Stop> {
         let mut files = BTreeMap::new();
-        for name in
-            ringback::door::route::Route::ALL.map(|route| route.binary()).into_iter().chain(["replay".into()])
-        {
+        for name in functions() {
             if only.is_none_or(|only| only == name) {
                 files.insert(name.clone(), (folder.join(format!("{name}.log")), 0));
             }
@@ -122,7 +119,7 @@ impl Logs {
     }
 
     /// What has come since the last look, in the order of its time.
-    async fn new(&mut self) -> Result<Vec<Entry>, Stop> {
+    async fn latest(&mut self) -> Result<Vec<Entry>, Stop> {
         let mut entries = match self {
             Self::Files(files) => {
                 let mut entries = Vec::new();
@@ -134,7 +131,7 @@ impl Logs {
                 entries.sort_by_key(|entry| written_at(&entry.text));
                 return Ok(entries);
             }
-            Self::Groups(groups) => groups.new().await?,
+            Self::Groups(groups) => groups.latest().await?,
         };
         entries.sort();
         Ok(entries)
@@ -142,7 +139,7 @@ impl Logs {
 }
 
 impl Groups {
-    async fn new(&mut self) -> Result<Vec<Entry>, Stop> {
+    async fn latest(&mut self) -> Result<Vec<Entry>, Stop> {
         let mut entries = Vec::new();
         for (function, (group, since)) in &mut self.groups {
             let asked = self.client.filter_log_events().log_group_name(group.as_str()).start_time(*since);

@@ -1,5 +1,6 @@
 //! Where callbacks are sent, and the sending. The token is in no text that is printed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -66,6 +67,8 @@ impl fmt::Debug for Token {
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) base: String,
+    /// The addresses of callbacks that have one of their own.
+    pub(crate) own: BTreeMap<&'static str, String>,
     pub(crate) token: Token,
 }
 
@@ -82,7 +85,7 @@ impl Target {
         let token = Token::parse(token).ok_or_else(|| {
             Stop::new("the URL must end with your token: https://HOST/TOKEN and nothing behind it")
         })?;
-        Ok(Self { base, token })
+        Ok(Self { base, own: BTreeMap::new(), token })
     }
 
     pub(crate) fn is_local(&self) -> bool {
@@ -96,7 +99,8 @@ impl Target {
 
     fn url(&self, route: &Route, query: &str) -> String {
         let query = if query.is_empty() { String::new() } else { format!("?{query}") };
-        format!("{}/{}{}{query}", self.base, self.token.0, route.path)
+        let base = self.own.get(route.callback).unwrap_or(&self.base);
+        format!("{base}/{}{}{query}", self.token.0, route.path)
     }
 }
 

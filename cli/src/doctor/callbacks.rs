@@ -140,7 +140,7 @@ fn problem(answer: &Answer, step: &Step, result: &str) -> String {
     let problem = match answer.status {
         None => "nothing answered: check the address, the API and the network",
         Some(200) if word == "deferred" => {
-            "DynamoDB did not take the record, and it waits in the spool: see the function's log for the error"
+            "it waits in the spool; the function's log has DynamoDB's error: docs/first-deployment.md, Rights to write records"
         }
         Some(200) if word == wanted => return not_storable(answer),
         Some(404) => "the token or the path is wrong: compare the digest, and the URL that is registered",

@@ -7,12 +7,10 @@ use ringback::door::access::TokenDigests;
 
 use super::{Finding, Findings};
 use crate::error::Stop;
-use crate::place::{Deployed, Kind, Place, Queue};
+use crate::place::{ALIAS, Deployed, Kind, Place, Queue};
 use crate::replay::waiting;
 use crate::target::Token;
 
-/// What callbacks reach.
-const ALIAS: &str = "live";
 const ONLY_ON_AWS: &str = "the local stack has none; --stack looks at a deployment's";
 
 pub(super) async fn look(place: &Place, token: &Token, found: &mut Findings) {
@@ -41,7 +39,9 @@ async fn deployed(place: &Place, stack: &Deployed, token: &Token, found: &mut Fi
     found.add(status(&stack.status));
     match functions(place, stack).await {
         Ok(functions) => {
-            let release = stack.parameters.get("Release").map(String::as_str).unwrap_or_default();
+            let by_sam = stack.outputs.contains_key("ApiUrl");
+            let release =
+                stack.parameters.get("Release").filter(|_| by_sam).map(String::as_str).unwrap_or_default();
             for function in &functions {
                 found.add(function.finding(release));
             }
@@ -127,7 +127,8 @@ struct Function {
 impl Function {
     fn finding(&self, release: &str) -> Finding {
         let Self { name, release: live, differs, state, .. } = self;
-        let advice = if live != release {
+        // cargo-lambda deploys without a release's name.
+        let advice = if live != release && !release.is_empty() {
             format!(
                 "callbacks reach release {live}, not {release}: a deployment moves or was rolled back; deploy again"
             )
@@ -148,7 +149,7 @@ impl Function {
 async fn functions(place: &Place, stack: &Deployed) -> Result<Vec<Function>, Stop> {
     let client = aws_sdk_lambda::Client::new(&place.config("LAMBDA"));
     let mut functions = Vec::new();
-    for (logical, name) in stack.resources(place, "AWS::Lambda::Function").await? {
+    for (logical, name) in stack.functions(place).await? {
         let doing = format!("read the function {name}");
         let newest = client
             .get_function_configuration()
@@ -181,7 +182,7 @@ async fn alarms(place: &Place, stack: &Deployed) -> Result<Finding, Stop> {
     let client = aws_sdk_cloudwatch::Client::new(&place.config("CLOUDWATCH"));
     let asked = client.describe_alarms().alarm_name_prefix(format!("{}-", stack.name));
     let mut pages = asked.into_paginator().send();
-    let (mut total, mut ringing, mut silent) = (0, Vec::new(), Vec::new());
+    let (mut total, mut ringing, mut silent, mut blind) = (0, Vec::new(), Vec::new(), Vec::new());
     while let Some(page) = pages.next().await {
         let page = page.map_err(Stop::aws("read the alarms"))?;
         for alarm in page.metric_alarms() {
@@ -190,15 +191,17 @@ async fn alarms(place: &Place, stack: &Deployed) -> Result<Finding, Stop> {
             if alarm.actions_enabled() == Some(false) {
                 silent.push(name.clone());
             }
-            if alarm.state_value() == Some(&StateValue::Alarm) {
-                ringing.push(name);
+            match alarm.state_value() {
+                Some(StateValue::Alarm) => ringing.push(name),
+                Some(StateValue::InsufficientData) => blind.push(name),
+                _ => {}
             }
         }
     }
-    Ok(judge_alarms(total, &ringing, &silent))
+    Ok(judge_alarms(total, &ringing, &silent, &blind))
 }
 
-fn judge_alarms(total: usize, ringing: &[String], silent: &[String]) -> Finding {
+fn judge_alarms(total: usize, ringing: &[String], silent: &[String], blind: &[String]) -> Finding {
     let advice = if total == 0 {
         "the stack has no alarms: deploy the template whole".to_owned()
     } else if !ringing.is_empty() {
@@ -208,6 +211,8 @@ fn judge_alarms(total: usize, ringing: &[String], silent: &[String]) -> Finding 
             "somebody switched their actions off: aws cloudwatch enable-alarm-actions --alarm-names {}",
             silent.join(" ")
         )
+    } else if !blind.is_empty() {
+        format!("no data: docs/first-deployment.md, Alarms without data: {}", blind.join(", "))
     } else {
         String::new()
     };
@@ -298,10 +303,11 @@ mod tests {
     #[test]
     fn an_alarm_that_is_on_or_silenced_is_a_finding() {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        assert_eq!(judge_alarms(35, &[], &[]).advice, "");
-        assert!(judge_alarms(0, &[], &[]).advice.contains("no alarms"));
-        assert!(judge_alarms(35, &names(&["s-api-5xx"]), &[]).advice.ends_with("s-api-5xx"));
-        assert!(judge_alarms(35, &[], &names(&["s-panics"])).advice.contains("s-panics"));
+        assert_eq!(judge_alarms(35, &[], &[], &[]).advice, "");
+        assert!(judge_alarms(0, &[], &[], &[]).advice.contains("no alarms"));
+        assert!(judge_alarms(35, &names(&["s-api-5xx"]), &[], &[]).advice.ends_with("s-api-5xx"));
+        assert!(judge_alarms(35, &[], &names(&["s-panics"]), &[]).advice.contains("s-panics"));
+        assert!(judge_alarms(35, &[], &[], &names(&["s-spool"])).advice.contains("no data"));
     }
 
     #[test]
