@@ -161,13 +161,13 @@ pub fn play_in_any_order(callback: Callback, story: &str) {
         (table.items(), order.to_vec())
     };
     let mut order: Vec<usize> = (0..story.len()).collect();
-    let (told, _) = play(&order);
+    let (first, _) = play(&order);
     for _ in 0..300 {
         random.borrow_mut().shuffle(&mut order);
         let repeated: Vec<usize> =
             order.iter().copied().chain(random.borrow_mut().choice(0..story.len())).collect();
         let (items, order) = play(&repeated);
-        assert!(items == told, "{prefix} in order {order:?} ends differently");
+        assert!(items == first, "{prefix} in order {order:?} ends differently");
     }
 }
 
