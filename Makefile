@@ -169,7 +169,8 @@ $(SCANNER)/ready: .ci/scanner.txt
 	@touch $@
 
 .local/dynamodb-local/ready: Makefile
-	@command -v java > /dev/null || { echo 'STORE=dynamodb-local needs Java 17 or newer' >&2; exit 1; }
+	@java -version 2> /dev/null && npm --version > /dev/null || \
+	  { echo 'STORE=dynamodb-local needs Java 17 and npm' >&2; exit 1; }
 	mkdir -p $(@D)
 	cd $(@D) && npm pack --silent $(DYNAMODB_LOCAL)
 	echo "$(DYNAMODB_LOCAL_SHA256)  $(@D)/$(subst @,-,$(DYNAMODB_LOCAL)).tgz" | sha256sum --check --quiet

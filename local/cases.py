@@ -96,18 +96,14 @@ def load(folder: Path, functions: list[Function]) -> tuple[list[Call], list[list
             for step in call["steps"]
         ]
         whole_calls.append(Call(call["name"], call["told"], steps, call.get("call") or {}))
-    cases = []
-    for function in functions:
-        files = {path.stem: path for path in (folder / function.name).glob("*.json")}
-        cases.append(
-            [
-                Case(
-                    function, name, json.loads(path.read_bytes()), expected.get(f"{function.name}/{name}", {})
-                )
-                for name, path in sorted(files.items())
-            ]
+    cases: dict[str, list[Case]] = {}
+    for path in sorted(folder.glob("*/*.json"), key=lambda path: (path.parent, path.stem)):
+        name = path.parent.name
+        case = Case(
+            by_name[name], path.stem, json.loads(path.read_bytes()), expected.get(f"{name}/{path.stem}", {})
         )
-    return whole_calls, cases
+        cases.setdefault(name, []).append(case)
+    return whole_calls, list(cases.values())
 
 
 def play_call(call: Call, stack: Stack) -> tuple[list[Result], str]:

@@ -52,40 +52,39 @@ def run_once() -> int:
 def first_screen(stack: Stack, seconds: float, tail: list[str]) -> tuple[list[str], int]:
     """Plays every case. Returns what to print, and how many things are different from what is expected."""
     calls, cases = load(CASES, stack.functions)
-    if not calls or not any(cases):
+    if not calls or not cases:
         raise StackError(f"there are no cases in {shown(CASES)}: `make cases` writes them")
     results: list[Result] = []
-    stories, differences, every_case = [], [], []
+    every_case, told, differences = [], [], []
     for call in calls:
         played, differs = play_call(call, stack)
         results += played
-        story = show.story(call, played)
-        stories += [story] if call.told else []
-        differences += ["\n".join(story) + show.different(differs)] if differs else []
+        every_case.append(show.story(call, played))
+        told += [every_case[-1]] if call.told else []
+        differences += ["\n".join(every_case[-1]) + show.different(differs)] if differs else []
     for function, played in zip(cases, play_all(cases, stack), strict=True):
         results += played
-        every_case += ["", *{case.function.name for case in function}]
+        every_case.append([function[0].function.name])
         for case, result in zip(function, played, strict=True):
             differs = result.differs(case.expected)
-            every_case.append(show.case_line(case, result, differs))
-            differences += [f"{case.function.name}\n{every_case[-1]}"] if differs else []
+            every_case[-1].append(show.line(case.name, result, differs))
+            differences += [f"{case.function.name}\n{every_case[-1][-1]}"] if differs else []
     differences += miscounted(results, stack.count_records())
 
-    told = [step.event for call in calls if call.told for step in call.steps]
-    others = sum(case.event not in told for function in cases for case in function)
-    whole = sum(not call.told for call in calls)
+    events = [step.event for call in calls if call.told for step in call.steps]
+    others = sum(case.event not in events for function in cases for case in function)
+    whole = len(calls) - len(told)
     summary = f"{others} more callbacks and {whole} more whole calls: {len(differences) or 'none'} different."
-    head = (
-        f"Ringback is up after {seconds:.1f} s: {len(stack.functions)} functions; {EMULATORS[stack.store]}."
-    )
+    running = f"{len(stack.functions)} functions; {EMULATORS[stack.store]}"
+    head = f"Ringback is up after {seconds:.1f} s: {running}."
     if os.environ.get("ALL"):
-        told_lines = [line for story in stories for line in ["", *story]]
-        return [head, *told_lines, *every_case, "", *differences, summary, *tail], len(differences)
+        lines = [line for story in every_case for line in ["", *story]]
+        return [head, *lines, "", *differences, summary, *tail], len(differences)
     if not differences:
         summary += " `make run ALL=yes` shows each."
     elif any(os.environ.get(name, own) != own for name, own in SAMPLES_OWN.items()):
         summary += f" They are written for {' and '.join(SAMPLES_OWN)} of their own."
-    return show.screen([head], stories, [*differences, summary, *tail]), len(differences)
+    return show.screen([head], told, [*differences, summary, *tail]), len(differences)
 
 
 def miscounted(results: list[Result], held: int) -> list[str]:
@@ -94,9 +93,9 @@ def miscounted(results: list[Result], held: int) -> list[str]:
     calls = len({each.sid for each in stored})
     # A write whose answer is lost is tried again, and takes itself for a duplicate.
     fewest, most = calls + sum(each.outcome == "recorded" for each in stored), calls + len(stored)
-    return (
-        [] if fewest <= held <= most else [f"DIFFERENT: the table holds {held} items, not {fewest} to {most}"]
-    )
+    if fewest <= held <= most:
+        return []
+    return [f"DIFFERENT: the table holds {held} items, not {fewest} to {most}"]
 
 
 def what_next(stack: Stack) -> list[str]:
@@ -127,8 +126,8 @@ def serving_line(function: str, printed: Printed, stack: Stack) -> str:
     if printed.trouble:
         return f"{function}: {show.clean(printed.trouble)} (see {shown(stack.running.log(function))})"
     became = "; ".join(map(show.job_line, stack.take_jobs(function, fields.get("status"))))
-    if not became and fields.get("outcome") in RECORDED:
-        became = show.call_line(stack.call(str(fields.get("sid", ""))))
+    call = stack.call(str(fields.get("sid", ""))) if fields.get("outcome") in RECORDED else None
+    became = show.call_line(call) if call else became
     return show.log_line(fields, became)
 
 

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from .cases import Call, Case, Handled, Result
+from .cases import Call, Handled, Result
 
 # The first screen of `make run`.
 LINES = 40
@@ -26,13 +26,16 @@ def screen(head: list[str], stories: list[list[str]], end: list[str]) -> list[st
 
 def story(call: Call, results: list[Result]) -> list[str]:
     """A whole call as a person would tell it: what happened, and what Ringback did."""
-    lines = []
-    for step, result in zip(call.steps, results, strict=True):
-        what = clean(step.name).rstrip(".")
-        what = what if len(what) < COLUMN else f"{what[: COLUMN - 2]}…"
-        lines.append(f"  {what:<{COLUMN}}{reaction(result)}"[:WIDTH].rstrip())
     name = clean(call.name).replace("-", " ")
-    return [(name[:1].upper() + name[1:])[:WIDTH], *lines]
+    steps = (line(step.name, result) for step, result in zip(call.steps, results, strict=True))
+    return [(name[:1].upper() + name[1:])[:WIDTH], *steps]
+
+
+def line(what: str, result: Result, differs: str = "") -> str:
+    """One callback and what Ringback did about it."""
+    what = clean(what).rstrip(".")
+    what = what if len(what) < COLUMN else f"{what[: COLUMN - 2]}…"
+    return f"  {what:<{COLUMN}}{reaction(result)}"[:WIDTH].rstrip() + different(differs)
 
 
 def shortened(story: list[str]) -> list[str]:
@@ -42,16 +45,20 @@ def shortened(story: list[str]) -> list[str]:
 
 
 def reaction(result: Result) -> str:
-    """What Ringback did about one callback."""
+    """What Ringback did about one callback, or about each message of a batch."""
     if result.answer.status != 200:
         return f"refused: {refusal(result)}"
     if result.jobs:
         people = ("app_callee_uid", "app_caller_uid")
         callee, caller = (clean(result.jobs[0].get(name, "?")) for name in people)
         return f"push job for {callee}: {media(result.jobs[0])} call from {caller}"
-    words = {"recorded": "recorded: ", "duplicate": "known already: "}
-    return "; ".join(words.get(each.outcome, "") + state(each.call) if each.call else clean(each.outcome)
-                     for each in result.handled)  # fmt: skip
+    return "; ".join(map(_reaction, result.handled))
+
+
+def _reaction(handled: Handled) -> str:
+    outcome = {"duplicate": "known already"}.get(handled.outcome, handled.outcome)
+    how = state(handled.call) if handled.call else handled.reason
+    return clean(f"{outcome}: {how}" if how else outcome)
 
 
 def refusal(result: Result) -> str:
@@ -70,22 +77,9 @@ def refusal(result: Result) -> str:
     return clean(f"{result.answer.status} {why}".rstrip())
 
 
-def case_line(case: Case, result: Result, differs: str) -> str:
-    """One case and what became of it."""
-    became = refusal(result) if result.answer.status != 200 else "200 " + "; ".join(
-        [*map(_handled, result.handled), *map(job_line, result.jobs)]
-    )  # fmt: skip
-    return f"  {case.name:<44} {became}".rstrip() + different(differs)
-
-
 def different(differs: str) -> str:
     """A line of its own for what is not as expected."""
     return f"\n  ^^^ DIFFERENT: {clean(differs)}" if differs else ""
-
-
-def _handled(handled: Handled) -> str:
-    parts = (clean(handled.outcome), clean(handled.reason), call_line(handled.call))
-    return ": ".join(filter(None, parts))
 
 
 def clean(text: Any) -> str:
@@ -114,10 +108,8 @@ def job_line(job: dict[str, str]) -> str:
     return f"{line}, without {clean(job['dropped'])}" if "dropped" in job else line
 
 
-def call_line(call: dict[str, Any] | None) -> str:
+def call_line(call: dict[str, Any]) -> str:
     """A call item: kind, media, people, how it stands, when."""
-    if not call:
-        return ""
     kind = [call.get("kind", "?"), *([call["media"]] if call.get("media") in ("audio", "video") else [])]
     parts = [f"{' '.join(kind)} call"]
     if "room" in call:

@@ -14,10 +14,11 @@ from .show import (
     SHOWN,
     WIDTH,
     call_line,
-    case_line,
     clean,
     job_line,
+    line,
     log_line,
+    reaction,
     screen,
     shorten,
     story,
@@ -65,12 +66,12 @@ class Stories(unittest.TestCase):
         names = ("Alice calls Bob.", "Alice hangs up.", "A stray callback comes without a session.")
         told = story(Call("bob-answers", True, steps(*names), {}), [RINGS, ENDED, REFUSED])
         self.assertEqual(told[0], "Bob answers")
-        for line, what, reaction in [
+        for told_line, what, became in [
             (told[1], "Alice calls Bob", "push job for bob: video call from alice"),
             (told[2], "Alice hangs up", "recorded: answered, talked 42 s, ended by caller"),
             (told[3], "A stray callback comes without a session", "refused: 400 missing_field: missing: sid"),
         ]:
-            self.assertEqual(line, f"  {what:<{COLUMN}}{reaction}")
+            self.assertEqual(told_line, f"  {what:<{COLUMN}}{became}")
 
     def test_the_first_screen_has_at_most_forty_lines_that_fit(self) -> None:
         for ipv6, port in ((True, 9000), (False, 65535)):
@@ -89,8 +90,7 @@ class Stories(unittest.TestCase):
     def test_differences_are_shown_however_many_they_are(self) -> None:
         lines = screen(["head"], [["story"]], [str(number) for number in range(100)])
         self.assertEqual(lines[-1], "99")
-        line = case_line(steps("ring")[0], RINGS, "expected 400")
-        self.assertTrue(line.endswith("\n  ^^^ DIFFERENT: expected 400"))
+        self.assertTrue(line("ring", RINGS, "expected 400").endswith("\n  ^^^ DIFFERENT: expected 400"))
 
 
 class Secrets(unittest.TestCase):
@@ -104,13 +104,12 @@ class Secrets(unittest.TestCase):
             self.assertEqual(rest, f" ({length} characters)")
 
     def test_a_job_is_shown_without_its_secret(self) -> None:
-        call = Call("ring", True, steps("alice calls"), {})
-        shown = [job_line(JOB), case_line(call.steps[0], RINGS, ""), *story(call, [RINGS])]
+        shown = [job_line(JOB), line("alice calls", RINGS)]
         self.assertIn(
             "push job for bob@planetkit: video call from alice@planetkit, cc_param eyJ2b2lw…", shown[0]
         )
-        for line in shown:
-            self.assertNotIn(SECRET[: SHOWN + 1], line)
+        for text in shown:
+            self.assertNotIn(SECRET[: SHOWN + 1], text)
         self.assertIn("cc_param", job_line({}))
 
 
@@ -137,8 +136,8 @@ class Lines(unittest.TestCase):
             (unknown, "one-to-one call, ringing"),
             ({"status": "ended", "last_event_at": Decimal(10**30)}, f"? call, ended, at {10**30} ms"),
         ]
-        for call, line in cases:
-            self.assertEqual(call_line(call), line)
+        for call, text in cases:
+            self.assertEqual(call_line(call), text)
 
     def test_what_comes_while_the_stack_serves(self) -> None:
         spooled = {"callback": "call_event", "status": 200, "outcome": "deferred", "latency_ms": 1100.2}
@@ -151,18 +150,35 @@ class Lines(unittest.TestCase):
             ),
             ({"message": "replay", "outcome": "back_to_the_queue", "reason": None}, r" +comes again$"),
         ]
-        for fields, line in cases:
-            self.assertRegex(log_line(fields, "a call"), line)
+        for fields, text in cases:
+            self.assertRegex(log_line(fields, "a call"), text)
 
-    def test_a_refusal_is_shown_with_its_reason(self) -> None:
-        for status, body, outcome, line in [
-            (400, '{"error":"missing","field":"sid"}', "missing_field", "400 missing_field: missing: sid"),
-            (403, '{"ErrorCode":1,"ErrorInfo":"not ours"}', "not_ours", "403 not_ours: not ours"),
-            (404, "", "unknown_url", "404 unknown_url"),
-            (None, "no answer: refused", "", "no answer: refused"),
-        ]:
-            result = Result(Answer(status, body), [Handled(outcome)] if outcome else [])
-            self.assertTrue(case_line(steps("case")[0], result, "").endswith(f" {line}"))
+    def test_what_became_of_a_callback(self) -> None:
+        batch = [
+            Handled("dead_letter", "future_version"),
+            Handled("duplicate", call=CALL),
+            Handled("recorded"),
+        ]
+        cases: list[tuple[int | None, str, list[Handled], str]] = [
+            (
+                400,
+                '{"error":"missing","field":"sid"}',
+                [Handled("missing_field")],
+                "missing_field: missing: sid",
+            ),
+            (403, '{"ErrorCode":1,"ErrorInfo":"not ours"}', [Handled("not_ours")], "403 not_ours: not ours"),
+            (404, "", [Handled("unknown_url")], "refused: 404 unknown_url"),
+            (None, "no answer: refused", [], "no answer: refused"),
+            (
+                200,
+                "",
+                batch[:2],
+                "dead_letter: future_version; known already: answered, talked 42 s, ended by caller",
+            ),
+            (200, "", batch[2:], "recorded"),
+        ]
+        for status, body, handled, text in cases:
+            self.assertTrue(reaction(Result(Answer(status, body), handled)).endswith(text))
 
     def test_text_from_outside_cannot_move_the_cursor(self) -> None:
         self.assertEqual(clean("a\x1b[2J\r\nb é"), "a?[2J??b é")
