@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The peers do what they are compared for: each plays the sample events, and answers and records must be those that
-events/expected.json names.
+"""The peers do what they are compared for: each plays the cases of call-event, and answers and records must be
+those that the tables in tests/cases/ name.
 
 A peer that is not set up is skipped. Nothing but loopback is used; TLS is the benchmark's own business.
 """
@@ -15,7 +15,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 30
-EXPECTED = json.loads((ROOT / "events/expected.json").read_text())
+EVENTS = ROOT / "target/cases"
+subprocess.run(
+    ["cargo", "run", "--quiet", "--locked", "--package", "ringback-cases"],
+    cwd=ROOT,
+    check=True,
+    stdout=subprocess.DEVNULL,
+)
+EXPECTED = json.loads((EVENTS / "expected.json").read_text())
 CASES = {name.removeprefix("call-event/"): case for name, case in EXPECTED.items() if name.startswith("call-event/")}
 # The same callback as a sample before it.
 SENT_AGAIN = {"answered-call-sent-again"}
@@ -27,6 +34,7 @@ NOT_READ_ALIKE = {
     "numbers-huge",
     "query-of-32769-bytes",
     "rel-code-2-cancel-word-only",
+    "rel-code-205-push-error-word-only",
     "rel-code-3-reject-word-only",
     "rel-code-4-user-busy-word-only",
     "rel-code-5-no-answer-word-only",
@@ -185,7 +193,7 @@ class Function:
 
 
 def sample(case):
-    return (ROOT / f"events/call-event/{case}.json").read_bytes()
+    return (EVENTS / f"call-event/{case}.json").read_bytes()
 
 
 def plain(attribute):

@@ -14,7 +14,7 @@ use crate::trust::Trust;
 
 /// The callbacks' functions, each with the sample that it is measured by: a call as it usually goes. `make run` plays them as well.
 pub const SAMPLES: [(&str, &str, &str); 5] = [
-    ("notify", "audio-call", "4b239b0f-d086-4ea6-a117-d2538a60cf86"),
+    ("notify", "audio-call", "d53ada04-f7b8-440f-adbd-a2e1db345a30"),
     ("call-event", "answered-call", "d53ada04-f7b8-440f-adbd-a2e1db345a30"),
     ("group-call-event", "standup-2-second-participant-joins", "ecd9663b7d814680a711dff9605f7e17"),
     ("agent-call-status", "agent-call-reaches-callee", "b2c6b76a-8931-47fa-a893-784c2fbc4fa4"),
@@ -140,7 +140,7 @@ impl Places {
             .into_iter()
             .find(|(name, ..)| *name == function)
             .ok_or_else(|| BenchError::Usage(format!("there is no function {function}")))?;
-        Sample::read(&self.root.join("events"), function, case, sid)
+        Sample::read(&self.root.join("target/cases"), function, case, sid)
     }
 
     fn floor(&self, stub: &AwsStub, trust: &Trust) -> Result<Entry, BenchError> {

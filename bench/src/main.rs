@@ -67,6 +67,7 @@ fn measured(
         replay: None,
         usage: None,
     };
+    let cases = ringback_cases::write().map_err(|wrong| BenchError::Usage(wrong.to_string()))?;
     if arguments.part.has(Part::Starts) {
         let aws = Aws::start()?;
         let entries = places.entries(&aws.stub, &arguments.only, &arguments.also)?;
@@ -81,7 +82,7 @@ fn measured(
         keep_json(arguments, places, &results)?;
     }
     let subject = |function: &str, stub: &AwsStub| places.function(function, stub);
-    let ground = Ground { subject: &subject, events: &places.root.join("events"), cores };
+    let ground = Ground { subject: &subject, events: &cases, cores };
     if arguments.part.has(Part::Growth) {
         progress("growth");
         results.growth = Some(growth::run(&ground)?);

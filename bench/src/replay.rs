@@ -291,7 +291,7 @@ mod tests {
                 _ => None,
             })
         };
-        let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
+        let events = ringback_cases::write().unwrap();
         Spool::filled(&events, &environment(), &environment()).unwrap()
     }
 

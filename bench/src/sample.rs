@@ -32,7 +32,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Reads `events/<function>/<case>.json`, whose session id is given, and what `events/expected.json` says that it becomes.
+    /// Reads `<function>/<case>.json`, whose session id is given, and what `expected.json` says that it becomes.
     ///
     /// # Errors
     /// [`BenchError`] when there is no such event, it has another session id, or it is not one that becomes something.
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn every_sample_is_expected_to_do_something_and_its_events_differ_in_the_session_alone() {
-        let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
+        let events = ringback_cases::write().unwrap();
         for (function, case, sid) in SAMPLES {
             let sample = Sample::read(&events, function, case, sid).unwrap();
             let [one, other] = [1, 1_234_567_890].map(|number| String::from_utf8(sample.event(number)).unwrap());
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_sample_that_is_refused_cannot_be_measured() {
-        let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
+        let events = ringback_cases::write().unwrap();
         let refused = Sample::read(&events, "call-event", "wrong-token", "d53ada04-f7b8-440f-adbd-a2e1db345a30");
         assert!(refused.unwrap_err().to_string().contains("not answered 200"));
     }

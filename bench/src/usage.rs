@@ -47,7 +47,7 @@ const TOLD: [Told; 9] = [
     Told {
         name: "line incoming call",
         function: "notify",
-        sid: "4b239b0f-d086-4ea6-a117-d2538a60cf86",
+        sid: "d53ada04-f7b8-440f-adbd-a2e1db345a30",
         cases: &["audio-call"],
         status: 200,
     },
@@ -426,7 +426,7 @@ mod tests {
     use crate::results::example;
 
     fn events() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../events")
+        ringback_cases::write().unwrap()
     }
 
     #[test]

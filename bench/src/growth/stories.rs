@@ -1,4 +1,4 @@
-//! Calls of any length, told in callbacks as the vendors send them: the sample events of `events/` with sessions, people and times of their own.
+//! Calls of any length, told in callbacks as the vendors send them: the cases with sessions, people and times of their own.
 //!
 //! A story has a beginning and then one round of steps over and over, so that its last tenth is made of the same steps at every length. Stories of the same
 //! length begin that round at different steps, so that many short ones end in as even a mix as one long one does.
@@ -344,7 +344,7 @@ mod tests {
     use super::*;
 
     fn events() -> std::path::PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../events")
+        ringback_cases::write().unwrap()
     }
 
     fn distinct(stories: &[Story]) -> usize {
