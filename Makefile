@@ -1,6 +1,6 @@
 # Everything that a person runs. `make` alone lists it.
 
-FUNCTIONS := notify call-event group-call-event agent-call-status tencent-call-event replay
+FUNCTIONS := $(notdir $(wildcard functions/*))
 PACKAGES := $(addprefix --package ,$(FUNCTIONS))
 VENV := .local/venv
 CHECKS := .local/checks
@@ -8,40 +8,67 @@ CHECKS := .local/checks
 SCANNER := .local/scanner
 # cargo-lambda finds its linker through the Python that it was installed with, so that one comes first.
 CARGO_LAMBDA := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo lambda
+# Amazon's DynamoDB Local, in npm's package. Only its jar is wanted, so npm installs nothing else with it.
+DYNAMODB_LOCAL := amplify-dynamodb-simulator@2.9.30
+DYNAMODB_LOCAL_SHA256 := 3503ffac19f183407909fecdacf4db51ab1fdad1da7b2f177016670b2d80e4b9
+# `make test STORE=dynamodb-local` keeps the records there instead of in MiniStack.
+STORE ?= ministack
 # `make build PROFILE=release` is what a deployment runs; `quick` takes minutes less.
 PROFILE ?= quick
-# `make build ARCH=arm64` is for another machine than this one; cargo-lambda asks rustup for the target it lacks.
+# `make build ARCH=arm64` is for another processor than this one; cargo-lambda asks rustup for its target.
 ARCH ?=
 TARGET_x86_64 := --x86-64
 TARGET_arm64 := --arm64
 # Cargo.toml's `quick`, said of a release: SAM asks cargo-lambda for a release and for no other profile.
-LIGHT_quick := CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+LIGHT_quick := CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
+  CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
 # Only a release lies where `sam deploy` looks.
 PACKAGE_quick := .aws-sam/quick
 PACKAGE_release := .aws-sam/build
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(CHECKS)/bin/sam
 PYTHON := bench/peers deployment local tests/fuzz
+# Lines of more than 110 characters. Data, lock files and a line with one long word (a link) are not counted.
+LONG_LINES = LC_ALL=C.UTF-8 git grep --untracked -nIE -e '^.{111}' --and --not -e '[^ ]{80}' -- . \
+  ':!*.json' ':!*.jsonl' ':!*.lock' ':!*.pem' ':!*.svg' ':!LICENSE-*'
+# The first build shows how far it is; later ones leave the screen to what is run.
+QUIETLY := $(if $(wildcard target/debug/ringback-cases),--quiet)
 # Inputs for each target of `make fuzz`.
 RUNS ?= 10000000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build package check token deploy smoke logs replay restore erase destroy bench cost chaos fuzz fmt clean
+.PHONY: help run test quick cases build package check token deploy smoke logs replay restore erase destroy
+.PHONY: bench chaos fuzz fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(VENV)/ready ## start the local stack, play every sample event, then show each callback until Ctrl-C
+run: $(VENV)/ready cases ## start the local stack, play calls, serve until Ctrl-C (ALL=yes shows every case)
 	@exec $(VENV)/bin/python -m local run
 
-test: $(VENV)/ready ## run all tests: units, handlers, and the built functions against emulated AWS
+quick: cases ## the fast loop: formatting, lints and the library's tests
+	cargo fmt --all --check
+	cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+	cargo test --quiet --locked --package ringback
+
+test: $(VENV)/ready cases store ## run all tests (STORE=dynamodb-local: what stores, on DynamoDB Local)
+ifneq ($(STORE),dynamodb-local)
 	cargo test --locked --workspace --exclude ringback-tests --exclude ringback-bench
 	$(VENV)/bin/python -m unittest discover --start-directory local --top-level-directory .
 	$(VENV)/bin/python -m unittest discover --start-directory deployment --top-level-directory .
+	$(VENV)/bin/python -m local exec -- cargo test --locked --package ringback-bench -- --include-ignored
+endif
 	$(VENV)/bin/python -m local run --once
-	$(VENV)/bin/python -m local exec -- $(VENV)/bin/python -m unittest deployment.test_smoke deployment.test_records
-	$(VENV)/bin/python -m local exec -- cargo test --locked --package ringback-tests --package ringback-bench -- --include-ignored
+	$(VENV)/bin/python -m local exec -- $(VENV)/bin/python -m unittest \
+	  local.test_loopback deployment.test_smoke deployment.test_records
+	$(VENV)/bin/python -m local exec -- cargo test --locked --package ringback-tests -- --include-ignored
 
-build: $(VENV)/ready ## build target/lambda/<function>/bootstrap (PROFILE=release for a deployment; ARCH=x86_64 or ARCH=arm64 for a machine unlike this one)
+cases: ## write every case of events/ and tests/cases/ to target/cases
+	@cargo run $(QUIETLY) --locked --package ringback-cases > /dev/null
+
+.PHONY: store
+store: $(if $(filter dynamodb-local,$(STORE)),.local/dynamodb-local/ready)
+
+build: $(VENV)/ready ## build target/lambda/<function>/bootstrap (PROFILE=release; ARCH=arm64 or ARCH=x86_64)
 	$(if $(and $(ARCH),$(if $(TARGET_$(ARCH)),,unknown)),$(error ARCH is x86_64 or arm64))
 	$(CARGO_LAMBDA) build --locked --profile $(PROFILE) $(TARGET_$(ARCH)) $(PACKAGES)
 
@@ -50,31 +77,37 @@ package: $(VENV)/ready $(CHECKS)/python-ready ## build what a deployment uploads
 	$(if $(PACKAGE_$(PROFILE)),,$(error PROFILE is quick or release))
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(LIGHT_$(PROFILE)) $(SAM) build --no-cached --build-dir $(PACKAGE_$(PROFILE)) \
 	  --parameter-overrides Architecture=$(or $(ARCH),arm64)
-	@FOLDER=$(PACKAGE_$(PROFILE)) ARCH=$(or $(ARCH),arm64) $(VENV)/bin/python -m deployment packaged
+	@deployment/packaged $(PACKAGE_$(PROFILE)) $(or $(ARCH),arm64)
 
-check: $(CHECKS)/ready $(SCANNER)/ready $(VENV)/ready ## formatting and lints, the template and its security, unused dependencies, licences and bans
+check: $(CHECKS)/ready $(SCANNER)/ready $(VENV)/ready ## formatting, lints, types, docs, template, licences
+	@! $(LONG_LINES) || { echo 'lines of more than 110 characters: see above' >&2; exit 1; }
 	cargo fmt --all --check
 	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
-	$(CHECKS)/bin/ruff format --check --config .ci/ruff.toml $(PYTHON)
-	$(CHECKS)/bin/ruff check --config .ci/ruff.toml $(PYTHON)
+	$(CHECKS)/bin/ruff format --check $(PYTHON)
+	$(CHECKS)/bin/ruff check $(PYTHON)
+	$(CHECKS)/bin/mypy
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --quiet --locked --workspace --no-deps
 	$(SAM) validate --lint --template template.yaml
 	$(VENV)/bin/python -m deployment.scanned > .local/scanned.json
 	$(SCANNER)/bin/checkov
 	$(CHECKS)/bin/cargo-machete
-	PATH="$(CURDIR)/$(CHECKS)/bin:$$PATH" cargo deny --locked check --deny warnings --hide-inclusion-graph licenses bans sources
+	PATH="$(CURDIR)/$(CHECKS)/bin:$$PATH" cargo deny --locked check --deny warnings --hide-inclusion-graph \
+	  licenses bans sources
 
-token: ## make a token: the secret in your URLs, its digest and the URLs (API_URL=https://... for whole ones)
+token: ## make a token, the secret in your URLs (API_URL=https://... prints the whole URLs)
 	@python3 local/make_token.py
 
-deploy: $(VENV)/ready ## build and deploy STAGE=dev or STAGE=prod; the first time with TOKEN_SHA256=digest and LINE_SERVICE_IDS=... or TENCENT_SDK_APP_IDS=...
+deploy: $(VENV)/ready $(CHECKS)/python-ready ## build and deploy STAGE=dev or STAGE=prod (docs/deploy.md)
 	@$(VENV)/bin/python -m deployment deploy
 
-smoke: $(VENV)/ready ## send one synthetic callback of each kind to URL=https://.../TOKEN, check what becomes of it (STACK=name: the records too) and remove it
+smoke: $(VENV)/ready ## send six samples to URL=https://.../TOKEN and check them (STACK=name: records too)
 	@$(VENV)/bin/python -m deployment smoke
 
-logs: $(VENV)/ready ## show what the functions of STACK=name print, until Ctrl-C (FUNCTION=notify for one, SINCE=15m)
-	@$(VENV)/bin/python -m deployment logs
+logs: $(CHECKS)/python-ready ## show the logs of STACK=name until Ctrl-C (FUNCTION=NotifyFunction for one, SINCE=15m)
+	$(if $(STACK),,$(error which stack? Set STACK=name))
+	@SAM_CLI_TELEMETRY=0 $(CHECKS)/bin/sam logs --stack-name $(STACK) --tail --start-time '$(or $(SINCE),15m) ago' \
+	  $(if $(FUNCTION),--name $(FUNCTION))
 
 replay: $(VENV)/ready ## send dead letters through the spool again: of `make run`, or with STACK=name of a deployment
 	@$(VENV)/bin/python -m local replay
@@ -82,10 +115,10 @@ replay: $(VENV)/ready ## send dead letters through the spool again: of `make run
 restore: $(VENV)/ready ## put back into the table of STACK=name what it lacks of the restored table FROM=name
 	@$(VENV)/bin/python -m deployment restore
 
-erase: $(VENV)/ready ## erase the user USER_ID=... from the records of STACK=name, after saying how many calls that is
+erase: $(VENV)/ready ## erase the user USER_ID=... from the records of STACK=name, once confirmed
 	@$(VENV)/bin/python -m deployment erase
 
-destroy: $(VENV)/ready ## delete STACK=name after saying what goes and what stays; the table stays
+destroy: $(VENV)/ready $(CHECKS)/python-ready ## delete STACK=name; its table stays
 	@$(VENV)/bin/python -m deployment destroy
 
 bench: $(VENV)/ready ## measure the release builds against a no-op, the SDK's defaults, Node and Python; writes docs/performance.md and .json (some 40 minutes the first time, 10 after)
@@ -94,23 +127,23 @@ bench: $(VENV)/ready ## measure the release builds against a no-op, the SDK's de
 	$(CARGO_LAMBDA) build --locked --release $(PACKAGES) --package floor
 	cargo run --locked --profile quick --package ringback-bench -- --out docs/performance.md
 
-cost: ## compute what a deployment costs from docs/performance.json and deployment/prices.json; writes docs/cost.md
-	@python3 -m deployment.cost
+chaos: $(VENV)/ready ## run against an AWS that fails in every way (15 minutes); writes docs/chaos.md
+	$(VENV)/bin/python -m local exec -- cargo run --locked --package ringback-tests --bin chaos -- \
+	  --callbacks 1000 --out docs/chaos.md
 
-chaos: $(VENV)/ready ## run the functions against an AWS that refuses, throttles, hangs and resets; writes docs/chaos.md (about a quarter of an hour)
-	$(VENV)/bin/python -m local exec -- cargo run --locked --package ringback-tests --bin chaos -- --callbacks 1000 --out docs/chaos.md
-
-fuzz: .local/fuzz/bin/cargo-fuzz ## fuzz every reader with coverage guidance, RUNS inputs each (10,000,000; wants a nightly compiler)
+fuzz: .local/fuzz/bin/cargo-fuzz cases ## fuzz every reader, RUNS=10000000 inputs each (nightly compiler)
 	python3 tests/fuzz/corpus.py unpack tests/fuzz/target/corpus
 	set -e; for target in query tencent_body gateway_event spool_message; do \
-	  PATH="$(CURDIR)/.local/fuzz/bin:$$PATH" cargo +nightly fuzz run --fuzz-dir tests/fuzz --sanitizer none --strip-dead-code \
-	    --no-trace-compares $$target tests/fuzz/target/corpus/$$target -- -runs=$(RUNS) -max_len=$$([ $$target = spool_message ] && echo 2048 || echo 512) \
-	    -dict=tests/fuzz/dictionary.txt -use_counters=0 -entropic=0 -reduce_inputs=0 -timeout=10 -print_final_stats=1; \
+	  length=512; if [ $$target = spool_message ]; then length=2048; fi; \
+	  PATH="$(CURDIR)/.local/fuzz/bin:$$PATH" cargo +nightly fuzz run --fuzz-dir tests/fuzz --sanitizer none \
+	    --strip-dead-code --no-trace-compares $$target tests/fuzz/target/corpus/$$target -- \
+	    -runs=$(RUNS) -max_len=$$length -dict=tests/fuzz/dictionary.txt -use_counters=0 -entropic=0 \
+	    -reduce_inputs=0 -timeout=10 -print_final_stats=1; \
 	done
 
 fmt: $(CHECKS)/python-ready ## format the code
 	cargo fmt --all
-	$(CHECKS)/bin/ruff format --config .ci/ruff.toml $(PYTHON)
+	$(CHECKS)/bin/ruff format $(PYTHON)
 
 clean: ## remove everything that was made here
 	rm -rf target .local .aws-sam tests/fuzz/target tests/fuzz/artifacts
@@ -133,6 +166,15 @@ $(CHECKS)/ready: $(CHECKS)/python-ready Makefile
 $(SCANNER)/ready: .ci/scanner.txt
 	python3 -m venv --clear $(SCANNER)
 	$(SCANNER)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+.local/dynamodb-local/ready: Makefile
+	@java -version 2> /dev/null && npm --version > /dev/null || \
+	  { echo 'STORE=dynamodb-local needs Java 17 and npm' >&2; exit 1; }
+	mkdir -p $(@D)
+	cd $(@D) && npm pack --silent $(DYNAMODB_LOCAL)
+	echo "$(DYNAMODB_LOCAL_SHA256)  $(@D)/$(subst @,-,$(DYNAMODB_LOCAL)).tgz" | sha256sum --check --quiet
+	tar -xzf $(@D)/$(subst @,-,$(DYNAMODB_LOCAL)).tgz -C $(@D)
 	@touch $@
 
 .local/fuzz/bin/cargo-fuzz: Makefile

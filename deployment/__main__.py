@@ -1,14 +1,12 @@
-"""The commands for a deployment. The make targets of the same names call them.
+"""The commands for a deployment, behind the make targets of the same names.
 
-python -m deployment deploy    build the functions and change the stack of STAGE=dev or STAGE=prod
-python -m deployment packaged  look at what `sam build` made in FOLDER for ARCH, and start it
-python -m deployment smoke     send synthetic callbacks to URL=https://…/TOKEN and check what becomes of them
-python -m deployment logs      show what the functions of STACK=name print, until Ctrl-C
+python -m deployment deploy    build the functions and deploy the stack of STAGE=dev or STAGE=prod
+python -m deployment smoke     send six samples to URL=https://…/TOKEN and check what becomes of them
 python -m deployment restore   put back into the table of STACK=name what it lacks of the table FROM=name
 python -m deployment erase     erase USER_ID=… from the records of STACK=name
 python -m deployment destroy   delete STACK=name
 
-What each needs comes from the environment, which is where make puts STAGE=dev and the like.
+Everything else comes from the environment, which is where make puts STAGE=dev and the like.
 """
 
 import os
@@ -16,13 +14,11 @@ import sys
 
 from local.processes import StackError
 
-from . import deploy, destroy, erase, logs, packaged, restore, smoke
+from . import deploy, destroy, erase, restore, smoke
 
 COMMANDS = {
     "deploy": deploy.run,
-    "packaged": packaged.run,
     "smoke": smoke.run,
-    "logs": logs.run,
     "restore": restore.run,
     "erase": erase.run,
     "destroy": destroy.run,

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -15,10 +15,8 @@ from local.show import clean
 
 from .records import CALL, Item, Table, key_of, name_of, place_of
 
-# The attributes that hold a person or a list of them.
-PERSONS = ("caller", "callee", "callees", "host", "who")
-# How parameters that carry user ids end, without case and underscores: from_user_id and UserId, host_id, User_Account
-# and CalleeList_Account, UserList. Tencent's lists hold users, or objects that tell of one.
+# How names that carry user ids end, without case and underscores: from_user_id and UserId, host_id,
+# User_Account and CalleeList_Account, UserList. Tencent's lists hold users, or objects about one.
 USERS = ("userid", "hostid", "account", "userlist")
 SERVICES = ("serviceid", "svcid", "sdkappid")
 # LINE names each person's service beside the person; Tencent names one for all.
@@ -30,6 +28,8 @@ SERVICE_BESIDE = {
 }
 # The app's own data, in which apps keep user ids too.
 APP_DATA = ("appdata", "appsvrdata", "stid", "userdata")
+# The attributes that hold a person or a list of them, in the item and in its facts.
+PERSONS = ("caller", "callee", "callees", "host", "who")
 
 
 @dataclass(frozen=True)
@@ -38,89 +38,63 @@ class Mention:
 
     where: str
     user: str
-    # The services that it may belong to; nothing where nobody says.
+    # The services that it may belong to; empty where none is given.
     services: frozenset[str]
 
     def is_of(self, user: str, service: str) -> bool:
-        """Whether it is the user; one without a service may be, and must not stay."""
+        """Whether it is the user. One without a service may be, and must not stay."""
         return self.user == user and (not service or not self.services or service in self.services)
 
 
-@dataclass
-class Found:
-    """The calls that name a user, and how often where."""
-
-    calls: set[str] = field(default_factory=set)
-    paired: Counter[str] = field(default_factory=Counter)
-    # Where a service is asked for and none is said.
-    without: Counter[str] = field(default_factory=Counter)
-
-
 def run(settings: Mapping[str, str], clients: Clients = client) -> int:
-    """Says in how many calls a user appears; with CONFIRM, deletes what is recorded of them."""
-    user = settings.get("USER_ID", "")
+    """Reports in how many calls a user appears; with CONFIRM, deletes all records of these calls."""
+    user, service = settings.get("USER_ID", ""), settings.get("SERVICE_ID", "")
     if not user:
-        raise StackError("whom? Say USER_ID=…, and SERVICE_ID=… where several services use the same ids")
-    service = settings.get("SERVICE_ID", "")
+        raise StackError("who? Set USER_ID=…, and SERVICE_ID=… where several services use the same ids")
     with said_in_a_line(name_of(settings)):
         place = place_of(settings, clients)
-        print(place.said, flush=True)
+        print(place.description, flush=True)
         table = place.table()
-        found = look_for(table, user, service)
-        if not found.calls:
+        found = [
+            (item["sid"]["S"], mention)
+            for item in table.items()
+            for mention in mentions(item)
+            if mention.is_of(user, service)
+        ]
+        calls = {sid for sid, _ in found}
+        if not calls:
             print(f"{clean(user)} is in no record of {table.name}.")
             return 0
-        keys = keys_of(table, found.calls, user, service)
-        print(f"{clean(user)} is in {len(found.calls)} calls of {table.name}, of which {len(keys)} items tell.")
-        print("\n".join(places_of(found)), flush=True)
+        keys = keys_of(table, calls, user, service)
+        print(f"{clean(user)} is in {len(calls)} calls of {table.name}, with {len(keys)} items.")
+        print("\n".join(places([mention for _, mention in found], service)), flush=True)
         if settings.get("CONFIRM", "") != user:
-            raise StackError(f"nothing was erased: say CONFIRM={clean(user)} to delete all records of these calls")
+            raise StackError(f"nothing was erased: CONFIRM={clean(user)} deletes all records of these calls")
         for key in keys:
             table.delete(key)
         left = sum(names(item, user, service) for item in table.items())
     if left:
-        raise StackError(f"{left} items came in meanwhile: run it again")
-    print(f"{len(keys)} items are erased. Backups keep them for up to 35 days, spool and dead letters for up to 14.")
+        raise StackError(f"{left} items arrived meanwhile: run it again")
+    print(f"{len(keys)} items are erased. Backups keep them for 35 days, spool and dead letters for 14.")
     return 0
 
 
-def look_for(table: Table, user: str, service: str = "") -> Found:
-    """Reads the whole table for a user."""
-    found = Found()
-    for item in table.items():
-        for mention in mentions(item):
-            if mention.is_of(user, service):
-                found.calls.add(item["sid"]["S"])
-                unsaid = service and not mention.services
-                (found.without if unsaid else found.paired)[mention.where] += 1
-    return found
-
-
-def places_of(found: Found) -> list[str]:
-    """Where the user is named, for somebody who sees whether that is the user and no number or word."""
-    lines = []
-    if found.paired:
-        lines.append(f"  found as {_counted(found.paired)}")
-    if found.without:
-        lines.append(f"  without a service: {found.without.total()}, which go too ({_counted(found.without)})")
-    return lines
-
-
-def _counted(places: Counter[str]) -> str:
-    return ", ".join(f"{clean(where)} {count}" for where, count in sorted(places.items()))
+def places(found: list[Mention], service: str) -> Iterator[str]:
+    """Where the user is named, so that a person can judge whether it is the user."""
+    for text, without in (("found as", False), ("without a service, which go too:", True)):
+        count = Counter(each.where for each in found if bool(service and not each.services) == without)
+        if count:
+            yield f"  {text} {', '.join(f'{clean(where)} {count[where]}' for where in sorted(count))}"
 
 
 def keys_of(table: Table, calls: set[str], user: str, service: str = "") -> list[Item]:
-    """The keys of all items of calls, in the order in which they must go.
+    """The keys of all items of calls. What names the user goes last, so that a run can be repeated."""
 
-    Whatever names the user goes last, so that a run that was interrupted can be run again and finds the rest.
-    """
-    found = [
-        (item["sid"]["S"], names(item, user, service), item["record"]["S"] == CALL, item["record"]["S"], key_of(item))
-        for item in table.items()
-        if item["sid"]["S"] in calls
-    ]
-    return [key for *_, key in sorted(found, key=lambda each: each[:4])]
+    def order(item: Item) -> tuple[bool, bool, str]:
+        return names(item, user, service), item["record"]["S"] == CALL, item["record"]["S"]
+
+    items = (item for item in table.items() if item["sid"]["S"] in calls)
+    return [key_of(item) for item in sorted(items, key=order)]
 
 
 def names(item: Item, user: str, service: str = "") -> bool:
@@ -132,66 +106,59 @@ def mentions(item: Item) -> Iterator[Mention]:
     """Whatever stands in an item where user ids stand."""
     deserializer = TypeDeserializer()
     plain = {name: deserializer.deserialize(value) for name, value in item.items()}
-    facts = _facts(plain.get("facts"))
+    facts = _parsed(plain.get("facts", ""), dict)
+    facts = facts if isinstance(facts, dict) else {}
     claimed = {name: claim.get("v") for name, claim in facts.items() if isinstance(claim, dict)}
-    vendor = plain.get("vendor")
     anywhere = frozenset(_services([plain, claimed]))
     for holder, prefix in ((plain, ""), (claimed, "facts.")):
         for name in PERSONS:
-            yield from _persons(f"{prefix}{name}", holder.get(name))
+            value = holder.get(name)
+            for person in value if isinstance(value, list) else [value]:
+                if isinstance(person, dict):
+                    services = frozenset(_scalars(person.get("service_id")))
+                    for user in _scalars(person.get("user_id")):
+                        yield Mention(f"{prefix}{name}", user, services)
         for text in _values(holder.get("app_data")):
             yield Mention(f"{prefix}app_data", text, anywhere)
     people = facts.get("people")
-    service = _text(claimed.get("service"))
     for user in people if isinstance(people, dict) else ():
-        yield Mention("facts.people", user, frozenset([service] if service else []))
-    yield from _parameters(vendor, anywhere)
-
-
-def _facts(stored: Any) -> dict[str, Any]:
-    parsed = _parsed(stored, dict) if isinstance(stored, str) else None
-    return parsed if isinstance(parsed, dict) else {}
-
-
-def _persons(where: str, persons: Any) -> Iterator[Mention]:
-    for person in persons if isinstance(persons, list) else [persons]:
-        if isinstance(person, dict) and (user := _text(person.get("user_id"))):
-            service = _text(person.get("service_id"))
-            yield Mention(where, user, frozenset([service] if service else []))
+        yield Mention("facts.people", user, frozenset(_scalars(claimed.get("service"))))
+    yield from _parameters(plain.get("vendor"), anywhere)
 
 
 def _parameters(value: Any, anywhere: frozenset[str]) -> Iterator[Mention]:
     """Of what the vendor sent, the parameters that carry user ids, and the app's data."""
-    if isinstance(value, list):
-        for inner in value:
-            yield from _parameters(inner, anywhere)
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            where = f"vendor.{name}"
-            if _letters(name) in APP_DATA:
-                yield from (Mention(where, text, anywhere) for text in _values(inner))
-                continue
-            if _letters(name).endswith(USERS):
-                beside = SERVICE_BESIDE.get(name.lower())
-                services = frozenset(_scalars(value.get(beside))) if beside else anywhere
-                yield from (Mention(where, text, services) for text in _scalars(inner))
-            yield from _parameters(inner, anywhere)
+    for name, inner, holder in _members(value):
+        where, ending = f"vendor.{name}", _letters(name)
+        if ending in APP_DATA:
+            yield from (Mention(where, text, anywhere) for text in _values(inner))
+        elif ending.endswith(USERS):
+            beside = SERVICE_BESIDE.get(name.lower())
+            services = frozenset(_scalars(holder.get(beside))) if beside else anywhere
+            yield from (Mention(where, text, services) for text in _scalars(inner))
 
 
 def _services(value: Any) -> Iterator[str]:
     """Every service that is named, however deep."""
-    if isinstance(value, list):
-        for inner in value:
-            yield from _services(inner)
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            if _letters(name).endswith(SERVICES) or name == "service":
-                yield from _scalars(inner)
-            yield from _services(inner)
+    for name, inner, _ in _members(value):
+        if _letters(name).endswith(SERVICES) or name == "service":
+            yield from _scalars(inner)
+
+
+def _members(value: Any) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+    """Every member of every object, with the object. The app's own data is not looked into."""
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        yield name, inner, value
+    children = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for name, inner in children:
+        if _letters(str(name)) not in APP_DATA:
+            yield from _members(inner)
 
 
 def _scalars(value: Any) -> Iterator[str]:
-    """A text or number, or those in lists; nothing of what has names of its own."""
+    """A text or number, or those in lists; nothing of an object."""
     if isinstance(value, list):
         for inner in value:
             yield from _scalars(inner)
@@ -200,7 +167,7 @@ def _scalars(value: Any) -> Iterator[str]:
 
 
 def _values(value: Any) -> Iterator[str]:
-    """The text of app data, and where it is JSON every value in it. No recursion: the app chooses the depth."""
+    """The text of app data, and if it is JSON every value in it. No recursion: the app chooses the depth."""
     waiting = [value]
     while waiting:
         each = waiting.pop()
@@ -210,18 +177,14 @@ def _values(value: Any) -> Iterator[str]:
             waiting.extend(each)
         elif (text := _text(each)) is not None:
             yield text
-            inner = _parsed(text, _all_values)
+            # A dict would forget all but the last of those with the same name.
+            inner = _parsed(text, lambda pairs: [value for _, value in pairs])
             if inner != text:
                 waiting.append(inner)
 
 
-def _all_values(pairs: list[tuple[str, Any]]) -> list[Any]:
-    # A dict would forget all but the last of those with the same name.
-    return [value for _, value in pairs]
-
-
 def _parsed(text: str, of_objects: Any) -> Any:
-    """What a text is as JSON, numbers as they are written; the text itself where it is none."""
+    """What a text is as JSON, numbers as they are written; the text itself where it is not JSON."""
     try:
         return json.loads(text, parse_int=str, parse_float=str, object_pairs_hook=of_objects)
     except (ValueError, RecursionError):

@@ -1,22 +1,23 @@
-"""Deployments that stand for all others: each of the template's conditions is true in one and false in another."""
+"""Deployments that stand for all others: each condition is true in one and false in another."""
 
-from collections.abc import Mapping
 from functools import cache
 
-from . import transformed
-from .transformed import Deployment, Source
+from local import cloudformation
+from local.cloudformation import Deployment, Source
 
 DIGEST = "0123456789abcdef" * 4
 LINE = {"LineServiceIds": "my-service"}
 TENCENT = {"TencentSdkAppIds": "1400000001"}
 ALWAYS = {"CallbackTokenSha256": DIGEST, "Release": "first"}
+CERTIFICATE = "arn:aws:acm:us-east-1:000000000000:certificate/00000000-0000-0000-0000-000000000000"
 
 BOTH = "both vendors in production"
+TENCENT_ALONE = "Tencent alone in development"
 EVERYTHING = "everything that can be switched on"
 EXAMPLES: dict[str, dict[str, str]] = {
     BOTH: {**ALWAYS, **LINE, **TENCENT, "Stage": "prod"},
     "LINE alone in development": {**ALWAYS, **LINE, "Stage": "dev"},
-    "Tencent alone in development": {**ALWAYS, **TENCENT, "Stage": "dev"},
+    TENCENT_ALONE: {**ALWAYS, **TENCENT, "Stage": "dev"},
     EVERYTHING: {
         **ALWAYS,
         **LINE,
@@ -26,7 +27,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "ReservedConcurrency": "100",
         "NotifyProvisionedConcurrency": "2",
         "DomainName": "calls.example.com",
-        "CertificateArn": "arn:aws:acm:us-east-1:000000000000:certificate/00000000-0000-0000-0000-000000000000",
+        "CertificateArn": CERTIFICATE,
         "HostedZoneId": "Z0000000000000",
         "CustomerKey": "yes",
         "MonthlyBudget": "100",
@@ -38,21 +39,11 @@ EXAMPLES: dict[str, dict[str, str]] = {
 
 @cache
 def template() -> Source:
-    """The template as it is written. Nobody may change it: copy it first."""
-    return transformed.read()
+    """The template as it is written. Copy it before changing it."""
+    return cloudformation.read()
 
 
 @cache
 def example(name: str) -> Deployment:
     """One of the examples, transformed once for all tests."""
     return Deployment(template(), EXAMPLES[name])
-
-
-def with_release(release: str) -> Deployment:
-    """The first example once more, as another release."""
-    return Deployment(template(), {**EXAMPLES[BOTH], "Release": release})
-
-
-def given(example_name: str, **others: str) -> Mapping[str, str]:
-    """The parameters of an example with some of them changed."""
-    return {**EXAMPLES[example_name], **others}

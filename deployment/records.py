@@ -1,4 +1,4 @@
-"""The records table of a deployment or of the running local stack, read as a whole."""
+"""The records table of a deployment or of the running local stack."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from local.aws import Clients, client, local_client, local_settings
+from local.cloudformation import ROOT
 from local.processes import StackError
 
-from .confirmation import refuse_foreign, where
-from .deployed import Deployed, existing
+from .stack import Deployed, ours
 
-ROOT = Path(__file__).resolve().parent.parent
 Item = dict[str, Any]
-KEY = ("sid", "record")
 # The sort key of the item that shows a whole call.
 CALL = "call"
 
@@ -26,9 +24,19 @@ class Table:
         self.name = name
 
     def items(self) -> Iterator[Item]:
-        """Every item there is."""
+        """Every item."""
         for page in self._dynamodb.get_paginator("scan").paginate(TableName=self.name, ConsistentRead=True):
             yield from page["Items"]
+
+    def items_of(self, sid: str) -> list[Item]:
+        """The items of a session."""
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self.name,
+            ConsistentRead=True,
+            KeyConditionExpression="sid = :sid",
+            ExpressionAttributeValues={":sid": {"S": sid}},
+        )
+        return [item for page in pages for item in page["Items"]]
 
     def add(self, item: Item) -> Item | None:
         """Puts an item where there is none; returns the one that is there and stays."""
@@ -44,9 +52,9 @@ class Table:
             return there
         return None
 
-    def delete(self, key: Item) -> None:
+    def delete(self, item: Item) -> None:
         """Deletes an item."""
-        self._dynamodb.delete_item(TableName=self.name, Key=key)
+        self._dynamodb.delete_item(TableName=self.name, Key=key_of(item))
 
     def description(self) -> dict[str, Any]:
         """What DynamoDB says of the table."""
@@ -60,8 +68,8 @@ class Place:
 
     dynamodb: Any = field(repr=False)
     records: str
-    # For a person.
-    said: str
+    # For a person to read.
+    description: str
     # Nothing for the local stack.
     deployed: Deployed | None = None
 
@@ -73,12 +81,12 @@ class Place:
 def place_of(settings: Mapping[str, str], clients: Clients = client) -> Place:
     """Where the records of STACK are, or those of the local stack that is running."""
     if stack := settings.get("STACK"):
-        deployed = existing(clients, stack)
-        refuse_foreign(deployed)
-        return Place(clients("dynamodb"), deployed.output("RecordsTableName"), where(clients, deployed), deployed)
+        deployed = ours(clients, stack)
+        table = deployed.outputs["RecordsTableName"]
+        return Place(clients("dynamodb"), table, deployed.where(clients), deployed)
     local = local_stack(settings)
     if local is None:
-        raise StackError("which? Say STACK=name, or start `make run` first")
+        raise StackError("which stack? Set STACK=name, or start `make run` first")
     return Place(local_client("dynamodb", local), local["RECORDS_TABLE"], "The local stack.")
 
 
@@ -98,4 +106,4 @@ def name_of(settings: Mapping[str, str]) -> str:
 
 def key_of(item: Item) -> Item:
     """What DynamoDB finds an item by."""
-    return {name: item[name] for name in KEY}
+    return {name: item[name] for name in ("sid", "record")}

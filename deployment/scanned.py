@@ -1,7 +1,7 @@
 """Prints the template as CloudFormation gets it with everything switched on, for the security scanner.
 
-The scanner decides conditions by the parameters' defaults and looks at nothing that they leave out: not at the key,
-for one.
+The scanner decides conditions by the parameters' defaults and does not see what they leave out, such as the
+key.
 """
 
 import json
@@ -9,15 +9,9 @@ import sys
 
 from .examples import EVERYTHING, example
 
-
-def scanned() -> str:
-    """Every resource, SAM's own too, with no expression left in it."""
+if __name__ == "__main__":
     resources = {
         name: {"Type": each.kind, "Properties": each.properties, **each.attributes}
         for name, each in example(EVERYTHING).resources.items()
     }
-    return json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}, indent=2)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(scanned())
+    json.dump({"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}, sys.stdout, indent=2)

@@ -1,8 +1,9 @@
-"""A smoke test: one synthetic callback of each kind to a deployment, or to the local stack that is running.
+"""A smoke test: six samples with fresh session ids, sent to a deployment or to the local stack.
 
-It checks the answers, and with AWS settings the records, which it then removes.
+It checks the answers, and with access to AWS the records, which it then removes. The token is in no output.
 """
 
+import hashlib
 import http.client
 import json
 import re
@@ -10,31 +11,45 @@ import secrets
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.message import Message
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from local.aws import client, local_client, said_in_a_line
+from local.aws import said_in_a_line
+from local.cloudformation import ROOT
 from local.make_token import new_token
 from local.processes import StackError
 from local.show import clean
 
-from .callbacks import CALLEE, TENCENT_OK, Callback, Run, of_line, of_tencent
-from .deployed import existing
-from .records import local_stack, name_of
+from .records import CALL, Item, Place, local_stack, name_of, place_of
 
-# The vendors wait two; a cold start may take its time here.
-SECONDS_TO_ANSWER = 5
+# Where the samples are: <function>/<case>.json, and what must become of them in expected.json.
+CASES = ROOT / "events"
+# The older and the current generation of Tencent's callbacks are two.
+SAMPLES = (
+    "notify/audio-call",
+    "call-event/answered-call",
+    "group-call-event/standup-7-room-ends",
+    "agent-call-status/agent-call-reaches-callee",
+    "tencent-call-event/old-one-to-one-5-caller-ends",
+    "tencent-call-event/current-one-to-one-4-ends",
+)
+# Whose callbacks the samples are, and the people in them: those of a real service may have the same names.
+SAMPLE_SERVICE = {"line": "planetkit", "tencent": "1400000001"}
+PEOPLE = ("alice", "bob")
+MARK = "ringback-smoke"
+# By vendor: the variable that gives an id to send callbacks for, the template's parameter, and an id for any.
+SERVED = {
+    "line": ("SERVICE_ID", "LineServiceIds", MARK),
+    "tencent": ("SDK_APP_ID", "TencentSdkAppIds", "1400000000"),
+}
+# The vendors wait two; a cold start may take longer.
+SECONDS_TO_ANSWER = 5.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-# The word in the place of the token in the URLs that a deployment prints.
-PLACEHOLDER = "TOKEN"
-# Ids for a stack that takes any.
-ANY = {"LineServiceIds": "ringback-smoke", "TencentSdkAppIds": "1400000000"}
+TENCENT_OK = {"ActionStatus": "OK", "ErrorInfo": "", "ErrorCode": 0, "ErrorMessage": "Success"}
 
 
 @dataclass(frozen=True)
@@ -44,12 +59,28 @@ class Target:
     base: str
     token: str = field(repr=False)
 
-    def __str__(self) -> str:
-        return f"{self.base}/…"
-
     def hushed(self, text: str) -> str:
-        """A text without the token: a host may say the path again that it was asked for."""
+        """A text without the token: a host may repeat the path that it was asked for."""
         return text.replace(self.token, "…")
+
+
+@dataclass(frozen=True)
+class Callback:
+    """One callback, and what must become of it."""
+
+    name: str
+    method: str
+    # What follows the token in the URL.
+    target: str
+    body: str
+    sid: str
+    # What the call item must say; nothing where there is none.
+    call: dict[str, Any]
+
+    @property
+    def of_tencent(self) -> bool:
+        """Whether it is one of Tencent's, which all get one answer."""
+        return self.target.startswith("/tencent/")
 
 
 @dataclass(frozen=True)
@@ -59,18 +90,6 @@ class Answer:
     status: int | None
     body: str
     cache_control: str = ""
-    # Whom it was asked of. The token must be out before the text is cut, or a piece of it would stay.
-    target: Target | None = field(default=None, repr=False)
-
-    def __str__(self) -> str:
-        if self.status is None:
-            return self._hushed(self.body)
-        said = self.parsed()
-        word = said.get("result") or said.get("error") or said.get("ErrorMessage") or said.get("message") or self.body
-        return self._hushed(clean(f"{self.status} {word}"))[:80].rstrip()
-
-    def _hushed(self, text: str) -> str:
-        return self.target.hushed(text) if self.target else text
 
     def parsed(self) -> dict[str, Any]:
         """The JSON object that it holds, if it does."""
@@ -80,195 +99,156 @@ class Answer:
             return {}
         return parsed if isinstance(parsed, dict) else {}
 
-
-@dataclass(frozen=True)
-class Check:
-    """One line of the result."""
-
-    what: str
-    said: str
-    # What is wrong with it; nothing when it is right.
-    problem: str = ""
-
-    def __str__(self) -> str:
-        line = f"  {'FAILED' if self.problem else 'ok':<6}  {self.what:<42} {self.said}".rstrip()
-        return f"{line}\n          {self.problem}" if self.problem else line
-
-
-@dataclass(frozen=True)
-class Stack:
-    """What is known of the stack behind the URL: whom it serves, and its records when they can be read."""
-
-    parameters: dict[str, str]
-    records: "Records | None" = None
-    # Why nobody looks at the records.
-    blind: str = ""
-
-
-class Records:
-    """The records table, as far as this run wrote into it."""
-
-    def __init__(self, dynamodb: Any, table: str) -> None:
-        self._dynamodb = dynamodb
-        self._table = table
-        self._deserializer = TypeDeserializer()
-
-    def of(self, sid: str) -> list[dict[str, Any]]:
-        """All items of a session."""
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._table,
-            ConsistentRead=True,
-            KeyConditionExpression="sid = :sid",
-            ExpressionAttributeValues={":sid": {"S": sid}},
+    def shown(self, target: Target) -> str:
+        """The answer in a few words. The token goes before the text is cut, or a piece of it would stay."""
+        said = self.parsed()
+        word = (
+            said.get("result")
+            or said.get("error")
+            or said.get("ErrorMessage")
+            or said.get("message")
+            or self.body
         )
-        items = [item for page in pages for item in page["Items"]]
-        return [{name: self._deserializer.deserialize(value) for name, value in item.items()} for item in items]
-
-    def remove(self, sid: str) -> tuple[int, str]:
-        """Deletes all items of a session; how many went, and what is left and why."""
-        before: list[dict[str, Any]] = []
-        why = ""
-        try:
-            with said_in_a_line(sid):
-                before = self.of(sid)
-            for item in before:
-                key = {name: {"S": item[name]} for name in ("sid", "record")}
-                try:
-                    with said_in_a_line(sid):
-                        self._dynamodb.delete_item(TableName=self._table, Key=key)
-                except StackError as error:
-                    why = f" ({error})"
-            with said_in_a_line(sid):
-                left = [item["record"] for item in self.of(sid)]
-        except StackError as error:
-            return 0, f"whatever {sid} has in {self._table} ({error})"
-        return len(before) - len(left), f"{', '.join(left)} of {sid} in {self._table}{why}" if left else ""
+        return target.hushed(clean(f"{self.status or ''} {word}".strip()))[:80]
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """The token goes to the URL that was named, and to no other."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
+# What was checked, what was seen, and what is wrong with it.
+Check = tuple[str, str, str]
 
 
 def run(settings: Mapping[str, str]) -> int:
-    """Runs the smoke test and says how it went."""
+    """Runs the smoke test and reports each check."""
     local = local_stack(settings)
     target = target_of(settings.get("URL") or (local or {}).get("CALLBACK_URL", ""))
-    stack = stack_behind(target, settings, local)
-    now = int(time.time())
-    this = Run(f"ringback-smoke-{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}", now)
-    callbacks, remarks = chosen(this, settings, stack)
-    checks: list[Check] = []
-
-    def say(text: str) -> None:
-        print(target.hushed(text), flush=True)
+    session = f"{MARK}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
+    print(f"Smoke test of {target.base}/…, sessions {session}-…", flush=True)
+    problems: list[bool] = []
 
     def tell(check: Check) -> None:
-        checks.append(check)
-        say(str(check))
-
-    say("\n".join([f"Smoke test of {target}, sessions {this.id}-…", *remarks, ""]))
+        what, seen, problem = check
+        problems.append(bool(problem))
+        line = f"  {'FAILED' if problem else 'ok':<6}  {what:<62} {seen}".rstrip()
+        print(target.hushed(f"{line}\n          {problem}" if problem else line), flush=True)
 
     with said_in_a_line(name_of(settings)):
+        place, parameters = stack_behind(target, settings, local)
+        callbacks = list(chosen(session, settings, parameters))
         try:
             send_all(target, callbacks, tell)
-            if stack.records:
-                look_at_records(stack.records, callbacks, tell)
+            for callback in callbacks:
+                if callback.call and place:
+                    tell(record_check(callback, list(map(plain, place.table().items_of(callback.sid)))))
         finally:
             # Also after Ctrl-C.
-            tidied = tidy(stack, callbacks)
-            say("")
-            if tidied.problem:
-                tell(tidied)
-            else:
-                say(tidied.said)
-    failed = sum(bool(check.problem) for check in checks)
-    say(f"{failed} of {len(checks)} checks FAILED." if failed else f"All {len(checks)} checks passed.")
+            if place:
+                tell(removed(place, callbacks))
+    if not place:
+        print("The records were not looked at (no STACK=name). They expire after RetentionDays.")
+    failed = sum(problems)
+    print(f"\n{failed} of {len(problems)} checks FAILED." if failed else f"\nAll {len(problems)} passed.")
     return 1 if failed else 0
 
 
 def target_of(url: str) -> Target:
-    """Where a URL leads. A mistake in it is said without the token in it."""
-    if not url:
-        raise StackError("say where: URL=https://…/TOKEN with your token in its place, or start `make run` first")
+    """Where a URL leads. A mistake in it is reported without the token in it."""
     parts = urlsplit(url.strip().rstrip("/"))
     base, _, token = parts.path.rpartition("/")
-    if not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
-        raise StackError("URL is no address that callbacks can be sent to: it is https://HOST/TOKEN and nothing more")
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
-        raise StackError("URL must begin with https://, because the token in it is a secret")
-    if token in ("", PLACEHOLDER):
-        raise StackError("URL has no token: it ends with /TOKEN, with your token in its place")
-    if token in ("notify_cb", "call_event", "gcall_event", "agent_call_status"):
-        raise StackError(f"URL must end with the token: leave out what follows it, up to {token}")
-    if not re.fullmatch(r"[A-Za-z0-9._~-]+", token):
-        raise StackError("the last part of URL is no token that `make token` has made")
+    safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+    for wrong, why in (
+        (not url, "where to? Set URL=https://…/TOKEN with your token, or start `make run` first"),
+        (not parts.hostname or "@" in parts.netloc or parts.query, "URL must be https://HOST/TOKEN alone"),
+        (not safe, "URL must begin with https://, because the token in it is a secret"),
+        (token in ("", "TOKEN"), "URL has no token: it ends with /TOKEN, with your token in its place"),
+        (base.count("/") > 1 or not re.fullmatch(r"[A-Za-z0-9._~-]+", token), "URL must end with the token"),
+    ):
+        if wrong:
+            raise StackError(why)
     return Target(f"{parts.scheme}://{parts.netloc}{base}", token)
 
 
-def stack_behind(target: Target, settings: Mapping[str, str], local: dict[str, str] | None) -> Stack:
-    """What STACK says, or the local stack when the URL is its own."""
-    if name := settings.get("STACK"):
-        with said_in_a_line(f"STACK={name} (leave STACK out to send without looking at records)"):
-            deployed = existing(client, name)
-            return Stack(deployed.parameters, Records(client("dynamodb"), deployed.output("RecordsTableName")))
-    if local and urlsplit(local.get("CALLBACK_URL", "")).netloc == urlsplit(target.base).netloc:
+def stack_behind(
+    target: Target, settings: Mapping[str, str], local: dict[str, str] | None
+) -> tuple[Place | None, dict[str, str]]:
+    """The records of STACK, or of the local stack if the URL is its own; and whose callbacks it takes."""
+    if settings.get("STACK"):
+        place = place_of(settings)
+        return place, place.deployed.parameters if place.deployed else {}
+    if local and urlsplit(local["CALLBACK_URL"]).netloc == urlsplit(target.base).netloc:
         ids = {"LineServiceIds": local["LINE_SERVICE_IDS"], "TencentSdkAppIds": local["TENCENT_SDK_APP_IDS"]}
-        return Stack(ids, Records(local_client("dynamodb", local), local["RECORDS_TABLE"]))
-    return Stack({}, blind="without STACK=name")
+        return place_of(settings), ids
+    return None, {}
 
 
-def chosen(this: Run, settings: Mapping[str, str], stack: Stack) -> tuple[list[Callback], list[str]]:
-    """The callbacks to be sent, and what a person should know of the choice."""
-    callbacks: list[Callback] = []
-    remarks: list[str] = []
-    if service := served(settings, "SERVICE_ID", stack.parameters, "LineServiceIds"):
-        rings = settings.get("NOTIFY", "yes") != "no"
-        callbacks += of_line(this, service, rings)
-        if rings:
-            remarks.append(f"notify publishes a push job for {CALLEE}, whom no sender knows. NOTIFY=no leaves it out.")
-        else:
-            remarks.append("notify is left out, as NOTIFY=no says.")
-    else:
-        remarks.append(skipped("LINE", "SERVICE_ID", stack))
-    if app := served(settings, "SDK_APP_ID", stack.parameters, "TencentSdkAppIds"):
-        callbacks += of_tencent(this, app, settings.get("TENCENT_CALLBACK_TOKEN", ""))
-    else:
-        remarks.append(skipped("Tencent", "SDK_APP_ID", stack))
-    if not callbacks:
-        raise StackError("whose callbacks? Say SERVICE_ID=…, SDK_APP_ID=… or both, or STACK=name")
-    return callbacks, remarks
+def chosen(session: str, settings: Mapping[str, str], parameters: Mapping[str, str]) -> Iterator[Callback]:
+    """The samples of the vendors that the stack serves."""
+    services = {}
+    for vendor, (variable, parameter, anyone) in SERVED.items():
+        first = parameters.get(parameter, "").split(",")[0]
+        services[vendor] = settings.get(variable) or (anyone if first == "any" else first)
+        if not services[vendor]:
+            why = "the stack does not serve it" if parameters else f"{variable} is not set"
+            print(f"No callbacks of {vendor}: {why}.")
+    if not any(services.values()):
+        raise StackError("whose callbacks? Set SERVICE_ID=…, SDK_APP_ID=… or both, or STACK=name")
+    if settings.get("NOTIFY", "yes") != "no" and services["line"]:
+        print(f"notify publishes a push job for {MARK}-{PEOPLE[1]}, who is unknown. NOTIFY=no leaves it out.")
+    for sample in SAMPLES:
+        vendor = "tencent" if sample.startswith("tencent") else "line"
+        if services[vendor] and not (sample.startswith("notify/") and settings.get("NOTIFY") == "no"):
+            yield prepared(sample, session, services[vendor], settings.get("TENCENT_CALLBACK_TOKEN", ""))
 
 
-def served(settings: Mapping[str, str], variable: str, parameters: dict[str, str], parameter: str) -> str:
-    """The id to send callbacks for: the one that was named, or the first that the stack takes."""
-    first = parameters.get(parameter, "").split(",")[0]
-    return settings.get(variable) or (ANY[parameter] if first == "any" else first)
+def prepared(sample: str, session: str, service: str, signing_token: str) -> Callback:
+    """A sample in a session of its own, of the stack's service, and with people who cannot be real users."""
+    event = json.loads((CASES / f"{sample}.json").read_text())
+    expected = json.loads((CASES / "expected.json").read_text())[sample]
+    vendor = "tencent" if sample.startswith("tencent") else "line"
+    sid = f"{session}-{sample.replace('/', '-')}"
+    old_sid = (expected.get("call") or expected["job"])["sid"]
 
+    def marked(text: str, service: str = service) -> str:
+        text = text.replace(old_sid, sid).replace(SAMPLE_SERVICE[vendor], service)
+        return re.sub("|".join(PEOPLE), rf"{MARK}-\g<0>", text)
 
-def skipped(vendor: str, variable: str, stack: Stack) -> str:
-    """Why nothing of a vendor is sent."""
-    why = f"the stack does not serve {vendor}" if stack.parameters else f"{variable} is not given"
-    return f"{vendor}'s callbacks are left out: {why}."
+    query = marked(event["rawQueryString"], quote(service, safe=""))
+    if vendor == "tencent" and signing_token:
+        now = int(time.time())
+        query += f"&RequestTime={now}&Sign={hashlib.sha256(f'{signing_token}{now}'.encode()).hexdigest()}"
+    return Callback(
+        name=sample,
+        method=event["requestContext"]["http"]["method"],
+        # Behind the token, which is the first part of a sample's path.
+        target=f"/{event['rawPath'].split('/', 2)[2]}?{query}",
+        body=marked(event.get("body") or ""),
+        sid=sid,
+        call=json.loads(marked(json.dumps(expected.get("call", {})))),
+    )
 
 
 def send_all(target: Target, callbacks: list[Callback], tell: Callable[[Check], None]) -> None:
-    """Sends each callback, each again that may be, and for each vendor what must be refused."""
+    """Sends each callback, each record's again, and for each vendor what must be refused."""
     for callback in callbacks:
         answer = send(target, callback)
-        tell(Check(callback.name, str(answer), problem_of(answer, callback.answer)))
-        if callback.again and answer.status == 200:
+        first = "recorded" if callback.call else "published"
+        tell((callback.name, answer.shown(target), problem_of(answer, callback, first)))
+        # A push job is not repeated: it would ring again.
+        if callback.call and answer.status == 200:
             answer = send(target, callback)
-            tell(Check(f"{callback.name}, again", str(answer), problem_of(answer, callback.again)))
-    # Once for each vendor: more would look like somebody knocking, and there is an alarm for that.
+            tell((f"{callback.name}, again", answer.shown(target), problem_of(answer, callback, "duplicate")))
+    # Once for each vendor: more would look like unauthorized traffic, and there is an alarm for that.
     for callback in {callback.method: callback for callback in reversed(callbacks)}.values():
         answer = send(Target(target.base, new_token()), callback)
-        tell(Check(f"{callback.name}, wrong token", str(answer), refusal_of(answer, 404)))
+        tell((f"{callback.name}, wrong token", answer.shown(target), refusal_of(answer, 404)))
         method = "POST" if callback.method == "GET" else "GET"
         answer = send(target, callback, method)
-        tell(Check(f"{callback.name} by {method}", str(answer), refusal_of(answer, 405)))
+        tell((f"{callback.name} by {method}", answer.shown(target), refusal_of(answer, 405)))
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """The token goes to the URL that was given, and to no other."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
 
 
 def send(target: Target, callback: Callback, method: str = "") -> Answer:
@@ -276,41 +256,35 @@ def send(target: Target, callback: Callback, method: str = "") -> Answer:
     request = urllib.request.Request(
         f"{target.base}/{target.token}{callback.target}",
         data=callback.body.encode() or None,
-        headers={"User-Agent": "ringback-smoke", **({"Content-Type": "application/json"} if callback.body else {})},
+        headers={"User-Agent": MARK, **({"Content-Type": "application/json"} if callback.body else {})},
         method=method or callback.method,
     )
-    # A proxy of the environment's must not be asked for what is on this machine.
+    # A proxy from the environment must not be asked for what is on this machine.
     direct = [urllib.request.ProxyHandler({})] if urlsplit(target.base).hostname in LOOPBACK else []
     opener = urllib.request.build_opener(_NoRedirects, *direct)
     try:
-        with opener.open(request, timeout=SECONDS_TO_ANSWER) as response:
-            return _answer(target, response.status, response.headers, response.read())
-    except urllib.error.HTTPError as error:
-        with error:
-            return _answer(target, error.code, error.headers, error.read())
-    except TimeoutError:
-        return Answer(None, f"no answer within {SECONDS_TO_ANSWER} s")
-    except urllib.error.URLError as error:
-        late = isinstance(error.reason, TimeoutError)
-        return Answer(None, f"no answer within {SECONDS_TO_ANSWER} s" if late else f"no answer: {error.reason}")
+        try:
+            response = opener.open(request, timeout=SECONDS_TO_ANSWER)
+        except urllib.error.HTTPError as error:
+            response = error
+        with response:
+            body = response.read().decode(errors="replace")
+            return Answer(response.status, body, response.headers.get("Cache-Control", ""))
     except (OSError, http.client.HTTPException) as error:
-        return Answer(None, f"no answer: {type(error).__name__}")
+        reason = getattr(error, "reason", error)
+        late = isinstance(reason, TimeoutError)
+        return Answer(None, f"no answer within {SECONDS_TO_ANSWER} s" if late else f"no answer: {reason}")
 
 
-def _answer(target: Target, status: int, headers: Message, body: bytes) -> Answer:
-    return Answer(status, body.decode(errors="replace"), headers.get("Cache-Control", ""), target)
-
-
-def problem_of(answer: Answer, expected: dict[str, Any]) -> str:
+def problem_of(answer: Answer, callback: Callback, result: str) -> str:
     """What is wrong with an answer to a callback that must be taken."""
     if answer.status is None:
         return "the callback was not answered"
     if answer.parsed() == {"result": "deferred"}:
-        return "DynamoDB did not take the record: it waits in the spool, is written later and expires by itself"
-    if answer.status != 200 or answer.parsed() != expected:
-        wanted = "200 Success" if expected == TENCENT_OK else f"200 {expected['result']}"
+        return "DynamoDB did not take the record: it waits in the spool, is written later and expires"
+    if answer.status != 200 or answer.parsed() != (TENCENT_OK if callback.of_tencent else {"result": result}):
         hint = " Is TENCENT_CALLBACK_TOKEN set there?" if "wrong_signature" in answer.body else ""
-        return f"it should be {wanted}.{hint}"
+        return f"it should be 200 {'Success' if callback.of_tencent else result}.{hint}"
     return _storable(answer)
 
 
@@ -322,52 +296,44 @@ def refusal_of(answer: Answer, status: int) -> str:
 
 
 def _storable(answer: Answer) -> str:
-    return "" if "no-store" in answer.cache_control else "it should say Cache-Control: no-store"
+    return "" if "no-store" in answer.cache_control else "it should have Cache-Control: no-store"
 
 
-def look_at_records(records: Records, callbacks: list[Callback], tell: Callable[[Check], None]) -> None:
-    """Compares what is in the table with what was sent."""
-    for callback in callbacks:
-        if callback.event:
-            tell(record_check(callback, records.of(callback.sid)))
+def plain(item: Item) -> dict[str, Any]:
+    """An item in Python's own types."""
+    deserializer = TypeDeserializer()
+    return {name: deserializer.deserialize(value) for name, value in item.items()}
 
 
 def record_check(callback: Callback, items: list[dict[str, Any]]) -> Check:
     """What the table holds of one callback."""
-    calls = [item for item in items if item["record"] == "call"]
-    events = [item for item in items if item["record"].startswith("event#")]
     what = f"{callback.name}, records"
-    said = f"{len(calls)} call item, {len(events)} event item"
+    calls = [item for item in items if item["record"] == CALL]
+    seen = f"{len(calls)} call item, {len(items) - len(calls)} event item"
     if not items:
-        return Check(what, said, "nothing is in the table: the record is in the spool, or in another stack's table")
-    if len(calls) != 1 or len(events) != 1:
-        return Check(what, said, "it should be one of each, however often the callback came")
-    wrong = [f"{name} is {calls[0].get(name)}, not {value}" for name, value in callback.call.items()
-             if calls[0].get(name) != value]  # fmt: skip
-    if events[0].get("callback") != callback.event:
-        wrong.append(f"the event item is of {events[0].get('callback')}, not {callback.event}")
-    words = [str(calls[0][name]) for name in ("status", "outcome") if name in calls[0]]
-    if "duration_s" in calls[0]:
-        words.append(f"talked {calls[0]['duration_s']} s")
-    return Check(what, clean(f"{said}: {', '.join(words)}"), clean("; ".join(wrong)))
+        return what, seen, "nothing is in the table: the record is in the spool, or in another stack's table"
+    if len(calls) != 1 or len(items) != 2:
+        return what, seen, "it should be one of each, however often the callback came"
+    (call,) = calls
+    differ = [name for name, value in callback.call.items() if call.get(name) != value]
+    wrong = [f"{name} is {call.get(name)}, not {callback.call[name]}" for name in differ]
+    (event,) = (item for item in items if item is not call)
+    if event.get("callback") != callback.name.split("/")[0].replace("-", "_"):
+        wrong.append(f"the event item is of {event.get('callback')}")
+    words = [str(call[name]) for name in ("status", "outcome") if name in call]
+    return what, clean(f"{seen}: {', '.join(words)}"), clean("; ".join(wrong))
 
 
-def tidy(stack: Stack, callbacks: list[Callback]) -> Check:
-    """Removes what was recorded. One removal that fails keeps no other back."""
-    what = "removal"
-    if not stack.records:
-        # Its answer is the same when a record waits in the spool.
-        only = " Only they would tell whether Tencent's were recorded." if any(map(of_tencents, callbacks)) else ""
-        said = f"The records were not looked at ({stack.blind}). They expire by themselves, after RetentionDays.{only}"
-        return Check(what, said)
-    removed = [stack.records.remove(callback.sid) for callback in callbacks]
-    gone = sum(count for count, _ in removed)
-    left = [each for _, each in removed if each]
-    if not left:
-        return Check(what, f"Removed {gone} items, all that these sessions had in the table.")
-    return Check(what, f"Removed {gone} items.", clean(f"delete by hand what is left: {'; '.join(left)}"))
-
-
-def of_tencents(callback: Callback) -> bool:
-    """Whether it is one of Tencent's."""
-    return callback.answer == TENCENT_OK
+def removed(place: Place, callbacks: list[Callback]) -> Check:
+    """Removes what was recorded. One removal that fails does not stop the others."""
+    table, gone, left = place.table(), 0, []
+    for callback in callbacks:
+        try:
+            with said_in_a_line(callback.sid):
+                for item in table.items_of(callback.sid):
+                    table.delete(item)
+                    gone += 1
+        except StackError as error:
+            left.append(str(error))
+    problem = f"delete by hand what is left of these sessions: {'; '.join(left)}" if left else ""
+    return "removal", f"{gone} items", clean(problem)

@@ -1,231 +1,288 @@
-"""What template.yaml promises, of every example deployment after SAM's own transform."""
+"""What template.yaml promises, of every example deployment; and that the checks can fail.
 
+`BREAKS` is a table of ways to break the template: by check, where, how, and what the check must say.
+"""
+
+import copy
+import json
 import unittest
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+from local.cloudformation import Deployment, Source, listed, refusals, router
 from local.make_token import digest
+from local.processes import StackError
 from local.stack import TOKEN
 
-from . import examples, observed
-from .checks import Check, functions, local_stack, logs, metrics, permissions, routes, whole
-from .examples import BOTH, EXAMPLES, example, given, template
-from .transformed import ROOT, refusals
+from . import observed
+from .checks import CHECKS, Check, functions, logs, metrics, permissions, routes, whole
+from .examples import BOTH, DIGEST, EVERYTHING, EXAMPLES, TENCENT_ALONE, example, template
 
-RUNBOOK = ROOT / "docs" / "runbook.md"
+GONE = object()
+Change = Callable[[Any], Any]
 
 
-class InEveryExample(unittest.TestCase):
-    """A test of checks, which find nothing in any of the examples."""
+class Break(NamedTuple):
+    """One way to break the template."""
 
-    def find_nothing(self, *checks: Check) -> None:
-        """Shows what the checks find, by deployment."""
-        seen = observed.read()
+    # Names and numbers, separated by slashes, from the resources on; from the top after a slash.
+    path: str
+    # The new value, or what makes it of the old one.
+    change: Any
+    finding: str
+    example: str = EVERYTHING
+
+
+def instead(old: str, new: str) -> Change:
+    """Another text wherever it stands in a value."""
+    return lambda value: json.loads(json.dumps(value).replace(json.dumps(old)[1:-1], json.dumps(new)[1:-1]))
+
+
+def without(name: str) -> Change:
+    """A value without one of its parts."""
+    return lambda value: {key: each for key, each in value.items() if key != name}
+
+
+def added(item: Any) -> Change:
+    """A list with one item more."""
+    return lambda items: [*listed(items), item]
+
+
+# Where things are in the template.
+ALARM = "NotPublishedAlarm/Properties"
+NOTIFY = "NotifyRole/Properties/Policies/0/PolicyDocument/Statement"
+CALL_EVENT = "CallEventRole/Properties/Policies/0/PolicyDocument/Statement"
+PUTS = f"{CALL_EVENT}/0/Condition/ForAllValues:StringEquals/dynamodb:Attributes"
+SPOOL = "SpoolQueuePolicy/Properties/PolicyDocument/Statement/0"
+DEAD = "DeadLetterQueuePolicy/Properties/PolicyDocument/Statement/0"
+FROM = "Condition/ArnEquals/aws:SourceArn"
+WAITS_FOR = "Properties/DeploymentPreference/Alarms"
+DEFAULTS = "/Globals/Function"
+LINE_WIDGETS = "Dashboard/Properties/DashboardBody/Fn::Sub/1/LineCalls"
+NOT_EMITTED = "which no function emits"
+LOST = "what CallEventFunction puts aside"
+
+BREAKS: dict[Check, tuple[Break, ...]] = {
+    metrics.alarm_metrics: (
+        Break(f"{ALARM}/Dimensions", instead("outcome", "result"), NOT_EMITTED),
+        Break(f"{ALARM}/Dimensions", lambda old: old[:2], NOT_EMITTED),
+        Break(f"{ALARM}/Dimensions", instead("not_published", "not_pub"), NOT_EMITTED),
+        Break(f"{ALARM}/MetricName", "calls_lost", NOT_EMITTED),
+        Break("NotPublishedAlarm/Condition", GONE, NOT_EMITTED, TENCENT_ALONE),
+        Break(f"{ALARM}/Unit", "Seconds", "in Seconds, which comes in Count"),
+        Break(f"{ALARM}/Namespace", "Ringback", "no function writes to this namespace"),
+        Break("ApiErrorsAlarm", instead("5xx", "5XXError"), "AWS has no such metric"),
+        Break("ApiLatencyAlarm", instead("ApiId", "ApiName"), "with these dimensions"),
+        Break("DeadLettersAlarm/Properties/Dimensions/0/Value", "dead", "there is no dead (QueueName)"),
+        Break("NotifyErrorsAlarm", instead(":live", ":new"), "there is no alias NotifyFunction:new"),
+        Break("ApiErrorsAlarm", instead("/ requests", "/ all"), "computes with all, which is no metric"),
+    ),
+    metrics.alarm_duties: (
+        Break("ApiErrorsAlarm/Properties/Metrics/1/ReturnData", True, "has 2 results instead of one"),
+        Break(f"{ALARM}/AlarmActions", GONE, "notifies no topic"),
+        Break(f"{ALARM}/TreatMissingData", GONE, "does not say what missing data means"),
+        Break(f"{ALARM}/AlarmDescription", "See docs/runbook.md#nowhere", "names no section"),
+    ),
+    metrics.missing_data: (
+        Break("LinePanicsAlarm/Properties/EvaluationPeriods", 1, "LinePanicsAlarm sees a filled-in 0"),
+        Break("LineNotStoredAlarm/Properties/DatapointsToAlarm", 5, "LineNotStoredAlarm sees a filled-in 0"),
+        Break("TableErrorsAlarm", instead("FILL(errors, 0)", "errors + 0"), "without FILL, so that it does"),
+    ),
+    metrics.alarm_topics: (Break("AlarmsTopicPolicy", GONE, "AlarmsTopic takes no alarms"),),
+    metrics.one_namespace: (
+        Break(f"{DEFAULTS}/Environment/Variables/METRICS_NAMESPACE", "x", "writes its metrics to x"),
+    ),
+    metrics.dashboard: (
+        Break("Dashboard", GONE, "there is no dashboard"),
+        Break("Dashboard", instead('"talk_seconds"', '"talk_secs"'), NOT_EMITTED),
+        Break("Dashboard", instead('"call_outcome"', '"ended_as"'), NOT_EMITTED),
+        Break(LINE_WIDGETS, lambda old: old["Fn::If"][1], NOT_EMITTED, TENCENT_ALONE),
+        Break("Dashboard", instead('letters", "region": "${AWS', '", "x": "${AWS'), "that it is of this"),
+    ),
+    logs.queries: (
+        Break("Dashboard", instead("sort timestamp", "sort moment"), "asks for the field moment"),
+        Break("Dashboard", instead("${NotifyLogs}", "/x/notify"), "reads /x/notify, which is no log group"),
+        Break("OneCallQuery", instead("sid =", "session ="), "asks for the field session"),
+    ),
+    logs.access_log: (
+        Break("CallbackApi", instead("$context.routeKey", "$context.path"), "logs $context.path"),
+        Break("CallbackApi/Properties", without("AccessLogSettings"), "writes no access log"),
+    ),
+    permissions.permissions: (
+        Break(f"{CALL_EVENT}/0", GONE, "CallEventRole lacks dynamodb:PutItem on RecordsTable"),
+        Break(f"{CALL_EVENT}/0/Action", "dynamodb:*", "allows dynamodb:* on RecordsTable, which CallEvent"),
+        Break(f"{CALL_EVENT}/1/Resource", {"Ref": "PushJobsTopic"}, "allows sns:Publish on PushJobsTopic"),
+        Break(f"{CALL_EVENT}/1/Resource", {"Ref": "PushJobsTopic"}, "lacks sns:Publish on SpoolTopic"),
+        Break(f"{NOTIFY}/0/Resource", "*", "NotifyRole allows sns:Publish on *"),
+        Break(f"{NOTIFY}/0/NotAction", "s3:Get*", "does not name what it allows"),
+    ),
+    permissions.attributes: (
+        Break(PUTS, ["sid", "cc_param"], "CallEventRole and the records of CallEventFunction differ in"),
+        Break(f"{CALL_EVENT}/0", without("Condition"), "does not bound the attributes"),
+    ),
+    permissions.roles: (
+        Break("NotifyRole/Properties/ManagedPolicyArns", ["arn:x"], "NotifyRole has managed policies"),
+        Break("NotifyFunction/Properties/Role", GONE, "NotifyFunctionRole has managed policies"),
+        Break("CallEventFunction", instead("CallEventRole", "NotifyRole"), "is the role of NotifyFunction"),
+        Break("CallEventFunction", instead("CallEventRole", "NotifyRole"), "CallEventRole is the role of no"),
+        Break("NotifyRole", instead("lambda.amazonaws.com", "x"), "NotifyRole may be assumed by x"),
+    ),
+    functions.log_groups: (
+        Break("NotifyFunction/Properties", without("LoggingConfig"), "NotifyFunction has no log group of"),
+        Break("CallEventFunction", instead("CallEventLogs", "NotifyLogs"), "to the log group of"),
+        Break(f"{DEFAULTS}/LoggingConfig/LogFormat", "Text", "own lines in JSON"),
+    ),
+    functions.watched: (
+        Break("ReplayThrottlesAlarm", GONE, "no alarm watches Throttles of ReplayFunction"),
+        Break("ReplayInVainAlarm", GONE, "no alarm watches replayed of back_to_the_queue"),
+        Break("SpoolLostAlarm", GONE, "no alarm watches NumberOfNotificationsFailedToRedriveToDlq of"),
+        Break("DeadLettersAlarm", GONE, "Visible of DeadLetterQueue"),
+        Break("DeadLetterDeliveryAlarm", GONE, "watches NumberOfNotificationsFailed of DeadLettersTopic"),
+        Break(ALARM, instead("not_published", "published"), "no alarm watches callbacks of not_published"),
+        Break("TencentPanicsAlarm", instead("panicked", "panic"), "callbacks of panicked,"),
+        Break(
+            "LineNotStoredAlarm/Properties/Metrics", lambda old: old[:2], "of not_stored, agent_call_status"
+        ),
+    ),
+    functions.dead_letters: (
+        Break("CallEventFunction", instead("SPOOL_TOPIC_ARN", "X"), "CallEventFunction has no place for"),
+        Break("SpoolSubscription", GONE, f"{LOST} is published to SpoolTopic, which no queue subscribes to"),
+        Break(f"{SPOOL}/{FROM}", [], f"{LOST} may not come from SpoolTopic into SpoolQueue"),
+        Break(f"{DEAD}/{FROM}", [], f"{LOST} may not come from SpoolTopic into DeadLetterQueue"),
+        Break("SpoolQueue/Properties", without("RedrivePolicy"), "SpoolQueue has no dead letters"),
+        Break("ReplayFunction", instead("ReportBatchItemFailures", "X"), "brings a whole batch again"),
+    ),
+    functions.aliases: (
+        Break("ReplayFunction/Properties/AutoPublishAlias", "old", "ReplayFunction has no alias live"),
+        Break("ReplayFunction", instead("ReplayErrors", "NotifyErrors"), "no alarm of ReplayFunction stops"),
+        Break(f"ReplayFunction/{WAITS_FOR}", added("replay-errors"), "waits for replay-errors, which is no"),
+        Break(
+            f"{DEFAULTS}/DeploymentPreference", without("PassthroughCondition"), "to Notify", TENCENT_ALONE
+        ),
+    ),
+    routes.integrations: (
+        Break("CallEventFunction/Properties", without("Events"), "nothing calls CallEventFunction"),
+        Break("CallEventFunction", instead("line/call_event", "line/x"), "in Cargo.toml to None"),
+        Break("CallEventFunction", instead("ANY", "GET"), "takes get alone"),
+    ),
+    routes.outputs: (
+        Break("/Outputs/LineNotifyUrl", instead("notify_cb", "notify"), "LineNotifyUrl is https://calls"),
+        Break("/Outputs/LineNotifyUrl", GONE, "LineNotifyUrl is None"),
+        Break("/Outputs/Extra", {"Value": {"Ref": "NotifyLogs"}}, "refers to NotifyLogs", TENCENT_ALONE),
+    ),
+    whole.table: (
+        Break("RecordsTable/DeletionPolicy", GONE, "RecordsTable goes with the stack"),
+        Break("RecordsTable/Properties/DeletionProtectionEnabled", GONE, "can be deleted in production"),
+    ),
+    whole.customer_key: (
+        Break("DeadLetterQueue/Properties/SqsManagedSseEnabled", GONE, "DeadLetterQueue is not", BOTH),
+        Break("PushJobsTopic/Properties/KmsMasterKeyId", "alias/aws/sns", "encrypted with the stack's own"),
+        Break("Key/DeletionPolicy", GONE, "Key goes with the stack"),
+        Break("Key", instead("cloudwatch.amazonaws.com", "x"), "Key is closed to cloudwatch"),
+        Break("NotifyLogs/Properties/LogGroupName", "x", "closed to CloudWatch Logs for NotifyLogs"),
+    ),
+    whole.policies: (
+        Break("DeadLetterQueuePolicy", GONE, "DeadLetterQueue has 0 policies"),
+        Break(f"{SPOOL}/Principal", "*", "SpoolQueuePolicy allows sqs:SendMessage to *"),
+        Break(f"{SPOOL}/Resource", added("x"), "SpoolQueuePolicy is not about its one queue alone"),
+        Break("SpoolQueuePolicy/Properties/Queues", added("x"), "SpoolQueuePolicy is not about its one"),
+    ),
+    whole.circles: (
+        Break(f"NotifyFunction/{WAITS_FOR}/0", {"Ref": "ApiErrorsAlarm"}, "need each other: ApiErrorsAlarm"),
+    ),
+}
+
+
+def changed(source: Source, path: str, change: Any) -> Source:
+    """The template with one value changed, made or taken away."""
+    *way, last = (
+        path.removeprefix("/").split("/") if path.startswith("/") else ["Resources", *path.split("/")]
+    )
+    broken = copy.deepcopy(source)
+    holder: Any = broken
+    for each in way:
+        holder = holder[int(each) if isinstance(holder, list) else each]
+    place: Any = int(last) if isinstance(holder, list) else last
+    if change is GONE:
+        del holder[place]
+    else:
+        holder[place] = change(holder[place]) if callable(change) else change
+    return broken
+
+
+class Template(unittest.TestCase):
+    """The checks, of the template as it is and of broken ones."""
+
+    def test_no_check_finds_anything_in_any_example(self) -> None:
         for name in EXAMPLES:
-            with self.subTest(deployment=name):
-                self.assertEqual([finding for check in checks for finding in check(example(name), seen)], [])
+            for check in CHECKS:
+                with self.subTest(deployment=name, check=f"{check.__module__}.{check.__name__}"):
+                    self.assertEqual(list(check(example(name), observed.read())), [])
 
+    def test_each_way_to_break_the_template_is_found(self) -> None:
+        for check, broken in ((check, each) for check, breaks in BREAKS.items() for each in breaks):
+            with self.subTest(path=broken.path, finding=broken.finding):
+                source = changed(template(), broken.path, broken.change)
+                try:
+                    found = list(check(Deployment(source, EXAMPLES[broken.example]), observed.read()))
+                except StackError as error:
+                    # The reader refuses what refers to a resource that is not there.
+                    found = [str(error)]
+                self.assertIn(broken.finding, "\n".join(found))
 
-class Examples(InEveryExample):
-    """The examples are enough to see everything of the template."""
+    def test_each_check_is_shown_to_find_something(self) -> None:
+        self.assertEqual(set(BREAKS), set(CHECKS))
 
     def test_each_condition_is_true_in_one_example_and_false_in_another(self) -> None:
         for condition in template()["Conditions"]:
             with self.subTest(condition=condition):
                 self.assertEqual({example(name).holds(condition) for name in EXAMPLES}, {True, False})
 
-    def test_no_example_is_refused(self) -> None:
-        for name, parameters in EXAMPLES.items():
-            with self.subTest(deployment=name):
-                self.assertEqual(refusals(template(), parameters), [])
-
-    def test_nothing_names_a_resource_that_the_deployment_does_not_have(self) -> None:
-        self.find_nothing(whole.references)
-
-    def test_no_resource_needs_itself(self) -> None:
-        self.find_nothing(whole.circles)
-
-
-class Alarms(InEveryExample):
-    """An alarm can go off, and then somebody knows what to do."""
-
-    def test_each_alarm_watches_metrics_that_a_function_emits_or_aws_keeps(self) -> None:
-        self.find_nothing(metrics.alarm_metrics)
-
-    def test_each_alarm_has_one_result(self) -> None:
-        self.find_nothing(metrics.alarm_results)
-
-    def test_each_alarm_tells_somebody_and_says_what_missing_data_means_and_where_to_read_on(self) -> None:
-        self.find_nothing(metrics.alarm_duties)
-
-    def test_where_a_metric_has_no_data_each_alarm_neither_overlooks_what_comes_late_nor_goes_on_for_ever(self) -> None:
-        self.find_nothing(metrics.missing_data)
-
-    def test_the_alarms_topic_takes_them(self) -> None:
-        self.find_nothing(metrics.alarm_topics)
-
-    def test_each_alarm_names_a_section_that_the_runbook_has(self) -> None:
-        there = metrics.sections_of(RUNBOOK.read_text()) if RUNBOOK.exists() else set()
-        for name in EXAMPLES:
-            missing = {
-                alarm: section
-                for alarm, section in metrics.sections_named(example(name)).items()
-                if section not in there
-            }
-            with self.subTest(deployment=name):
-                self.assertEqual(missing, {})
-
-    def test_all_functions_put_their_metrics_into_the_stacks_own_namespace(self) -> None:
-        self.find_nothing(metrics.one_namespace)
-
-
-class Dashboard(InEveryExample):
-    """No widget stays empty for ever."""
-
-    def test_there_is_one(self) -> None:
-        for name in EXAMPLES:
-            with self.subTest(deployment=name):
-                self.assertEqual(len(example(name).of_kind("AWS::CloudWatch::Dashboard")), 1)
-
-    def test_each_widget_shows_metrics_that_a_function_emits_or_aws_keeps(self) -> None:
-        self.find_nothing(metrics.dashboard_metrics)
-
-    def test_each_alarm_that_is_shown_exists(self) -> None:
-        self.find_nothing(metrics.dashboard_alarms)
-
-    def test_the_fields_of_a_line_are_found_in_the_code(self) -> None:
-        self.assertLessEqual({"timestamp", "outcome", "sid", "latency_ms", "call_outcome"}, logs.fields_of_a_line())
-
-    def test_each_query_reads_log_groups_that_exist_and_fields_that_their_lines_have(self) -> None:
-        self.find_nothing(logs.log_queries)
-
-
-class Logs(InEveryExample):
-    """Lines end some day, and hold no secret."""
-
-    def test_each_log_group_is_kept_for_a_time(self) -> None:
-        self.find_nothing(logs.retention)
-
-    def test_the_access_log_holds_nothing_that_may_hold_the_token_or_what_was_sent(self) -> None:
-        self.find_nothing(logs.access_log)
-
-
-class Permissions(InEveryExample):
-    """Roles equal the code."""
-
-    def test_each_function_has_a_role_of_its_own_and_there_is_no_other_but_codedeploys(self) -> None:
-        self.find_nothing(permissions.roles)
-
-    def test_each_role_allows_what_its_function_was_seen_to_do_and_nothing_else(self) -> None:
-        self.find_nothing(permissions.permissions)
-
-    def test_only_the_attributes_of_records_can_be_put(self) -> None:
-        self.find_nothing(permissions.attributes)
-
-
-class Functions(InEveryExample):
-    """Each function is watched, deployed bit by bit, and has a place for what it cannot do."""
-
-    def test_each_function_has_a_log_group_of_its_own(self) -> None:
-        self.find_nothing(functions.log_groups)
-
-    def test_errors_and_throttles_of_each_function_raise_an_alarm(self) -> None:
-        self.find_nothing(functions.trouble_alarms)
-
-    def test_what_a_function_cannot_do_ends_in_a_queue_with_an_alarm_or_is_answered_at_once_and_raises_one(
-        self,
-    ) -> None:
-        self.find_nothing(functions.dead_letters)
-
-    def test_records_that_are_tried_in_vain_raise_an_alarm_before_they_are_dead_letters(self) -> None:
-        self.find_nothing(functions.vain_tries)
-
-    def test_each_function_has_an_alias_that_an_alarm_of_it_brings_back(self) -> None:
-        self.find_nothing(functions.aliases)
-
-    def test_nothing_calls_a_function_past_its_alias(self) -> None:
-        self.find_nothing(functions.callers)
+    def test_the_fields_of_a_line_and_the_callbacks_are_found(self) -> None:
+        self.assertLessEqual({"timestamp", "outcome", "sid", "latency_ms"}, logs.fields_of_a_line())
+        self.assertEqual(len(router()), 5)
 
     def test_a_new_release_publishes_a_version_of_each_function_whatever_else_is_new(self) -> None:
-        self.assertEqual(whole.releases(example(BOTH), examples.with_release("second")), [])
+        def found(source: Source) -> list[str]:
+            first, second = (Deployment(source, {**EXAMPLES[BOTH], "Release": name}) for name in ("1", "2"))
+            return list(whole.releases(first, second))
 
+        self.assertEqual(found(template()), [])
+        for property_name, finding in (
+            ("VersionDescription", "no new version"),
+            ("Description", "does not change"),
+        ):
+            broken = changed(template(), f"NotifyFunction/Properties/{property_name}", "notify")
+            self.assertIn(
+                f"NotifyFunction {'has ' if finding[0] == 'n' else ''}{finding}", "\n".join(found(broken))
+            )
 
-class Routes(InEveryExample):
-    """A URL that is told leads to the function that reads it."""
+    def test_parameters_that_would_let_anybody_in_are_refused(self) -> None:
+        public = digest(TOKEN)
+        for given, refused in (
+            ({}, False),
+            ({"CallbackTokenSha256": f"{DIGEST},{digest('another')}"}, False),
+            ({"LineServiceIds": "any"}, True),
+            ({"TencentSdkAppIds": "any"}, True),
+            ({"LineServiceIds": "any", "Stage": "dev"}, False),
+            ({"LineServiceIds": "", "TencentSdkAppIds": ""}, True),
+            ({"LineServiceIds": "", "TencentSdkAppIds": "", "Stage": "dev"}, True),
+            ({"DomainName": "calls.example.com"}, True),
+            ({"HostedZoneId": "Z0"}, True),
+            *(
+                ({"CallbackTokenSha256": token}, True)
+                for token in ("", "secret", DIGEST.upper(), f"{DIGEST},", public, f"{DIGEST},{public}")
+            ),
+        ):
+            with self.subTest(given=given):
+                self.assertEqual(bool(refusals(template(), {**EXAMPLES[BOTH], **given})), refused)
+        for name in ("CallbackTokenSha256", "Release"):
+            self.assertNotIn("Default", template()["Parameters"][name])
 
-    def test_each_route_calls_the_alias_of_the_function_that_serves_its_path(self) -> None:
-        self.find_nothing(routes.integrations)
-
-    def test_each_function_has_a_route_that_an_output_tells_or_a_queue(self) -> None:
-        self.find_nothing(routes.every_function_is_routed)
-
-    def test_each_url_is_that_of_the_function_whose_name_it_bears(self) -> None:
-        self.find_nothing(routes.outputs)
-
-    def test_the_paths_are_found_in_the_code(self) -> None:
-        self.assertEqual(len(routes.paths_of_the_code()), 5)
-        self.assertEqual(routes.paths_of_the_code(), routes.paths_of_the_router())
-
-
-class LocalStack(unittest.TestCase):
-    """What `make run` shows is what AWS would run."""
-
-    def test_it_makes_the_templates_resources_and_gives_its_functions_the_same_environment(self) -> None:
-        self.assertEqual(local_stack.agrees(local_stack.same_parameters(template())), [])
-
-
-class Protection(InEveryExample):
-    """What production must not be without."""
-
-    def test_the_table_outlives_its_stack_and_is_protected_in_production(self) -> None:
-        self.find_nothing(whole.table)
-
-    def test_whatever_keeps_what_was_sent_is_encrypted(self) -> None:
-        self.find_nothing(whole.encryption)
-
-    def test_each_queue_has_one_policy_about_itself_alone(self) -> None:
-        self.find_nothing(whole.queue_policies)
-
-    def test_the_stacks_own_key_outlives_it_and_may_be_used_by_the_services_that_write(self) -> None:
-        self.find_nothing(whole.key_policy)
-
-    def test_production_is_refused_when_everybodys_calls_are_ours(self) -> None:
-        for parameter in ("LineServiceIds", "TencentSdkAppIds"):
-            with self.subTest(parameter=parameter):
-                self.assertEqual(len(refusals(template(), given(BOTH, **{parameter: "any"}))), 1)
-                self.assertEqual(refusals(template(), given(BOTH, Stage="dev", **{parameter: "any"})), [])
-
-    def test_a_stack_without_a_token_is_refused(self) -> None:
-        for token in ("", "secret", examples.DIGEST.upper(), f"{examples.DIGEST},"):
-            with self.subTest(token=token):
-                self.assertNotEqual(refusals(template(), given(BOTH, CallbackTokenSha256=token)), [])
-        without = {name: value for name, value in EXAMPLES[BOTH].items() if name != "CallbackTokenSha256"}
-        self.assertEqual(refusals(template(), without), ["CallbackTokenSha256 has no value"])
-
-    def test_the_local_stacks_published_token_is_refused(self) -> None:
-        published = digest(TOKEN)
-        for token in (published, f"{published},{examples.DIGEST}", f"{examples.DIGEST},{published}"):
-            with self.subTest(token=token):
-                self.assertNotEqual(refusals(template(), given(BOTH, CallbackTokenSha256=token)), [])
-
-    def test_two_tokens_at_once_are_allowed(self) -> None:
-        two = f"{examples.DIGEST},{digest('another')}"
-        self.assertEqual(refusals(template(), given(BOTH, CallbackTokenSha256=two)), [])
-
-    def test_a_stack_without_a_vendor_is_refused(self) -> None:
-        for stage in ("dev", "prod"):
-            with self.subTest(stage=stage):
-                without = given(BOTH, Stage=stage, LineServiceIds="", TencentSdkAppIds="")
-                self.assertNotEqual(refusals(template(), without), [])
-
-    def test_a_domain_without_a_certificate_is_refused(self) -> None:
-        self.assertNotEqual(refusals(template(), given(BOTH, DomainName="calls.example.com")), [])
-
-    def test_a_release_must_be_named(self) -> None:
-        without = {name: value for name, value in EXAMPLES[BOTH].items() if name != "Release"}
-        self.assertEqual(refusals(template(), without), ["Release has no value"])
-
-
-class Settings(unittest.TestCase):
-    """samconfig.toml."""
-
-    def test_it_gives_parameters_that_exist_with_values_that_are_allowed_and_no_secret(self) -> None:
-        self.assertEqual(whole.settings(template()), [])
+    def test_samconfig_gives_parameters_that_exist_with_allowed_values_and_no_secret(self) -> None:
+        self.assertEqual(list(whole.settings(template())), [])
+        given = '["Stage=x", "Stages=y", "CallbackTokenSha256=z"]'
+        text = f"[prod.deploy.parameters]\nparameter_overrides = {given}\n"
+        found = "\n".join(whole.settings(template(), text))
+        for finding in ("gives Stages, which", "Stage=x is not one of", "which is a secret", "with Stage=x"):
+            self.assertIn(finding, found)

@@ -4,9 +4,13 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
 
 from .records import key_of
+
+# No local stack is looked for.
+ALONE = {"RINGBACK_STACK_ENV": "/nowhere/stack.env"}
 
 
 def refused(code: str, message: str, operation: str) -> ClientError:
@@ -14,9 +18,10 @@ def refused(code: str, message: str, operation: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message}}, operation)
 
 
-def resource(kind: str, logical: str, physical: str) -> dict[str, str]:
-    """A resource as CloudFormation lists it."""
-    return {"ResourceType": kind, "LogicalResourceId": logical, "PhysicalResourceId": physical}
+def item(**attributes: Any) -> dict[str, Any]:
+    """An item as DynamoDB has it."""
+    serializer = TypeSerializer()
+    return {name: serializer.serialize(value) for name, value in attributes.items()}
 
 
 class AlreadyThere(ClientError):
@@ -26,104 +31,82 @@ class AlreadyThere(ClientError):
 class Account:
     """One stack at most, and what its resources hold. It is the client of every service."""
 
-    def __init__(self, **stack: Any) -> None:
+    def __init__(self, stage: str = "dev") -> None:
         self.meta = SimpleNamespace(region_name="eu-west-1")
-        self.name = "mine"
-        self.status = "UPDATE_COMPLETE"
-        self.exists = True
-        self.parameters: dict[str, str] = {}
-        self.outputs = {"RecordsTableName": "mine-records", "SpoolQueueArn": "arn:aws:sqs:eu-west-1:123456789012:spool"}
-        self.resources: list[dict[str, str]] = []
-        self.template: Any = {"Resources": {}}
-        # Messages by queue, log entries by group, configurations by function and qualifier.
-        self.messages: dict[str, int] = {}
-        self.entries: dict[str, list[dict[str, Any]]] = {}
-        self.configurations: dict[tuple[str, str], dict[str, Any]] = {}
-        # Items by table, and what is said of a table beside its name.
-        self.items: dict[str, list[dict[str, Any]]] = {}
-        self.tables: dict[str, dict[str, Any]] = {}
         self.exceptions = SimpleNamespace(ConditionalCheckFailedException=AlreadyThere)
-        self.happened: list[dict[str, str]] = []
-        # What deleting the stack ends in.
-        self.end = "DELETE_COMPLETE"
-        self.deleted = False
-        for name, value in stack.items():
-            if not hasattr(self, name):
-                raise AttributeError(name)
-            setattr(self, name, value)
+        self.exists = True
+        self.parameters = {"Stage": stage} if stage else {}
+        self.outputs = {
+            "RecordsTableName": "mine-records",
+            "SpoolQueueArn": "arn:aws:sqs:eu-west-1:123456789012:spool",
+        }
+        # Physical names by kind and logical id.
+        self.resources: dict[tuple[str, str], str] = {}
+        # Messages by queue, configurations by function and qualifier, items by table, origins of tables.
+        self.messages: dict[str, int] = {}
+        self.configurations: dict[tuple[str, str], dict[str, Any]] = {}
+        self.items: dict[str, list[dict[str, Any]]] = {}
+        self.restored_from: dict[str, str] = {}
 
     def __call__(self, service: str) -> "Account":
         return self
 
     def get_caller_identity(self) -> dict[str, str]:
-        """Who asks."""
-        return {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/somebody"}
+        """STS."""
+        return {"Account": "123456789012"}
 
     def describe_stacks(self, StackName: str) -> dict[str, Any]:
-        """The stack, by name or by id."""
-        if not self.exists or StackName not in (self.name, f"id-of-{self.name}"):
-            message = f"Stack with id {StackName} does not exist"
-            raise refused("ValidationError", message, "DescribeStacks")
+        """CloudFormation."""
+        if not self.exists or StackName != "mine":
+            raise refused("ValidationError", f"Stack with id {StackName} does not exist", "DescribeStacks")
+        parameters = [{"ParameterKey": k, "ParameterValue": v} for k, v in self.parameters.items()]
+        outputs = [{"OutputKey": k, "OutputValue": v} for k, v in self.outputs.items()]
         stack = {
-            "StackName": self.name,
-            "StackId": f"id-of-{self.name}",
-            "StackStatus": self.status,
-            "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in self.parameters.items()],
-            "Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in self.outputs.items()],
+            "StackName": "mine",
+            "StackStatus": "UPDATE_COMPLETE",
+            "Parameters": parameters,
+            "Outputs": outputs,
         }
         return {"Stacks": [stack]}
 
-    def get_template(self, StackName: str, TemplateStage: str) -> dict[str, Any]:
-        """The template that was deployed."""
-        return {"TemplateBody": self.template}
+    def get_function_configuration(self, FunctionName: str, Qualifier: str = "$LATEST") -> dict[str, Any]:
+        """Lambda."""
+        return self.configurations[FunctionName, Qualifier]
 
-    def delete_stack(self, StackName: str) -> None:
-        """Deletes it at once."""
-        self.deleted = True
-        self.status = self.end
-        for number, each in enumerate(self.resources):
-            event = {"EventId": f"d{number}", "LogicalResourceId": each["LogicalResourceId"]}
-            self.happened.insert(0, {**event, "ResourceStatus": self.end})
-
-    def describe_stack_events(self, StackName: str) -> dict[str, Any]:
-        """What happened, the newest first."""
-        return {"StackEvents": list(self.happened)}
+    def get_queue_attributes(self, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:
+        """SQS."""
+        return {"Attributes": {AttributeNames[0]: str(self.messages.get(QueueUrl, 0))}}
 
     def describe_table(self, TableName: str) -> dict[str, Any]:
-        """A table with three items."""
-        arn = f"arn:aws:dynamodb:eu-west-1:123456789012:table/{TableName}"
-        said = self.tables.get(TableName, {})
-        return {"Table": {"TableArn": arn, "ItemCount": 3, "TableSizeBytes": 4096, **said}}
+        """DynamoDB, as all that follows."""
+        arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/"
+        origin = self.restored_from.get(TableName)
+        summary = {"RestoreSummary": {"SourceTableArn": f"{arn}{origin}"}} if origin else {}
+        return {"Table": {"TableArn": f"{arn}{TableName}", **summary}}
 
     def put_item(self, TableName: str, Item: dict[str, Any], **_: Any) -> None:
         """Puts an item where there is none."""
-        there = [item for item in self.items.setdefault(TableName, []) if key_of(item) == key_of(Item)]
+        there = [each for each in self.items.setdefault(TableName, []) if key_of(each) == key_of(Item)]
         if there:
-            raise AlreadyThere({"Error": {"Code": "ConditionalCheckFailedException"}, "Item": there[0]}, "PutItem")
+            raise AlreadyThere(
+                {"Error": {"Code": "ConditionalCheckFailedException"}, "Item": there[0]}, "PutItem"
+            )
         self.items[TableName].append(Item)
 
     def delete_item(self, TableName: str, Key: dict[str, Any]) -> None:
         """Takes an item away."""
-        self.items[TableName] = [item for item in self.items[TableName] if key_of(item) != Key]
-
-    def get_queue_attributes(self, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:
-        """How many messages a queue has."""
-        return {"Attributes": {AttributeNames[0]: str(self.messages.get(QueueUrl, 0))}}
-
-    def get_function_configuration(self, FunctionName: str, Qualifier: str = "$LATEST") -> dict[str, Any]:
-        """How a function is set up."""
-        return self.configurations[FunctionName, Qualifier]
+        self.items[TableName] = [each for each in self.items[TableName] if key_of(each) != Key]
 
     def get_paginator(self, operation: str) -> "Account":
-        """This account is also the pages of whatever it lists."""
+        """All that can be listed."""
         return self
 
     def paginate(self, **asked: Any) -> Iterator[dict[str, Any]]:
-        """All of it, an item a page."""
-        if "logGroupName" in asked:
-            entries = self.entries.get(asked["logGroupName"], [])
-            yield from ({"events": [entry]} for entry in entries if entry["timestamp"] >= asked["startTime"])
-        elif "TableName" in asked:
-            yield from ({"Items": [item]} for item in list(self.items.get(asked["TableName"], [])))
-        else:
-            yield from ({"StackResourceSummaries": [each]} for each in self.resources)
+        """One page an item."""
+        if "TableName" in asked:
+            sid = asked.get("ExpressionAttributeValues", {}).get(":sid")
+            items = [each for each in self.items.get(asked["TableName"], []) if sid in (None, each["sid"])]
+            yield from ({"Items": [each]} for each in items)
+        for (kind, logical), physical in self.resources.items():
+            resource = {"ResourceType": kind, "LogicalResourceId": logical, "PhysicalResourceId": physical}
+            yield {"StackResourceSummaries": [resource]}

@@ -1,12 +1,15 @@
 """The local stack: everything that template.yaml runs on AWS, on one machine.
 
-Read `commands` for what it does, `stack` for what is started in which order, and then the part you are after:
+`commands` says what it does and `stack` what starts in which order. Then read the part that you are after:
 
-    template    template.yaml -> tables, topics, queues, functions and their environment
-    emulator    MiniStack, which stands in for DynamoDB, SNS and SQS
+    cloudformation  the one reader of template.yaml, also for the checks in deployment/
+    template    what is taken from it: tables, topics, queues, functions and their environment
+    emulator    MiniStack, which stands in for DynamoDB, SNS and SQS, or Amazon's DynamoDB Local
     router      cargo-lambda, which stands in for API Gateway and the Lambda service
+    poller      Lambda's part between a queue and a function
     functions   the functions themselves: built, started, listened to
-    samples     plays events/ and compares with events/expected.json
-    show        the lines that a person reads
+    cases       plays target/cases and compares
+    screen      what a person reads
     processes   starting and ending programs
+    aws         clients, of AWS or of the local stack; what `make replay` does is in redrive
 """

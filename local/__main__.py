@@ -1,12 +1,14 @@
 """The local stack's commands. `make run`, `make test` and `make replay` call them.
 
-python -m local run           start, play the sample events, serve until Ctrl-C
-python -m local run --once    start, play the sample events, stop; fails if one ended differently than expected
-python -m local exec -- CMD   start on free ports, run CMD with the variables of stack.env, stop; exits as CMD does
+python -m local run           start, play the cases, serve until Ctrl-C
+python -m local run --once    start, play the cases, stop; fails if one ended differently than expected
+python -m local exec -- CMD   start on free ports, run CMD with stack.env's variables, stop; exits as CMD does
 python -m local exec --replay -- CMD
-                              the same, and what is spooled is replayed
-python -m local replay        bring the dead letters of the running stack back into its spool; with STACK=NAME in the
-                              environment, those of that CloudFormation stack, with your own AWS settings
+                              the same, and spooled records are replayed
+python -m local replay        move the dead letters of the running stack back into its spool; or those of the
+                              CloudFormation stack that STACK names, with your own AWS settings
+
+STORE=dynamodb-local in the environment keeps the records in Amazon's DynamoDB Local instead of MiniStack.
 """
 
 import os
@@ -29,37 +31,40 @@ def main(arguments: list[str]) -> int:
 
 
 def command(arguments: list[str]) -> int:
-    """Finds the command and runs it. What goes wrong is said in a sentence."""
-    if sys.version_info < (3, 11):  # noqa: UP036  (whoever has an older one should hear of it)
+    """Finds the command and runs it. Errors are one line, without a trace."""
+    if sys.version_info < (3, 11):  # noqa: UP036  (said to those who have an older one)
         return fail("it needs Python 3.11 or newer")
     # The one command that may reach a real account, and only when it is named.
     deployment = os.environ.get("STACK", "") if arguments == ["replay"] else ""
     if not deployment:
-        leave_the_readers_aws_alone()
+        ignore_aws_settings()
     try:
-        # Here and not above, for whoever calls this without its packages.
+        # Here and not above, because they need the packages of .local/venv.
         import ministack  # noqa: F401  (run as a program of its own)
         from botocore.exceptions import BotoCoreError, ClientError
 
         from . import commands
         from .processes import StackError
     except ModuleNotFoundError as error:
-        return fail(f"{error.name} is not installed. `make run` installs it into .local/venv and starts from there")
+        return fail(
+            f"{error.name} is not installed. `make run` installs it into .local/venv and starts from there"
+        )
     try:
-        if arguments == ["run"]:
-            return commands.run()
-        if arguments == ["run", "--once"]:
-            return commands.run_once()
-        if arguments[:2] == ["exec", "--"] and len(arguments) > 2:
-            return commands.execute(arguments[2:], polls=False)
-        if arguments[:3] == ["exec", "--replay", "--"] and len(arguments) > 3:
-            return commands.execute(arguments[3:], polls=True)
-        if arguments == ["replay"]:
-            return commands.replay(deployment)
+        match arguments:
+            case ["run"]:
+                return commands.run()
+            case ["run", "--once"]:
+                return commands.run_once()
+            case ["exec", "--", program, *rest]:
+                return commands.execute([program, *rest], polls=False)
+            case ["exec", "--replay", "--", program, *rest]:
+                return commands.execute([program, *rest], polls=True)
+            case ["replay"]:
+                return commands.replay(deployment)
     except StackError as error:
         return fail(str(error))
     except (BotoCoreError, ClientError) as error:
-        return fail(f"the emulator (MiniStack) does not do what it should: {error}")
+        return fail(f"the emulated AWS gave an unexpected answer: {error}")
     print(__doc__, file=sys.stderr)
     return 2
 
@@ -71,18 +76,18 @@ def fail(reason: str) -> int:
 
 
 def interrupt(number: int, frame: object) -> None:
-    """Ends the stack on the first signal. Those that follow must not cut its end short."""
+    """Ends the stack on the first signal. Later signals must not cut the end short."""
     for each in ENDING:
         signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
-def leave_the_readers_aws_alone() -> None:
-    """Forgets the AWS settings of whoever runs this: nothing here may reach a real account, or depend on one."""
+def ignore_aws_settings() -> None:
+    """Forgets the caller's AWS settings: nothing here may reach a real account, or depend on one."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
-    # Where there is a proxy, it must not be asked for what is on this machine.
+    # Requests to this machine must not go through a proxy.
     direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = f"{direct},127.0.0.1".lstrip(",")
 

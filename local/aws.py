@@ -1,4 +1,4 @@
-"""AWS as a command asks it, with the settings of whoever runs it or of the local stack; what goes wrong, in a line."""
+"""AWS clients, with the caller's settings or the local stack's, and AWS's errors in one line."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -26,8 +26,8 @@ NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, CredentialRetriev
 
 
 def client(service: str) -> Any:
-    """A client with the AWS settings of whoever runs this. It gives up instead of hanging."""
-    # boto3 knows the region by another name than every other tool of AWS.
+    """A client with the caller's AWS settings. It gives up instead of hanging."""
+    # boto3 reads the region from another variable than AWS's other tools.
     region = os.environ.get("AWS_REGION") or None
     # One throttled call must end neither the scan of a long table nor the wait for a stack.
     retries = {"mode": "standard", "total_max_attempts": 8}
@@ -36,7 +36,7 @@ def client(service: str) -> Any:
 
 
 def local_client(service: str, settings: dict[str, str]) -> Any:
-    """A client of the local stack's emulator."""
+    """A client of the local stack. An emulator that does not answer at once is gone."""
     return boto3.client(
         service,
         endpoint_url=settings[f"AWS_ENDPOINT_URL_{service.upper()}"],
@@ -48,13 +48,13 @@ def local_client(service: str, settings: dict[str, str]) -> Any:
 
 
 def local_settings(env_file: Path) -> dict[str, str]:
-    """What a local stack says of itself while it runs."""
+    """The variables in the stack.env of a running local stack."""
     return dict(line.split("=", 1) for line in env_file.read_text().splitlines() if "=" in line)
 
 
 @contextmanager
 def said_in_a_line(about: str) -> Iterator[None]:
-    """Turns whatever AWS has against a request into a sentence about a stack."""
+    """Turns AWS's errors into one line about a stack."""
     try:
         yield
     except NO_CREDENTIALS as error:
@@ -62,12 +62,12 @@ def said_in_a_line(about: str) -> Iterator[None]:
     except NoRegionError:
         raise StackError(f"no AWS region for {about}: set AWS_REGION or AWS_PROFILE") from None
     except ClientError as error:
-        said = error.response.get("Error", {})
-        why = _line(said.get("Message") or said.get("Code"))
+        details = error.response.get("Error", {})
+        why = _line(details.get("Message") or details.get("Code"))
         raise StackError(f"AWS refuses {error.operation_name} for {about}: {why}") from error
     except BotoCoreError as error:
         raise StackError(f"AWS cannot be asked about {about}: {_line(error)}") from error
 
 
-def _line(said: object) -> str:
-    return " ".join(str(said).split())
+def _line(message: object) -> str:
+    return " ".join(str(message).split())

@@ -1,67 +1,48 @@
-"""The functions: built with cargo, started with the environment that template.yaml gives them, and listened to."""
+"""The functions: built with cargo, started with the environment of template.yaml, and watched."""
 
 import http.client
 import json
-import queue
 import select
 import shutil
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from .client import invocation
-from .processes import LOOPBACK, Processes, StackError, in_words, last_words, shown
-from .router import Router
+from .processes import LOOPBACK, Processes, StackError, in_words, last_lines, shown
+from .router import Router, invocation
 from .template import Function
 
 SECONDS_TO_START = 20
 
 
 @dataclass(frozen=True)
-class Callback:
-    """The line that a function prints for each request."""
+class Printed:
+    """What a function prints: a line about a callback or about a replayed message, or else trouble."""
 
-    function: str
-    fields: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Replay:
-    """The line that a function prints for each message of a queue."""
-
-    function: str
-    fields: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """Anything else that a person should see."""
-
-    function: str
-    text: str
-
-
-Said = Callback | Replay | Trouble
+    fields: dict[str, Any] = field(default_factory=dict)
+    trouble: str = ""
 
 
 def build(processes: Processes, root: Path, names: list[str]) -> dict[str, Path]:
-    """Builds functions and says where their binaries are. Nothing to build takes a fraction of a second."""
+    """Builds functions and returns their binaries, in a fraction of a second when nothing has changed."""
     cargo = shutil.which("cargo")
     if not cargo:
         raise StackError("cargo is not installed: the functions are written in Rust, see https://rustup.rs")
-    command = [cargo, "build", "--message-format=json-render-diagnostics"]
-    for name in names:
-        command += ["--package", name]
+    packages = [word for name in names for word in ("--package", name)]
+    # The first build takes minutes and shows how far it is. Later ones leave the screen to the stories.
+    quiet = ["--quiet"] if (root / "target/debug" / names[0]).exists() else []
+    command = [cargo, "build", *quiet, "--message-format=json-render-diagnostics", *packages]
     process = processes.start(command, cwd=root, stdout=subprocess.PIPE, text=True)
     output, _ = process.communicate()
     if process.returncode != 0:
-        raise StackError("the functions do not build: what cargo says is above")
+        raise StackError("the functions do not build: see cargo's messages above")
     messages = [json.loads(line) for line in output.splitlines()]
     binaries = {
-        message["target"]["name"]: Path(message["executable"]) for message in messages if message.get("executable")
+        each["target"]["name"]: Path(each["executable"]) for each in messages if each.get("executable")
     }
     missing = [name for name in names if name not in binaries]
     if missing:
@@ -87,94 +68,81 @@ class Functions:
         self._router = router
         self._environment = environment
         self._folder = folder
-        self._ready = False
-        self._ended: queue.Queue[str] = queue.Queue()
-        self._said: dict[str, queue.Queue[Said]] = {each.name: queue.Queue() for each in functions}
+        self._logs: dict[str, IO[bytes]] = {}
         for function in functions:
-            self._log(function).write_bytes(b"")
-            for _ in range(instances):
-                self._start(function)
+            self.log(function.name).write_bytes(b"")
+            self._logs[function.name] = self.log(function.name).open("rb")
+        running = [(function, self._start(function)) for function in functions for _ in range(instances)]
         for function in functions:
-            self._wait_until_ready(function)
-        self._ready = True
+            self._wait_until_ready(function, running)
+        for function, process in running:
+            threading.Thread(target=self._keep_running, args=(function, process), daemon=True).start()
+
+    def log(self, function: str) -> Path:
+        """The file with everything that a function prints."""
+        return self._folder / f"{function}.log"
 
     def line_of(self, name: str) -> dict[str, Any]:
-        """What a function has printed about the request that it has just answered, or the next message of the batch."""
-        try:
-            while True:
-                said = self._said[name].get(timeout=1)
-                if not isinstance(said, Trouble):
-                    return said.fields
-        except queue.Empty:
-            return {}
+        """What a function printed about the request that it has just answered, or about the next message."""
+        deadline = time.monotonic() + 1
+        while time.monotonic() < deadline:
+            for printed in self.new_lines(name):
+                if printed.fields:
+                    return printed.fields
+            time.sleep(0.001)
+        return {}
 
-    def all_say(self) -> "queue.Queue[Said]":
-        """Whatever any function says from now on."""
-        together: queue.Queue[Said] = queue.Queue()
-        self._said = dict.fromkeys(self._said, together)
-        return together
+    def new_lines(self, name: str) -> Iterator[Printed]:
+        """What a function has printed since the last time, as far as a person should see it."""
+        log = self._logs[name]
+        while line := log.readline():
+            if not line.endswith(b"\n"):
+                # The rest is still being written.
+                log.seek(-len(line), 1)
+                return
+            try:
+                fields = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(fields, dict) and fields.get("message") in ("callback", "replay"):
+                yield Printed(fields)
+            elif isinstance(fields, dict) and fields.get("level") in ("ERROR", "WARN"):
+                yield Printed(trouble=in_words(line.decode(errors="replace")))
 
-    def _log(self, function: Function) -> Path:
-        return self._folder / f"{function.name}.log"
-
-    def _start(self, function: Function) -> None:
+    def _start(self, function: Function) -> subprocess.Popen[Any]:
         environment = {
             **self._environment,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": function.memory,
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_RUNTIME_API": self._router.runtime_api(function.name),
-            # Nothing else: what happens to be set in a reader's shell must not make a function work.
+            # Nothing of the caller's shell: a function must not work because of a variable that is set there.
             **function.environment,
         }
-        process = self._processes.start(
-            [str(self._binaries[function.name])], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        threading.Thread(target=self._listen, args=(function, process), daemon=True).start()
+        with self.log(function.name).open("ab") as log:
+            command = [str(self._binaries[function.name])]
+            return self._processes.start(command, env=environment, stdout=log, stderr=log)
 
-    def _listen(self, function: Function, process: subprocess.Popen[bytes]) -> None:
-        """Keeps what a function says in its log, and passes on what a person should see."""
-        started = time.monotonic()
-        assert process.stdout is not None
-        with self._log(function).open("ab", buffering=0) as log:
-            for line in process.stdout:
-                log.write(line)
-                self._pass_on(function, line.decode(errors="replace"))
-        process.wait()
-        if self._processes.stopping:
-            return
-        if not self._ready:
-            self._ended.put(function.name)
-            return
-        # A new instance takes the place of one that ended, as on AWS; not when it would only end again.
-        again = time.monotonic() - started > 1
-        then = "and is started again" if again else "and is not started again"
-        self._tell(Trouble(function.name, f"ended with code {process.returncode} {then}"))
-        if again:
-            try:
-                self._start(function)
-            except StackError as error:
-                self._tell(Trouble(function.name, str(error)))
+    def _keep_running(self, function: Function, process: subprocess.Popen[Any]) -> None:
+        """A new instance takes the place of one that ended, as on AWS, unless it would only end again."""
+        again = True
+        while again:
+            started = time.monotonic()
+            code = process.wait()
+            if self._processes.stopping:
+                return
+            again = time.monotonic() - started > 1
+            then = "is started again" if again else "is not started again"
+            trouble = {"level": "ERROR", "message": f"ended with code {code} and {then}"}
+            with self.log(function.name).open("a") as log:
+                log.write(json.dumps(trouble) + "\n")
+            if again:
+                process = self._start(function)
 
-    def _pass_on(self, function: Function, line: str) -> None:
-        try:
-            fields = json.loads(line)
-        except ValueError:
-            return
-        if not isinstance(fields, dict):
-            return
-        if fields.get("message") == "callback":
-            self._tell(Callback(function.name, fields))
-        elif fields.get("message") == "replay":
-            self._tell(Replay(function.name, fields))
-        elif fields.get("level") in ("ERROR", "WARN"):
-            self._tell(Trouble(function.name, in_words(line)))
-
-    def _tell(self, said: Said) -> None:
-        self._said[said.function].put(said)
-
-    def _wait_until_ready(self, function: Function) -> None:
-        """Knocks until the function answers: with a wrong token or a batch of no messages, which has no effect."""
+    def _wait_until_ready(
+        self, function: Function, running: list[tuple[Function, subprocess.Popen[Any]]]
+    ) -> None:
+        """Asks until the function answers, with a wrong token or an empty batch, which have no effect."""
         connection = http.client.HTTPConnection(LOOPBACK, self._router.port)
         if function.routes:
             connection.request("GET", function.routes[0].replace("{token}", "is-it-ready"))
@@ -182,14 +150,14 @@ class Functions:
             connection.request("POST", invocation(function.name), b'{"Records":[]}')
         deadline = time.monotonic() + SECONDS_TO_START
         while not select.select([connection.sock], [], [], 0.05)[0]:
-            if not self._ended.empty():
-                name = self._ended.get()
-                log = self._folder / f"{name}.log"
-                raise StackError(
-                    f"the function {name} does not start:{last_words(log)}\nAll it said is in {shown(log)}"
-                )
+            for other, process in running:
+                if process.poll() is not None:
+                    log = self.log(other.name)
+                    why = f"the function {other.name} does not start:{last_lines(log)}"
+                    raise StackError(f"{why}\nThe whole log is {shown(log)}")
             if time.monotonic() > deadline:
-                raise StackError(f"the function {function.name} does not answer: see {shown(self._log(function))}")
+                log = self.log(function.name)
+                raise StackError(f"the function {function.name} does not answer: see {shown(log)}")
         connection.getresponse().read()
         connection.close()
         if function.routes:

@@ -1,7 +1,7 @@
 """cargo-lambda, which stands in for API Gateway and the Lambda service: HTTP in, API Gateway events out.
 
-Its routes are those of `[workspace.metadata.lambda.watch.router]` in Cargo.toml. It only serves. The functions are
-started beside it and not by it: it would give all of them one environment, and say nothing when one fails to start.
+Its routes are `[workspace.metadata.lambda.watch.router]` of Cargo.toml. It only serves: it could start
+the functions too, but all with one environment, and it would be silent when one fails to start.
 """
 
 import http.client
@@ -12,10 +12,14 @@ import socket
 import socketserver
 import sys
 import threading
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from .processes import LOOPBACK, Processes, StackError, wait_for_port
+from .processes import LOOPBACK, Processes, StackError
 
+# The vendors wait two seconds: a callback that takes longer than this has failed.
+SECONDS_TO_ANSWER = 10
 # The function that cargo-lambda asks when no route matches.
 NO_ROUTE = "_"
 NOT_FOUND = {
@@ -28,11 +32,48 @@ NOT_FOUND = {
 }
 
 
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer; the status is None when none came."""
+
+    status: int | None
+    body: str
+
+
+def request(
+    port: int,
+    method: str,
+    target: str,
+    body: bytes,
+    headers: dict[str, str],
+    seconds: float = SECONDS_TO_ANSWER,
+) -> Answer:
+    """One HTTP request to the router."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=seconds)
+    try:
+        connection.request(method, target, body or None, headers)
+        response = connection.getresponse()
+        return Answer(response.status, response.read().decode(errors="replace"))
+    except (OSError, http.client.HTTPException) as error:
+        return Answer(None, f"no answer: {error}")
+    finally:
+        connection.close()
+
+
+def invocation(function: str) -> str:
+    """The path that invokes a function, the same as in AWS's own API."""
+    return f"/2015-03-31/functions/{function}/invocations"
+
+
+def invoke(port: int, function: str, event: bytes, seconds: float = SECONDS_TO_ANSWER) -> Answer:
+    """Hands an event to a function as `cargo lambda invoke` does. Any status but 200 means that it failed."""
+    return request(port, "POST", invocation(function), event, {}, seconds)
+
+
 class Router:
     """A running cargo-lambda."""
 
     def __init__(self, processes: Processes, port: int, root: Path, folder: Path) -> None:
-        log = folder / "router.log"
         self.port = port
         command = [
             _cargo_lambda(), "lambda", "watch",
@@ -42,20 +83,21 @@ class Router:
             # It would answer OPTIONS in the functions' place.
             "--disable-cors",
         ]  # fmt: skip
-        with log.open("w") as output:
-            process = processes.start(command, cwd=root, stdout=output, stderr=output, env=dict(os.environ))
-        wait_for_port(port, process, "the router (cargo lambda watch)", log)
+        what, log = "the router (cargo lambda watch)", folder / "router.log"
+        processes.start_server(what, command, port, log, cwd=root, env=dict(os.environ))
         threading.Thread(target=self._refuse_unknown_paths, daemon=True).start()
+        self.ipv6 = _forward_ipv6(port)
 
     def runtime_api(self, function: str) -> str:
         """Where a function fetches its events."""
         return f"http://{LOOPBACK}:{self.port}/.rt/{function}"
 
     def _refuse_unknown_paths(self) -> None:
-        """Answers as API Gateway does when no route matches, in the place of the function that is not there."""
+        """Answers as API Gateway does when no route matches."""
         runtime = f"/.rt/{NO_ROUTE}/2018-06-01/runtime/invocation"
         connection = http.client.HTTPConnection(LOOPBACK, self.port)
-        try:
+        # A connection that breaks means that the stack is being stopped.
+        with suppress(OSError, http.client.HTTPException):
             while True:
                 connection.request("GET", f"{runtime}/next")
                 event = connection.getresponse()
@@ -64,8 +106,6 @@ class Router:
                 if event.status == 200 and request_id:
                     connection.request("POST", f"{runtime}/{request_id}/response", json.dumps(NOT_FOUND))
                     connection.getresponse().read()
-        except (OSError, http.client.HTTPException):
-            return  # The stack is being stopped.
 
 
 def _cargo_lambda() -> str:
@@ -77,8 +117,8 @@ def _cargo_lambda() -> str:
     return found
 
 
-def forward_ipv6(port: int) -> bool:
-    """Lets `cargo lambda invoke` find the router: it calls [::1] unless told otherwise, and the router is not there."""
+def _forward_ipv6(port: int) -> bool:
+    """Lets `cargo lambda invoke` find the router: it calls [::1] unless told otherwise."""
     try:
         server = _Forwarder(("::1", port), _Forward)
     except OSError:
@@ -97,22 +137,15 @@ class _Forward(socketserver.BaseRequestHandler):
     """Hands the bytes of one connection on to the same port of 127.0.0.1, and back."""
 
     def handle(self) -> None:
-        client: socket.socket = self.request
-        try:
-            router = socket.create_connection((LOOPBACK, self.server.server_address[1]))
-        except OSError:
-            return
-        with router:
-            answering = threading.Thread(target=_copy, args=(router, client), daemon=True)
+        with suppress(OSError), socket.create_connection((LOOPBACK, self.request.getsockname()[1])) as router:
+            answering = threading.Thread(target=_copy, args=(router, self.request), daemon=True)
             answering.start()
-            _copy(client, router)
+            _copy(self.request, router)
             answering.join()
 
 
 def _copy(source: socket.socket, sink: socket.socket) -> None:
-    try:
+    with suppress(OSError):
         while data := source.recv(65536):
             sink.sendall(data)
         sink.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass  # One side has hung up, which is how connections end.

@@ -1,15 +1,85 @@
-"""The lines that a person reads."""
+"""What a person reads."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
+from .cases import Call, Handled, Result
+
+# The first screen of `make run`.
+LINES = 40
+WIDTH = 110
+# How wide its left column is.
+COLUMN = 54
 # How much of a `cc_param` is shown at most: enough to tell two apart, too little to answer a call.
 SHOWN = 8
 
 
-def shorten(secret: str) -> str:
-    """The beginning of a secret and its length: never more than a quarter of it."""
-    return f"{clean(secret[: min(SHOWN, len(secret) // 4)])}… ({len(secret)} characters)"
+def screen(head: list[str], stories: list[list[str]], end: list[str]) -> list[str]:
+    """The first screen: as many stories as there is room for between its head and its end."""
+    lines = [*head, ""]
+    for story in map(shortened, stories):
+        if len(lines) + len(story) + 1 + len(end) <= LINES:
+            lines += story
+    return [*lines, "", *end]
+
+
+def story(call: Call, results: list[Result]) -> list[str]:
+    """A whole call as a person would tell it: what happened, and what Ringback did."""
+    name = clean(call.name).replace("-", " ")
+    steps = (line(step.name, result) for step, result in zip(call.steps, results, strict=True))
+    return [(name[:1].upper() + name[1:])[:WIDTH], *steps]
+
+
+def line(what: str, result: Result, differs: str = "") -> str:
+    """One callback and what Ringback did about it."""
+    what = clean(what).rstrip(".")
+    what = what if len(what) < COLUMN else f"{what[: COLUMN - 2]}…"
+    return f"  {what:<{COLUMN}}{reaction(result)}"[:WIDTH].rstrip() + different(differs)
+
+
+def shortened(story: list[str]) -> list[str]:
+    """A story without its middle: its name, two callbacks, how many are left out, and the last one."""
+    left_out = len(story) - 4
+    return story if left_out < 2 else [*story[:3], f"  … and {left_out} more callbacks", story[-1]]
+
+
+def reaction(result: Result) -> str:
+    """What Ringback did about one callback, or about each message of a batch."""
+    if result.answer.status != 200:
+        return f"refused: {refusal(result)}"
+    if result.jobs:
+        people = ("app_callee_uid", "app_caller_uid")
+        callee, caller = (clean(result.jobs[0].get(name, "?")) for name in people)
+        return f"push job for {callee}: {media(result.jobs[0])} call from {caller}"
+    return "; ".join(map(_reaction, result.handled))
+
+
+def _reaction(handled: Handled) -> str:
+    outcome = {"duplicate": "known already"}.get(handled.outcome, handled.outcome)
+    how = state(handled.call) if handled.call else handled.reason
+    return clean(f"{outcome}: {how}" if how else outcome)
+
+
+def refusal(result: Result) -> str:
+    """The status of an answer, the function's own word, and what the answer's body says."""
+    if result.answer.status is None:
+        return clean(result.answer.body)
+    try:
+        body = json.loads(result.answer.body)
+    except ValueError:
+        body = {}
+    names = ("error", "ErrorInfo", "message", "errorMessage", "field")
+    said = ": ".join(str(body[name]) for name in names if isinstance(body, dict) and body.get(name))
+    outcome = result.handled[0].outcome if result.handled else ""
+    # A body often begins with the function's own word.
+    why = said if said.startswith(outcome) else ": ".join(filter(None, (outcome, said)))
+    return clean(f"{result.answer.status} {why}".rstrip())
+
+
+def different(differs: str) -> str:
+    """A line of its own for what is not as expected."""
+    return f"\n  ^^^ DIFFERENT: {clean(differs)}" if differs else ""
 
 
 def clean(text: Any) -> str:
@@ -17,20 +87,31 @@ def clean(text: Any) -> str:
     return "".join(char if char.isprintable() else "?" for char in str(text))
 
 
+def shorten(secret: str) -> str:
+    """The beginning of a secret and its length: never more than a quarter of it."""
+    return f"{clean(secret[: min(SHOWN, len(secret) // 4)])}… ({len(secret)} characters)"
+
+
+def media(job: dict[str, str]) -> str:
+    """What a push job rings for."""
+    return {"A": "audio", "V": "video"}.get(job.get("app_call_type", ""), "unknown")
+
+
 def job_line(job: dict[str, str]) -> str:
     """A push job."""
-    media = {"A": "audio", "V": "video"}.get(job.get("app_call_type", ""), "unknown")
     caller = _user(job.get("app_caller_uid"), job.get("app_caller_sid"))
     callee = _user(job.get("app_callee_uid"), job.get("app_callee_sid"))
-    until = _clock(1000 * int(job["expires_at"])) if job.get("expires_at", "").isdecimal() else "?"
-    line = f"rings {callee}: {media} call from {caller}, cc_param {shorten(job.get('cc_param', ''))}, until {until}"
+    expires = job.get("expires_at", "")
+    until = f"{datetime.fromtimestamp(int(expires)):%H:%M:%S}" if expires.isdecimal() else "?"
+    secret = shorten(job.get("cc_param", ""))
+    line = f"push job for {callee}: {media(job)} call from {caller}, cc_param {secret}, until {until}"
     return f"{line}, without {clean(job['dropped'])}" if "dropped" in job else line
 
 
 def call_line(call: dict[str, Any]) -> str:
-    """A call item: kind, media, people, how it stands, how long they talked, when."""
-    media = "" if call.get("media") in (None, "unknown") else f" {call['media']}"
-    parts = [f"{call.get('kind', '?')}{media} call"]
+    """A call item: kind, media, people, how it stands, when."""
+    kind = [call.get("kind", "?"), *([call["media"]] if call.get("media") in ("audio", "video") else [])]
+    parts = [f"{' '.join(kind)} call"]
     if "room" in call:
         parts.append(f"room {_user(call['room'].get('id'), call['room'].get('service_id'))}")
     if "host" in call:
@@ -39,16 +120,19 @@ def call_line(call: dict[str, Any]) -> str:
     if "caller" in call or people:
         caller = _person(call["caller"]) if "caller" in call else "?"
         parts.append(f"{caller} -> {', '.join(map(_person, people)) or '?'}")
-    outcome = f" ({call['outcome']})" if "outcome" in call else ""
-    parts.append(f"{call.get('status', '?')}{outcome}")
-    if "online" in call:
-        parts.append(f"{call['online']} online")
+    times = (call[name] for name in ("started_at", "setup_at", "ended_at", "last_event_at") if name in call)
+    return clean(", ".join([*parts, state(call), *[_date(int(moment)) for moment in times][:1]]))
+
+
+def state(call: dict[str, Any]) -> str:
+    """How a call stands."""
+    parts = [str(call.get("outcome") or call.get("status", "?"))]
     if call.get("duration_s"):
         parts.append(f"talked {call['duration_s']} s")
-    for moment in ("started_at", "setup_at", "ended_at", "last_event_at"):
-        if moment in call:
-            parts.append(_date(int(call[moment])))
-            break
+    if "outcome" not in call and "online" in call:
+        parts.append(f"{call['online']} online")
+    if call.get("released_by"):
+        parts.append(f"ended by {str(call['released_by']).replace('_', ' ')}")
     return clean(", ".join(parts))
 
 
@@ -62,42 +146,24 @@ def _user(name: Any, service: Any) -> str:
 
 def _date(milliseconds: int) -> str:
     try:
-        moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+        return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
     except (OverflowError, ValueError, OSError):
         return f"at {milliseconds} ms"
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _clock(milliseconds: int) -> str:
-    return f"{datetime.fromtimestamp(milliseconds / 1000):%H:%M:%S}"
-
-
-def callback_line(fields: dict[str, Any], became: str) -> str:
-    """One callback that came while the stack serves."""
-    if fields.get("outcome") == "deferred":
-        became = "not stored: waits in the spool until replay writes it"
-    return _line(fields, clean(fields.get("callback", "?")), str(fields.get("status", "?")), became)
-
-
-def replay_line(fields: dict[str, Any], became: str) -> str:
-    """One message of the spool that was replayed while the stack serves."""
+def log_line(fields: dict[str, Any], became: str) -> str:
+    """One callback, or one replayed message, that came while the stack serves."""
+    what, status = clean(fields.get("callback", "?")), str(fields.get("status", "?"))
+    if fields.get("message") == "replay":
+        what, status = "(from the spool)", ""
     match fields.get("outcome"):
+        case "deferred":
+            became = "not stored: waits in the spool until replay writes it"
         case "dead_letter":
             became = "is with the dead letters now; `make replay` brings it back"
         case "back_to_the_queue":
             became = "comes again"
-    reason = clean(fields.get("reason") or "")
-    return _line(fields, "(from the spool)", "", ": ".join(filter(None, (reason, became))))
-
-
-def _line(fields: dict[str, Any], what: str, status: str, became: str) -> str:
-    now = f"{datetime.now():%H:%M:%S}"
-    outcome = clean(fields.get("outcome", "?"))
+    became = ": ".join(filter(None, (clean(fields.get("reason") or ""), became)))
     latency = f"{fields['latency_ms']} ms" if "latency_ms" in fields else ""
-    return f"{now}  {what:<19} {status:<3} {outcome:<13} {latency:>9}  {became}".rstrip()
-
-
-def sample_line(case: str, status: int | None, became: str, differs: str) -> str:
-    """One sample event and what became of it."""
-    line = f"  {case:<44} {status or '---'}  {became}".rstrip()
-    return f"{line}\n  ^^^ DIFFERENT: {differs}" if differs else line
+    outcome = clean(fields.get("outcome", "?"))
+    return f"{datetime.now():%H:%M:%S}  {what:<19} {status:<3} {outcome:<13} {latency:>9}  {became}".rstrip()

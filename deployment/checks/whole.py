@@ -1,182 +1,165 @@
-"""What concerns a deployment as a whole: its references, its table, its releases, its settings."""
+"""What concerns a deployment as a whole: its table, its queues, its key, its releases, its settings."""
 
+import graphlib
 import json
+import re
 import shlex
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from typing import Any
+
+from local.cloudformation import REGION, ROOT, Deployment, Properties, Source, listed, out_of_bounds
 
 from ..observed import Observed
-from ..transformed import ROOT, Deployment, Properties, Source, listed, out_of_bounds
 
-# What says that a resource is encrypted when there is no key of the stack's own; log groups always are.
+# What says that a resource is encrypted when the stack has no key of its own; log groups always are.
 ENCRYPTED = {
     "AWS::DynamoDB::Table": '"SSEEnabled": true',
     "AWS::SNS::Topic": '"KmsMasterKeyId"',
     "AWS::SQS::Queue": '"SqsManagedSseEnabled": true',
-    "AWS::Logs::LogGroup": None,
-    "AWS::Lambda::Function": None,
+    "AWS::Logs::LogGroup": "",
+    "AWS::Lambda::Function": "",
 }
 
 
-def references(deployment: Deployment, observed: Observed) -> list[str]:
-    """Nothing names a resource that this deployment does not have: CloudFormation would refuse the stack."""
-    return sorted(set(deployment.dangling))
+def circles(deployment: Deployment, observed: Observed) -> Iterator[str]:
+    """No resource needs itself, by way of what SAM makes: the linter sees only what is written."""
+    needs = {name: set(_needs(each)) & set(deployment.deployed) for name, each in deployment.deployed.items()}
+    try:
+        graphlib.TopologicalSorter(needs).prepare()
+    except graphlib.CycleError as error:
+        yield f"these need each other: {', '.join(sorted(set(error.args[1])))}"
 
 
-def circles(deployment: Deployment, observed: Observed) -> list[str]:
-    """No resource needs itself, by way of others: CloudFormation would not know which to make first."""
-    left = {
-        name: deployment.needs.get(name, set()) - {name} | set(listed(each.attributes.get("DependsOn", [])))
-        for name, each in deployment.resources.items()
-    }
-    while True:
-        can_be_made = {name for name, needs in left.items() if not needs & set(left)}
-        if not can_be_made:
-            break
-        left = {name: needs for name, needs in left.items() if name not in can_be_made}
-    return [f"{name} is in or behind a circle of references" for name in sorted(left)]
+def _needs(value: Any) -> Iterator[str]:
+    """The resources that a resource names."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _needs(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key in ("Ref", "DependsOn"):
+                yield from map(str, listed(item))
+            elif key == "Fn::GetAtt":
+                yield (item.split(".") if isinstance(item, str) else item)[0]
+            elif key == "Fn::Sub":
+                yield from re.findall(r"\$\{(\w+)", str(item))
+            if key != "Ref":
+                yield from _needs(item)
 
 
-def table(deployment: Deployment, observed: Observed) -> list[str]:
-    """The records outlive the stack, can be brought back, and in production cannot be deleted by mistake."""
-    production = deployment.parameters["Stage"] == "prod"
-    findings = []
+def table(deployment: Deployment, observed: Observed) -> Iterator[str]:
+    """The records outlive the stack, and in production cannot be deleted by mistake."""
     for name, properties in deployment.of_kind("AWS::DynamoDB::Table").items():
-        findings += _goes_with_the_stack(name, deployment)
-        if production and str(properties.get("DeletionProtectionEnabled")).lower() != "true":
-            findings.append(f"{name} can be deleted in production (DeletionProtectionEnabled)")
-        recovery = properties.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled")
-        if str(recovery).lower() != "true":
-            findings.append(f"{name} cannot be brought back to an earlier moment (PointInTimeRecoverySpecification)")
-    return findings
+        yield from _goes_with_the_stack(name, deployment)
+        protected = str(properties.get("DeletionProtectionEnabled")).lower() == "true"
+        if deployment.parameters["Stage"] == "prod" and not protected:
+            yield f"{name} can be deleted in production (DeletionProtectionEnabled)"
 
 
-def _goes_with_the_stack(name: str, deployment: Deployment) -> list[str]:
+def _goes_with_the_stack(name: str, deployment: Deployment) -> Iterator[str]:
     beside = deployment.resources[name].attributes
-    return [
-        f"{name} goes with the stack ({policy})"
-        for policy in ("DeletionPolicy", "UpdateReplacePolicy")
-        if beside.get(policy) not in ("Retain", "RetainExceptOnCreate")
-    ]
+    for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
+        if beside.get(policy) not in ("Retain", "RetainExceptOnCreate"):
+            yield f"{name} goes with the stack ({policy})"
 
 
-def queue_policies(deployment: Deployment, observed: Observed) -> list[str]:
-    """Each queue has one policy, about itself alone: SQS keeps no second one and may refuse one about two queues."""
-    policies = deployment.of_kind("AWS::SQS::QueuePolicy")
-    queues = {deployment.ref(name): name for name in deployment.of_kind("AWS::SQS::Queue")}
-    findings = []
-    for name, policy in policies.items():
-        own = [queues.get(url, url) for url in policy["Queues"]]
-        if len(own) != 1:
-            findings.append(f"{name} is the policy of {' and '.join(own)} instead of one queue")
+def policies(deployment: Deployment, observed: Observed) -> Iterator[str]:
+    """Each queue has one policy, about itself alone, and policies allow something to services alone.
+
+    SQS keeps no second policy and may refuse one about two queues. The scanner does not look at whom they let
+    in.
+    """
+    of_queues = deployment.of_kind("AWS::SQS::QueuePolicy")
+    urls = {deployment.arn(queue): deployment.ref(queue) for queue in deployment.of_kind("AWS::SQS::Queue")}
+    for name, policy in of_queues.items():
         for statement in policy["PolicyDocument"]["Statement"]:
-            about = [deployment.said(arn) for arn in listed(statement["Resource"])]
-            if len(about) != 1 or about != own:
-                named = " and ".join(about)
-                findings.append(f"{statement['Sid']} of {name} is about {named}, not about its queue alone")
-    for url, queue in queues.items():
-        count = sum(url in policy["Queues"] for policy in policies.values())
+            about = [urls.get(arn, arn) for arn in listed(statement["Resource"])]
+            if about != policy["Queues"] or len(about) != 1:
+                yield f"{statement['Sid']} of {name} is not about its one queue alone"
+    for kind in ("AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"):
+        for name, policy in deployment.of_kind(kind).items():
+            for statement in policy["PolicyDocument"]["Statement"]:
+                if statement["Effect"] == "Allow" and "Service" not in statement["Principal"]:
+                    yield f"{name} allows {statement['Action']} to {statement['Principal']}"
+    for arn, url in urls.items():
+        count = sum(url in policy["Queues"] for policy in of_queues.values())
         if count != 1:
-            findings.append(f"{queue} has {count} policies instead of one")
-    return findings
+            yield f"{deployment.named_by(arn)} has {count} policies instead of one"
 
 
-def key_policy(deployment: Deployment, observed: Observed) -> list[str]:
-    """A key of the stack's own outlives it, and serves every service that must write what is encrypted with it."""
-    region = deployment.resolve({"Ref": "AWS::Region"})
-    findings = []
+def customer_key(deployment: Deployment, observed: Observed) -> Iterator[str]:
+    """What keeps data is encrypted; with a key of the stack's own all of it is, and services can use it."""
+    arns = {name: deployment.arn(name) for name in deployment.of_kind("AWS::KMS::Key")}
+    # CloudWatch may not use AWS's own key for SNS; an alarm says nothing of a call.
+    alarms = deployment.of_kind("AWS::CloudWatch::Alarm").values()
+    notified = {deployment.named_by(action) for alarm in alarms for action in alarm.get("AlarmActions", [])}
+    for kind, switched_on in ENCRYPTED.items():
+        for name, properties in deployment.of_kind(kind).items():
+            if arns and not any(arn in json.dumps(properties) for arn in arns.values()):
+                yield f"{name} is not encrypted with the stack's own key"
+            if not arns and switched_on not in json.dumps(properties) and name not in notified:
+                yield f"{name} is not encrypted"
     for name, key in deployment.of_kind("AWS::KMS::Key").items():
-        findings += _goes_with_the_stack(name, deployment)
+        yield from _goes_with_the_stack(name, deployment)
         allowed = [each for each in key["KeyPolicy"]["Statement"] if each["Effect"] == "Allow"]
-        for service, does in (("sns", "deliver into a queue"), ("cloudwatch", "tell an alarm")):
-            if not _by_service(allowed, f"{service}.amazonaws.com"):
-                findings.append(f"{name} does not let {service}.amazonaws.com use it to {does}")
-        logs = _by_service(allowed, f"logs.{region}.amazonaws.com")
+        for service in ("sns.amazonaws.com", "cloudwatch.amazonaws.com", f"logs.{REGION}.amazonaws.com"):
+            if not _by_service(allowed, service):
+                yield f"{name} is closed to {service}"
         patterns = [
             pattern
-            for statement in logs
-            for pattern in statement.get("Condition", {})
-            .get("ArnLike", {})
-            .get("kms:EncryptionContext:aws:logs:arn", [])
+            for statement in _by_service(allowed, f"logs.{REGION}.amazonaws.com")
+            for pattern in statement["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
         ]
-        for group, properties in deployment.of_kind("AWS::Logs::LogGroup").items():
+        for group in deployment.of_kind("AWS::Logs::LogGroup"):
             arn = deployment.arn(group).removesuffix(":*")
-            if "KmsKeyId" in properties and not any(fnmatchcase(arn, pattern) for pattern in patterns):
-                findings.append(f"{name} does not let CloudWatch Logs use it for {group}")
-    return findings
+            if not any(fnmatchcase(arn, pattern) for pattern in patterns):
+                yield f"{name} is closed to CloudWatch Logs for {group}"
 
 
 def _by_service(statements: list[Properties], service: str) -> list[Properties]:
-    services = [(each, each["Principal"].get("Service", []) if each["Principal"] != "*" else []) for each in statements]
-    return [each for each, named in services if service in ([named] if isinstance(named, str) else named)]
+    return [each for each in statements if service in listed(each["Principal"].get("Service", []))]
 
 
-def encryption(deployment: Deployment, observed: Observed) -> list[str]:
-    """Everything that keeps or passes on what was sent is encrypted; with a key of the stack's own all of it is."""
-    key = next((deployment.arn(name) for name in deployment.of_kind("AWS::KMS::Key")), None)
-    # CloudWatch may not use AWS's own key for SNS; an alarm tells nothing of a call.
-    alarms = deployment.of_kind("AWS::CloudWatch::Alarm").values()
-    told = {deployment.said(action) for alarm in alarms for action in alarm.get("AlarmActions", [])}
-    findings = []
-    for kind, switched_on in ENCRYPTED.items():
-        for name, properties in deployment.of_kind(kind).items():
-            text = json.dumps(properties)
-            if key is not None and key not in text:
-                findings.append(f"{name} is not encrypted with the stack's own key")
-            if key is None and switched_on is not None and switched_on not in text and name not in told:
-                findings.append(f"{name} is not encrypted")
-    return findings
-
-
-def releases(earlier: Deployment, later: Deployment) -> list[str]:
+def releases(earlier: Deployment, later: Deployment) -> Iterator[str]:
     """Two deployments with nothing new but the release publish a version of every function.
 
-    SAM asks for one when the template's text changes, which a parameter's value is no part of; CloudFormation replaces
-    a version when a property of it changes; and Lambda publishes none while the function itself is as it was. So the
-    release must be in both, or a new digest of the token would not reach the alias.
+    SAM asks for one when the template's text changes, which a parameter's value is no part of; CloudFormation
+    replaces a version when a property of it changes; and Lambda publishes none while the function itself is
+    as it was. So the release must be in both, or a new digest of the token would not reach the alias.
     """
-    before, after = _versions(earlier), _versions(later)
-    findings = []
+    before, after = (
+        {each["FunctionName"]: each for each in deployment.of_kind("AWS::Lambda::Version").values()}
+        for deployment in (earlier, later)
+    )
     for name, properties in later.functions().items():
         if before.get(name) == after.get(name):
-            findings.append(f"{name} has no new version when the release is new (VersionDescription)")
+            yield f"{name} has no new version when the release is new (VersionDescription)"
         if properties == earlier.functions()[name]:
-            findings.append(
-                f"{name} is the same when the release is new, so that Lambda refuses to publish it (Description)"
-            )
-    return findings
+            yield f"{name} does not change with the release, so that Lambda publishes nothing (Description)"
 
 
-def _versions(deployment: Deployment) -> dict[str, Properties]:
-    """The version that is published, by its function."""
-    return {each["FunctionName"]: each for each in deployment.of_kind("AWS::Lambda::Version").values()}
-
-
-def settings(source: Source, text: str | None = None) -> list[str]:
+def settings(source: Source, text: str | None = None) -> Iterator[str]:
     """samconfig.toml gives parameters that the template has, values that they may have, and no secret."""
-    declared = source["Parameters"]
-    findings = []
-    for environment, commands in tomllib.loads(text or (ROOT / "samconfig.toml").read_text()).items():
-        if not isinstance(commands, dict):
+    for stage, commands in tomllib.loads(text or (ROOT / "samconfig.toml").read_text()).items():
+        if stage == "version":
             continue
-        for command, tables in commands.items():
-            given = parameter_overrides(tables.get("parameters", {}))
-            where = f"samconfig.toml [{environment}.{command}]"
-            for name, value in given.items():
-                if name not in declared:
-                    findings.append(f"{where} gives {name}, which template.yaml does not have")
-                    continue
-                findings += [f"{where}: {reason}" for reason in out_of_bounds(name, declared[name], value)]
-                if str(declared[name].get("NoEcho")).lower() == "true":
-                    findings.append(f"{where} gives {name}, which is a secret")
-            if command == "deploy" and given.get("Stage") != environment:
-                findings.append(f"{where} deploys with Stage={given.get('Stage')}")
-    return findings
+        given = parameter_overrides(commands.get("deploy", {}).get("parameters", {}))
+        for name, value in given.items():
+            declared = source["Parameters"].get(name)
+            if declared is None:
+                yield f"samconfig.toml [{stage}] gives {name}, which template.yaml does not have"
+                continue
+            yield from (
+                f"samconfig.toml [{stage}]: {reason}" for reason in out_of_bounds(name, declared, value)
+            )
+            if str(declared.get("NoEcho")).lower() == "true":
+                yield f"samconfig.toml [{stage}] gives {name}, which is a secret"
+        if given.get("Stage") != stage:
+            yield f"samconfig.toml [{stage}] deploys with Stage={given.get('Stage')}"
 
 
-def parameter_overrides(parameters: Mapping[str, object]) -> dict[str, str]:
+def parameter_overrides(parameters: dict[str, Any]) -> dict[str, str]:
     """The parameters of the template that a section of samconfig.toml sets."""
-    overrides = parameters.get("parameter_overrides", [])
-    words = shlex.split(overrides) if isinstance(overrides, str) else [str(each) for each in listed(overrides)]
-    return dict(word.split("=", 1) for word in words)
+    return dict(shlex.split(each)[0].split("=", 1) for each in parameters.get("parameter_overrides", []))

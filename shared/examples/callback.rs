@@ -1,7 +1,8 @@
-//! What becomes of a callback: `cargo run --package ringback --example callback -- events/call-event/answered-call.json`
+//! What becomes of a callback: `cargo run --package ringback --example callback --
+//! events/call-event/answered-call.json`
 //!
-//! Sends an API Gateway event through the real handler, with the table and the topics in memory, and prints the answer,
-//! what was stored or published, and the log line. No AWS, no emulator.
+//! Sends an API Gateway event through the real handler, with the table and the topics in memory,
+//! and prints the answer, what was stored or published, and the log line. No AWS, no emulator.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::process::ExitCode;
@@ -48,7 +49,8 @@ fn play(handler: &impl Handler, event: &Value) -> String {
     println!("answer\n{status} {}", body.unwrap_or_default());
     let context = RequestContext { took: std::time::Duration::ZERO, cold: false, status, trace: None };
     let log = Log::new(LogControls::parse(None, None), Namespace::default());
-    log.lines("callback", details.outcome.level(), request_line(route, &details, &context), ARRIVAL).join("\n")
+    log.lines("callback", details.outcome.level(), request_line(route, &details, &context), ARRIVAL)
+        .join("\n")
 }
 
 fn pretty(value: &Value) -> String {

@@ -1,4 +1,4 @@
-//! For tests: the sample events, and what plays them.
+//! For tests: the sample events, and functions that play them.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod doubles;
@@ -14,20 +14,19 @@ use crate::aws::store::{RecordStore, Store};
 use crate::aws::topic::Publish;
 use crate::call::CallEnd;
 use crate::call::model::{Arrival, Outcome};
-use crate::door::callback::Callback;
-use crate::door::{access::Gate, request::Unverified};
+use crate::door::{access::Gate, callback::Callback, request::Unverified};
 use crate::lambda::handler::{Handler, Recorder};
 use crate::lambda::http::{Answer, GatewayEvent, answer};
 use crate::lambda::outcome::{CallbackOutcome, OutcomeDetails};
 use crate::lambda::settings::Environment;
 
-/// Tests arrive at one time.
+/// The time of arrival in all tests.
 pub const ARRIVAL: Arrival = Arrival { milliseconds: 1_763_800_000_123 };
 
 /// The token in every sample event; its digest is in [`environment`].
 pub const TOKEN: &str = "local-stack-token-never-deploy-this-one";
 
-/// A sample event and what the table of expectations says of it.
+/// A sample event and what is expected of it.
 #[derive(Debug)]
 pub struct Sample {
     pub name: String,
@@ -41,15 +40,17 @@ impl Sample {
     }
 }
 
-/// Every sample event of a function. A file without an expectation, or the other way round, is an error.
+/// Every sample event of a function. A file without an expectation is an error, and so is the
+/// reverse.
 pub fn samples(function: &str) -> Vec<Sample> {
     let events = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../events");
     let read = |path: PathBuf| -> Value {
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let text =
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };
     let Value::Object(mut expected) = read(events.join("expected.json")) else {
-        panic!("expected.json holds no object")
+        panic!("expected.json is not an object")
     };
     expected.retain(|name, _| name.starts_with(&format!("{function}/")));
     let mut samples = Vec::new();
@@ -65,18 +66,24 @@ pub fn samples(function: &str) -> Vec<Sample> {
     samples
 }
 
-/// The recorder of a callback, into doubles.
+/// The recorder of a callback, with a store and a topic in memory.
 pub fn recorder<S: Store, P: Publish>(callback: Callback, store: S, spool: P) -> Recorder<S, P> {
     recorder_behind(environment().gate(callback.route).unwrap(), callback, store, spool)
 }
 
 /// The same behind another gate.
-pub fn recorder_behind<S: Store, P: Publish>(gate: Gate, callback: Callback, store: S, spool: P) -> Recorder<S, P> {
+pub fn recorder_behind<S: Store, P: Publish>(
+    gate: Gate,
+    callback: Callback,
+    store: S,
+    spool: P,
+) -> Recorder<S, P> {
     let retention = environment().retention().unwrap();
     Recorder::new(gate, callback, RecordStore::new(store, retention, budget::STORE), spool)
 }
 
-/// Plays every sample event of a callback on an empty table and compares with what is expected of it.
+/// Plays every sample event of a callback with an empty table, and compares the result with what is
+/// expected.
 pub fn play_samples(callback: Callback) {
     let mut wrong = Vec::new();
     for sample in samples(&callback.route.binary()) {
@@ -96,7 +103,11 @@ pub fn play_samples(callback: Callback) {
             let call = sample.expected.get("call").cloned().unwrap_or_else(|| json!({}));
             wrong.extend(differences(&call, &table.call(), &format!("{} call", sample.name)));
             let vendor = sample.expected.get("vendor").cloned().unwrap_or_else(|| json!({}));
-            wrong.extend(differences(&vendor, &table.events()[0]["vendor"], &format!("{} vendor", sample.name)));
+            wrong.extend(differences(
+                &vendor,
+                &table.events()[0]["vendor"],
+                &format!("{} vendor", sample.name),
+            ));
         } else if !table.items().is_empty() {
             wrong.push(format!("{}: expected no effect, found {} items", sample.name, table.items().len()));
         }
@@ -116,17 +127,21 @@ pub fn play(handler: &impl Handler, function: &str, cases: &[&str]) {
         let name = format!("{function}/{case}");
         let sample = samples.iter().find(|sample| sample.name == name).unwrap_or_else(|| panic!("no {name}"));
         let outcome = block_on(handler.handle(sample.request(), ARRIVAL)).outcome;
-        assert!(matches!(outcome, CallbackOutcome::Recorded | CallbackOutcome::Duplicate), "{name}: {outcome:?}");
+        assert!(
+            matches!(outcome, CallbackOutcome::Recorded | CallbackOutcome::Duplicate),
+            "{name}: {outcome:?}"
+        );
     }
 }
 
-/// Plays a story, all samples of a function whose names begin alike, in very many orders and with repeats, to two handlers of which neither knows what the
-/// other has written; the call must end the same each time.
+/// Plays a story (all samples whose names begin alike) in many orders and with repeats, to two
+/// handlers that do not know what the other has written. The call must end the same each time.
 pub fn play_in_any_order(callback: Callback, story: &str) {
     let function = callback.route.binary();
     let prefix = format!("{function}/{story}");
-    let story: Vec<Sample> = samples(&function).into_iter().filter(|sample| sample.name.starts_with(&prefix)).collect();
-    assert!(story.len() > 2, "{prefix} is no story");
+    let story: Vec<Sample> =
+        samples(&function).into_iter().filter(|sample| sample.name.starts_with(&prefix)).collect();
+    assert!(story.len() > 2, "{prefix} has fewer than three samples");
     let random = RefCell::new(fastrand::Rng::with_seed(7));
     let play = |order: &[usize]| {
         let table = MemoryTable::default();
@@ -136,22 +151,28 @@ pub fn play_in_any_order(callback: Callback, story: &str) {
             let handler = random.borrow_mut().choice(&handlers).unwrap();
             ends.extend(block_on(handler.handle(story[position].request(), ARRIVAL)).ended);
         }
-        // A group whose leaves arrive before its joins ends, goes on and ends again; the last count is the call's.
-        assert_eq!(ends.last(), told_end(&table.call()).last(), "{prefix} in order {order:?} is counted otherwise");
+        // A group whose leaves arrive before its joins ends, continues and ends again; the last
+        // count is the call's.
+        assert_eq!(
+            ends.last(),
+            counted_end(&table.call()).last(),
+            "{prefix} in order {order:?} is counted otherwise"
+        );
         (table.items(), order.to_vec())
     };
     let mut order: Vec<usize> = (0..story.len()).collect();
     let (told, _) = play(&order);
     for _ in 0..300 {
         random.borrow_mut().shuffle(&mut order);
-        let repeated: Vec<usize> = order.iter().copied().chain(random.borrow_mut().choice(0..story.len())).collect();
+        let repeated: Vec<usize> =
+            order.iter().copied().chain(random.borrow_mut().choice(0..story.len())).collect();
         let (items, order) = play(&repeated);
         assert!(items == told, "{prefix} in order {order:?} ends differently");
     }
 }
 
-/// The one end that a call item tells, as it is counted; none of a call that goes on.
-pub fn told_end(call: &Value) -> Vec<CallEnd> {
+/// The end that a call item shows, as it is counted; empty for a call that goes on.
+pub fn counted_end(call: &Value) -> Vec<CallEnd> {
     let Some(outcome) = call["outcome"].as_str() else { return Vec::new() };
     let outcome: Outcome = serde_json::from_value(outcome.into()).unwrap();
     let talk_seconds = if outcome == Outcome::Answered { call["duration_s"].as_u64().unwrap() } else { 0 };
@@ -169,7 +190,7 @@ pub fn compare_answer(sample: &Sample, answer: &Answer) -> Option<String> {
     (!body.contains(field)).then(|| format!("{}: {body} does not name {field}", sample.name))
 }
 
-/// Waits for a future that only memory is behind.
+/// Runs a future that only uses memory.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
@@ -184,7 +205,8 @@ pub fn environment() -> Environment {
     ])
 }
 
-/// What of `expected` is not so in `actual`. An object is compared member by member, `null` means absent, everything else must be equal.
+/// Where `actual` differs from `expected`. Objects are compared member by member, `null` means
+/// absent, and everything else must be equal.
 pub fn differences(expected: &Value, actual: &Value, path: &str) -> Vec<String> {
     match (expected, actual) {
         (Value::Null, Value::Null) => Vec::new(),

@@ -1,14 +1,9 @@
-//! Real callbacks through the real handler, with the table in memory.
+//! Sample callbacks through the handler, with the table in memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use ringback::line::agent_call_status::CALLBACK;
 use ringback::testing::{self, DeadTopic, MemoryTable, recorder};
 use serde_json::json;
-
-#[test]
-fn every_sample_event_becomes_what_is_expected_of_it() {
-    testing::play_samples(CALLBACK);
-}
 
 #[test]
 fn a_failed_attempt_ends_the_call_as_failed() {

@@ -1,5 +1,5 @@
-//! A vendor that is neither LINE nor Tencent, with its loft in the body and its signature in a header, comes in by the
-//! real gate and becomes a record. Nothing in the library knows of it.
+//! A vendor that is neither LINE nor Tencent, with its loft in the body and its signature in a
+//! header, comes in by the real gate and becomes a record. Nothing in the library knows of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use ringback::call::CallFacts;
@@ -12,8 +12,7 @@ use ringback::lambda::handler::Handler;
 use ringback::lambda::http::{GatewayEvent, answer};
 use ringback::lambda::settings::Environment;
 use ringback::testing::{self, ARRIVAL, DeadTopic, MemoryTable, TOKEN, block_on};
-use ringback::text::json::Json;
-use ringback::text::refusal::Refusal;
+use ringback::text::{json::Json, refusal::Refusal};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -30,7 +29,8 @@ static PIGEON: Vendor = Vendor {
     body: |verdict: &Verdict| format!("{} {}", verdict.status, verdict.code),
 };
 
-static LANDED: Route = Route { callback: "pigeon_landed", vendor: &PIGEON, method: "POST", path: "/pigeon/landed" };
+static LANDED: Route =
+    Route { callback: "pigeon_landed", vendor: &PIGEON, method: "POST", path: "/pigeon/landed" };
 
 const CALLBACK: Callback = Callback { route: &LANDED, read: |request| read(request).map(Some) };
 
@@ -93,7 +93,10 @@ fn a_vendor_that_signs_in_a_header_and_names_its_service_in_the_body_comes_in_an
     let (status, said, table) = send(body, &Secret("a-secret".to_owned()).sign(body));
     assert_eq!((status, said.as_str()), (200, "200 recorded"));
     let call = table.call();
-    assert_eq!((&call["provider"], &call["sid"], &call["status"]), (&json!("pigeon"), &json!("f-7"), &json!("ended")));
+    assert_eq!(
+        (&call["provider"], &call["sid"], &call["status"]),
+        (&json!("pigeon"), &json!("f-7"), &json!("ended"))
+    );
     assert_eq!(table.events()[0]["callback"], "pigeon_landed");
 }
 

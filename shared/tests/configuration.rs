@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use ringback::door::callback::Callback;
-use ringback::lambda::settings::{ConfigError, Environment, NotifierSettings, RecorderSettings, ReplayerSettings};
+use ringback::lambda::settings::{
+    ConfigError, Environment, NotifierSettings, RecorderSettings, ReplayerSettings,
+};
 
 /// The page with the table: each row has a variable in backticks, the functions that read it, and its value.
 const PAGE: &str = include_str!("../../docs/configuration.md");

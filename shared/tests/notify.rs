@@ -1,4 +1,4 @@
-//! Real callbacks through the real handler, with the topic in memory.
+//! Sample callbacks through the handler, with the topic in memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use ringback::aws::topic::Publish;

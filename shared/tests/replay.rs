@@ -1,4 +1,4 @@
-//! Messages of the spool through the real replayer, with table and dead letters in memory.
+//! Spool messages through the replayer, with table and dead letters in memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::cell::RefCell;
@@ -7,14 +7,14 @@ use ringback::aws::Failure;
 use ringback::aws::budget::REPLAY;
 use ringback::aws::store::{CallPut, EventPut, RecordStore, Store};
 use ringback::aws::topic::Publish;
-use ringback::call::model::SessionId;
-use ringback::call::record::Item;
+use ringback::call::{model::SessionId, record::Item};
 use ringback::lambda::handler::Handler;
 use ringback::lambda::replay::{ReplayOutcome, ReplayedMessage, Replayer, report};
 use ringback::lambda::sqs::Batch;
 use ringback::tencent::CALLBACK;
 use ringback::testing::{
-    self, ARRIVAL, DeadTable, DeadTopic, MemoryTable, MemoryTopic, block_on, environment, recorder, told_end,
+    self, ARRIVAL, DeadTable, DeadTopic, MemoryTable, MemoryTopic, block_on, counted_end, environment,
+    recorder,
 };
 use serde_json::{Value, json};
 
@@ -22,7 +22,8 @@ fn replayer<S: Store, P: Publish>(store: S, dead_letters: P) -> Replayer<S, P> {
     Replayer::new(RecordStore::new(store, environment().retention().unwrap(), REPLAY), dead_letters)
 }
 
-/// The spool's messages of a story that DynamoDB took nothing of, and the table that it would have made.
+/// The spool messages of a story when DynamoDB takes nothing, and the table when it takes
+/// everything.
 fn spooled(story: &str) -> (Vec<String>, MemoryTable) {
     let spool = MemoryTopic::default();
     let table = MemoryTable::default();
@@ -40,7 +41,9 @@ fn batch(messages: &[String]) -> Batch {
     let records: Vec<Value> = messages
         .iter()
         .enumerate()
-        .map(|(position, body)| json!({ "messageId": position.to_string(), "body": body, "eventSource": "aws:sqs" }))
+        .map(|(position, body)| {
+            json!({ "messageId": position.to_string(), "body": body, "eventSource": "aws:sqs" })
+        })
         .collect();
     serde_json::from_value(json!({ "Records": records })).unwrap()
 }
@@ -55,7 +58,8 @@ fn every_sample_batch_becomes_what_is_expected_of_it() {
         let (table, dead_letters) = (MemoryTable::default(), MemoryTopic::default());
         let replayer = replayer(&table, &dead_letters);
         let messages = sample.event["Records"].as_array().unwrap().len();
-        let replayed = block_on(replayer.replay(serde_json::from_value(sample.event.clone()).unwrap(), |_| {}));
+        let replayed =
+            block_on(replayer.replay(serde_json::from_value(sample.event.clone()).unwrap(), |_| {}));
         assert_eq!(failures(&replayed), 0, "{}", sample.name);
         let recorded = sample.expected["effect"] == "record";
         assert_eq!(table.items().len(), if recorded { 2 } else { 0 }, "{}", sample.name);
@@ -76,9 +80,10 @@ fn what_is_replayed_is_what_would_have_been_stored_in_any_order_and_twice() {
     assert_eq!(table.items(), expected.items());
     for call in table.calls() {
         let sid = call["sid"].as_str();
-        let of_call = replayed.iter().filter(|message| message.session.as_ref().map(SessionId::as_str) == sid);
+        let of_call =
+            replayed.iter().filter(|message| message.session.as_ref().map(SessionId::as_str) == sid);
         let ends: Vec<_> = of_call.filter_map(|message| message.ended).collect();
-        assert_eq!(ends, told_end(&call), "{sid:?}");
+        assert_eq!(ends, counted_end(&call), "{sid:?}");
     }
 }
 
@@ -100,7 +105,7 @@ impl Store for Trap<'_> {
 }
 
 #[test]
-fn a_message_that_panics_goes_back_alone_and_each_is_told_of() {
+fn a_message_that_panics_goes_back_alone_and_each_is_reported() {
     let (messages, _) = spooled("/old-one-to-one-1");
     let good = messages[0].clone();
     let sid = serde_json::from_str::<Value>(&good).unwrap()["sid"].as_str().unwrap().to_owned();
@@ -109,13 +114,15 @@ fn a_message_that_panics_goes_back_alone_and_each_is_told_of() {
     let trap = Trap { table: &table, sid: "a-trap".to_owned() };
     let replayer = replayer(trap, &dead_letters);
     let told = RefCell::new(Vec::new());
-    let replayed =
-        block_on(replayer.replay(batch(&[bad, good]), |message| {
-            told.borrow_mut().push((message.outcome, message.session.is_some()))
-        }));
+    let replayed = block_on(replayer.replay(batch(&[bad, good]), |message| {
+        told.borrow_mut().push((message.outcome, message.session.is_some()))
+    }));
     let back: Vec<String> = report(&replayed).failures.into_iter().map(|failure| failure.id).collect();
     assert_eq!(back, ["0"]);
-    assert_eq!(told.into_inner(), [(ReplayOutcome::Back("panicked"), false), (ReplayOutcome::Recorded, true)]);
+    assert_eq!(
+        told.into_inner(),
+        [(ReplayOutcome::Back("panicked"), false), (ReplayOutcome::Recorded, true)]
+    );
     assert_eq!(table.items().len(), 2);
 }
 
@@ -127,21 +134,30 @@ fn a_message_that_can_never_be_written_is_put_aside_with_its_reason_and_blocks_n
     let unknown = good.replacen("tencent_call_event", "fax_event", 1);
     let mut keyless: Value = serde_json::from_str(&good).unwrap();
     keyless["sid"] = json!("");
-    let all = ["no json".to_owned(), String::new(), "{}".to_owned(), newer, unknown, keyless.to_string(), good];
+    let all =
+        ["no json".to_owned(), String::new(), "{}".to_owned(), newer, unknown, keyless.to_string(), good];
     let (table, dead_letters) = (MemoryTable::default(), MemoryTopic::default());
     let replayer = replayer(&table, &dead_letters);
     let replayed = block_on(replayer.replay(batch(&all), |_| {}));
     assert_eq!(failures(&replayed), 0);
-    let reasons: Vec<String> = dead_letters.messages().iter().map(|letter| letter.attributes[0].1.clone()).collect();
+    let reasons: Vec<String> =
+        dead_letters.messages().iter().map(|letter| letter.attributes[0].1.clone()).collect();
     assert_eq!(
         reasons,
-        ["not_a_record", "not_a_record", "not_a_record", "future_version", "unknown_callback", "unusable_key"]
+        [
+            "not_a_record",
+            "not_a_record",
+            "not_a_record",
+            "future_version",
+            "unknown_callback",
+            "unusable_key"
+        ]
     );
     assert_eq!(table.items(), expected.items());
 }
 
 #[test]
-fn what_fails_for_now_goes_back_to_the_queue_and_is_no_dead_letter() {
+fn what_fails_for_now_goes_back_to_the_queue() {
     let (messages, _) = spooled("/old-one-to-one-");
     let dead_letters = MemoryTopic::default();
     let replayer = replayer(DeadTable, &dead_letters);
@@ -150,7 +166,7 @@ fn what_fails_for_now_goes_back_to_the_queue_and_is_no_dead_letter() {
 }
 
 #[test]
-fn an_event_that_is_no_batch_fails_so_that_nothing_is_deleted() {
+fn an_event_that_is_not_a_batch_fails_so_that_nothing_is_deleted() {
     for event in ["{}", "null", "[]", r#"{"Records":7}"#, r#"{"Records":[{"body":"x"}]}"#] {
         assert!(serde_json::from_str::<Batch>(event).is_err(), "{event}");
     }

@@ -1,12 +1,11 @@
-//! GET /{token}/line/notify_cb: a call comes in. Becomes a push job on SNS, which rings the callee.
+//! `GET /{token}/line/notify_cb`: an incoming call. Publishes a push job to SNS, which rings the
+//! callee.
 //!
 //! Entry point. The handler is `ringback::lambda::handler::Notifier`.
 
 use std::process::ExitCode;
 
-use ringback::lambda;
-use ringback::lambda::handler::Notifier;
-use ringback::lambda::settings::NotifierSettings;
+use ringback::lambda::{self, handler::Notifier, settings::NotifierSettings};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

@@ -1,13 +1,10 @@
-//! SQS, the spool's queue: records that DynamoDB did not take when their callbacks came. They become the records that they
-//! should have been.
+//! Reads the spool's queue (SQS) and writes the records that DynamoDB did not take at first.
 //!
 //! Entry point. What is done with a message is in `ringback::lambda::replay`.
 
 use std::process::ExitCode;
 
-use ringback::lambda;
-use ringback::lambda::replay::Replayer;
-use ringback::lambda::settings::ReplayerSettings;
+use ringback::lambda::{self, replay::Replayer, settings::ReplayerSettings};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

@@ -1,9 +1,11 @@
-//! How long anything may take.
+//! How long each step may take.
 //!
-//! Tencent takes an answer for lost after 2 s (TR/34354), nobody knows LINE's patience, and a caller hears a ring tone that no phone plays. So a callback
-//! is answered within 2 s, whatever AWS does: what the store does not take in its share goes to the spool in the rest.
+//! Tencent times out after 2 s (TR/34354); LINE's timeout is undocumented. So a callback is
+//! answered within 2 s, whatever AWS does: what the store does not take within its budget goes to
+//! the spool in the time left.
 //!
-//! An attempt's share leaves room for another one, because a connection that died while the environment was frozen is only noticed by using it.
+//! Each budget has room for a second attempt: a connection that died while the environment was
+//! frozen fails only when it is used.
 
 use std::time::Duration;
 
@@ -25,8 +27,8 @@ pub const STORE: Budget = Budget {
     whole: Duration::from_millis(900),
 };
 
-/// To spool a record that was not stored. As long as the store's share although it is one request, because it is the last resort and often its connection's first
-/// use, with a handshake on a small function's share of a core.
+/// To spool a record that was not stored. It is one request, but gets as long as the store: it is
+/// the last resort, and often has to open its connection first.
 pub const SPOOL: Budget = Budget {
     connect: Duration::from_millis(350),
     attempt: Duration::from_millis(400),
@@ -40,14 +42,14 @@ pub const PUSH: Budget = Budget {
     whole: Duration::from_millis(1_750),
 };
 
-/// To store a spooled record, or to put it aside: nobody waits.
+/// To store a spooled record, or to publish it to the dead letters. No vendor is waiting.
 pub const REPLAY: Budget = Budget {
     connect: Duration::from_millis(1_000),
     attempt: Duration::from_millis(2_000),
     whole: Duration::from_millis(5_000),
 };
 
-/// To open a connection in a function's start. The callback that caused the start waits behind it, so what takes longer is not waited for.
+/// To open a connection at start. The callback that caused the start is waiting.
 pub const WARM_UP: Duration = Duration::from_millis(200);
 
 /// Attempts within a budget, the first one included.

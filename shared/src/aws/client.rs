@@ -1,21 +1,24 @@
-//! The AWS clients, made by hand for a function's start: there is one TLS stack, and every call has its time-outs (the
-//! SDK sets none). `aws-config` would bring the credential sources of a developer's machine, and two more SDK crates.
+//! The AWS clients. There is one TLS stack, and every request has time-outs (the SDK sets none).
+//! `aws-config` would add the credential sources of a developer's machine and two more SDK crates.
 //!
-//! A client comes with its [`Connections`], so that a function can open one before the first callback waits for a
-//! handshake.
+//! A client comes with its [`Connections`], so that a function can open one before the first
+//! callback arrives.
 
 use aws_sdk_dynamodb::config::endpoint::ResolveEndpoint as _;
 use aws_sdk_dynamodb::config::http::HttpRequest;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{
-    BehaviorVersion, Credentials, Region, SharedCredentialsProvider, SharedHttpClient, endpoint as dynamodb_endpoint,
+    BehaviorVersion, Credentials, Region, SharedCredentialsProvider, SharedHttpClient,
+    endpoint as dynamodb_endpoint,
 };
 use aws_sdk_sns::config::endpoint as sns_endpoint;
 use aws_sdk_sns::config::endpoint::ResolveEndpoint as _;
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{Provider, TlsContext, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorSettings, SharedHttpConnector, http_client_fn,
+};
 use aws_smithy_types::byte_stream::ByteStream;
 use aws_types::SdkConfig;
 use futures_util::FutureExt;
@@ -45,7 +48,7 @@ impl Service {
     }
 }
 
-/// Why AWS did not do what it was asked.
+/// Why a request to AWS failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// AWS refused, or did not answer.
@@ -56,12 +59,12 @@ pub enum Failure {
         code: String,
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Not done within its budget.
+    /// Not within its budget.
     #[error("{} did not answer in time", .0.name())]
     TooSlow(Service),
 }
 
-/// What every client of a function is made of.
+/// What all clients of a function have in common.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub region: Region,
@@ -72,7 +75,8 @@ pub struct Settings {
     pub trust: Trust,
 }
 
-/// Reads a region's name. It becomes a part of a host's name, and the SDK has an endpoint for every one that can.
+/// Reads a region's name. It becomes part of a host name, and the SDK has an endpoint for every
+/// valid one.
 pub fn parse_region(text: &str) -> Option<Region> {
     let is_host_label = (1..=63).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
@@ -100,7 +104,7 @@ impl Settings {
     pub fn dynamodb(&self, budget: Budget) -> Connected<aws_sdk_dynamodb::Client> {
         let amazons = || {
             let params = dynamodb_endpoint::Params::builder().region(self.region.to_string()).build().ok()?;
-            // The rules are a table in memory: the SDK's future of an endpoint never waits.
+            // The rules are a table in memory, so this future is ready at once.
             dynamodb_endpoint::DefaultResolver::new().resolve_endpoint(&params).now_or_never()?.ok()
         };
         let endpoint = self.dynamodb_url.clone().or_else(|| Some(amazons()?.url().to_owned()));
@@ -126,8 +130,9 @@ impl Settings {
             .operation_attempt_timeout(budget.attempt)
             .operation_timeout(budget.whole)
             .build();
-        let retries =
-            RetryConfig::standard().with_max_attempts(budget::ATTEMPTS).with_initial_backoff(budget::FIRST_PAUSE);
+        let retries = RetryConfig::standard()
+            .with_max_attempts(budget::ATTEMPTS)
+            .with_initial_backoff(budget::FIRST_PAUSE);
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(self.region.clone())
@@ -140,7 +145,7 @@ impl Settings {
     }
 }
 
-/// The kept connections to one endpoint.
+/// The pooled connections to one endpoint.
 #[derive(Clone, Debug)]
 pub struct Connections {
     service: Service,
@@ -150,10 +155,11 @@ pub struct Connections {
 
 impl Connections {
     fn new(service: Service, endpoint: Option<String>, trust: &Trust, budget: Budget) -> Self {
-        // A region that was parsed has an endpoint. Without one there would be nothing to warm up, and no more.
+        // A parsed region always has an endpoint. Without one, only the warm-up would be missing.
         let endpoint = endpoint.unwrap_or_default();
         // Building a context only keeps the certificates.
-        let context = TlsContext::builder().with_trust_store(trust.store_for(&endpoint)).build().unwrap_or_default();
+        let context =
+            TlsContext::builder().with_trust_store(trust.store_for(&endpoint)).build().unwrap_or_default();
         let connector = Connector::builder()
             .connector_settings(HttpConnectorSettings::builder().connect_timeout(budget.connect).build())
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
@@ -162,20 +168,19 @@ impl Connections {
         Self { service, connector: SharedHttpConnector::new(connector), endpoint }
     }
 
-    /// The same connections for whatever the SDK sends. Its own client would make the TLS configuration twice, once to
-    /// try it.
+    /// A client that uses these connections. The SDK's own would build the TLS configuration twice.
     fn http_client(&self) -> SharedHttpClient {
         let connector = self.connector.clone();
         http_client_fn(move |_, _| connector.clone())
     }
 
-    /// Opens a connection and keeps it, so that a callback does not wait for a handshake: in a function's start the
-    /// processor is not yet throttled to the function's share. It asks for `/ping`, which AWS's endpoints answer without
-    /// credentials, so that no permission is needed. What does not succeed within [`budget::WARM_UP`] is left to the
-    /// first callback.
+    /// Opens a connection in INIT, where Lambda does not yet throttle the CPU, so that the first
+    /// callback need not wait for a handshake. AWS's endpoints answer `/ping` without credentials,
+    /// so no permission is needed. After [`budget::WARM_UP`] it gives up; the first callback then
+    /// opens the connection.
     pub async fn open(&self) {
         if !tokio::time::timeout(budget::WARM_UP, self.ping()).await.unwrap_or(false) {
-            tracing::warn!(service = self.service.name(), "no connection yet");
+            tracing::warn!(service = self.service.name(), "the connection is not open yet");
         }
     }
 
@@ -183,7 +188,7 @@ impl Connections {
         let url = format!("{}/ping", self.endpoint.trim_end_matches('/'));
         let Ok(request) = HttpRequest::get(url) else { return false };
         let Ok(response) = self.connector.call(request).await else { return false };
-        // Only a connection whose answer was read to its end is used again.
+        // A connection is reused only after its response was read to the end.
         ByteStream::new(response.into_body()).collect().await.is_ok()
     }
 }

@@ -24,7 +24,7 @@ impl TableName {
     }
 }
 
-/// The records table. It uses `PutItem` and nothing else.
+/// The records table. It only uses `PutItem`.
 #[derive(Clone, Debug)]
 pub struct DynamoDb {
     client: Client,
@@ -37,7 +37,8 @@ impl DynamoDb {
     }
 }
 
-// The SDK's futures are so deep that the compiler gives up on whatever holds them; a box ends the depth.
+// The SDK's futures are nested so deep that the compiler gives up on their holders; a box ends the
+// nesting.
 impl Store for DynamoDb {
     async fn put_event(&self, item: &Item) -> Result<EventPut, Failure> {
         let put = self
@@ -69,7 +70,8 @@ impl Store for DynamoDb {
         match Box::pin(put.send()).await.map_err(SdkError::into_service_error) {
             Ok(_) => Ok(CallPut::Stored),
             Err(PutItemError::ConditionalCheckFailedException(refused)) => {
-                let stored = refused.item().and_then(|item| item.get("facts")).and_then(|facts| facts.as_s().ok());
+                let stored =
+                    refused.item().and_then(|item| item.get("facts")).and_then(|facts| facts.as_s().ok());
                 Ok(CallPut::Changed(stored.cloned()))
             }
             Err(error) => Err(unavailable(error)),

@@ -1,18 +1,18 @@
-//! Keeping records: each callback puts one event item and one call item into the table.
+//! Stores records: each callback puts one event item and one call item into the table.
 //!
-//! The two writes follow each other on one connection, and neither needs the other: a function that dies between them
-//! has done half, and the same callback again does the rest. Conditions decide, never an earlier read. The event item is
-//! put if it is not there. The call item is put if it is still what the facts were joined from. If it is not, DynamoDB's
-//! refusal brings the newer item along, and the facts are joined with that one. What a call's item was last is remembered
-//! for a while, so that a room's later events succeed at once.
+//! The two writes follow each other on one connection. If a function dies in between, the same
+//! callback again does the rest. Conditions decide, never an earlier read. The event item is put if
+//! it is not there. The call item is put if the table still holds what the facts were joined with.
+//! If not, DynamoDB returns the newer item with its refusal, and the facts are joined with that
+//! one. The last item of recent calls is remembered, so that later events of a room usually succeed
+//! at once.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-use crate::aws::budget::Budget;
-use crate::aws::{Failure, Service};
+use crate::aws::{Failure, Service, budget::Budget};
 use crate::call::model::{Arrival, SessionId};
 use crate::call::record::{self, Item, Record, Retention};
 use crate::call::{CallEnd, CallFacts};
@@ -22,8 +22,10 @@ pub trait Store {
     /// Puts an event item if the table has none under its key.
     fn put_event(&self, item: &Item) -> impl Future<Output = Result<EventPut, Failure>>;
 
-    /// Puts a call item if the table's call item holds the expected facts, or if there is none and none is expected.
-    fn put_call(&self, item: &Item, expected: Option<&str>) -> impl Future<Output = Result<CallPut, Failure>>;
+    /// Puts a call item if the table's call item holds the expected facts; with `None`, if there is
+    /// no item.
+    fn put_call(&self, item: &Item, expected: Option<&str>)
+    -> impl Future<Output = Result<CallPut, Failure>>;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +37,7 @@ pub enum EventPut {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallPut {
     Stored,
-    /// The table holds other facts than expected: these, or none because the item is gone.
+    /// The table has other facts than expected: these, or `None` if the item is gone.
     Changed(Option<String>),
 }
 
@@ -44,13 +46,13 @@ pub enum CallPut {
 pub enum StoreError {
     #[error(transparent)]
     Aws(#[from] Failure),
-    /// The call item holds facts that this version cannot read.
-    #[error("the stored call has facts that cannot be read")]
+    /// This version cannot read the call item's facts.
+    #[error("the stored call's facts cannot be read")]
     UnreadableFacts { source: serde_json::Error },
 }
 
 impl StoreError {
-    /// Whether the same item will be refused however often it is sent.
+    /// Whether the same item would be refused every time.
     pub fn is_final(&self) -> bool {
         match self {
             Self::Aws(Failure::Unavailable { code, .. }) => code == "ValidationException",
@@ -70,13 +72,13 @@ impl StoreError {
     }
 }
 
-/// A record that is in the table now.
+/// A record that is now in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// Whether its event was there before.
+    /// Whether its event was already there.
     pub event: EventPut,
-    /// The call's end, if this write brought it. Best effort: not reported when the write's response is lost, and
-    /// reported twice for a call that is reopened or whose item is deleted.
+    /// The call's end, if this write ended it. Best effort: not reported when the write's response
+    /// is lost; reported twice for a call that is reopened or whose item is deleted.
     pub ended: Option<CallEnd>,
 }
 
@@ -90,16 +92,16 @@ pub struct RecordStore<S> {
 }
 
 impl<S: Store> RecordStore<S> {
-    /// Records that are kept for a time and each written within a budget.
+    /// Records in a store, with their retention and a time budget for each.
     pub fn new(store: S, retention: Retention, budget: Budget) -> Self {
         Self { store, retention, budget, recent: RefCell::default() }
     }
 
-    /// Keeps what a callback says: the event as it came, and the call moved forward by it.
+    /// Stores a callback: the event as it came, and the call with what it adds.
     ///
     /// # Errors
-    /// [`StoreError`] when not both items are in the table within the budget. One of them may be; the same record again
-    /// does the rest.
+    /// [`StoreError`] if not both items are in the table within the budget. One of them may be; the
+    /// same record again adds the other.
     pub async fn keep(&self, record: &Record, arrival: Arrival) -> Result<Kept, StoreError> {
         let event = record::event_item(record, arrival, self.retention);
         let both = async {
@@ -111,9 +113,14 @@ impl<S: Store> RecordStore<S> {
         tokio::time::timeout(self.budget.whole, both).await.unwrap_or_else(|_| too_slow())
     }
 
-    /// Joins the callback's facts into the call item, and says whether the call has ended by it. Each put that is refused
-    /// was overtaken by another writer, so that many writers always make progress; the budget bounds the attempts.
-    async fn move_call_forward(&self, record: &Record, arrival: Arrival) -> Result<Option<CallEnd>, StoreError> {
+    /// Joins the callback's facts into the call item. Returns the call's end, if this write ended
+    /// it. A put is only refused when another writer was faster, so writers always make progress;
+    /// the budget limits the attempts.
+    async fn move_call_forward(
+        &self,
+        record: &Record,
+        arrival: Arrival,
+    ) -> Result<Option<CallEnd>, StoreError> {
         let remembered = self.recent.borrow().facts(&record.session);
         let mut seen = remembered.map_or(Seen::Nothing, Seen::Remembered);
         let mut refused = 0;
@@ -125,7 +132,7 @@ impl<S: Store> RecordStore<S> {
                     self.recent.borrow_mut().remember(&record.session, stored);
                     return Ok(None);
                 }
-                // Only the table may say that there is nothing to write: what is remembered may be gone from it.
+                // Only the table can confirm that nothing is new: the remembered item may be gone.
                 Seen::Remembered(_) if facts == known => Seen::Nothing,
                 seen => {
                     let item = record::call_item(record, &facts, arrival, self.retention);
@@ -146,13 +153,13 @@ impl<S: Store> RecordStore<S> {
     }
 }
 
-/// What is known of the table's call item before it is put.
+/// What we know of the table's call item before the put.
 enum Seen {
-    /// Nothing: the put expects that there is no item.
+    /// Nothing: the put expects no item.
     Nothing,
-    /// The facts that this environment saw last. The table may hold newer ones, or none.
+    /// The facts that this environment saw last. The table may have newer ones, or none.
     Remembered(String),
-    /// The facts that the table has just answered with.
+    /// The facts that the table has just returned.
     InTable(String),
 }
 
@@ -170,8 +177,8 @@ impl Seen {
     }
 }
 
-/// Writers that met once would meet again in step; from the second time on a random pause of some milliseconds parts
-/// them.
+/// From the second refusal on, a random pause of some milliseconds, so that two writers do not
+/// collide again.
 async fn pause(refused: u32) {
     if refused > 0 {
         let longest = 8 * u64::from(refused.min(8));
@@ -179,9 +186,9 @@ async fn pause(refused: u32) {
     }
 }
 
-/// The facts that this environment last saw in the table, of the calls that it wrote last. A room's events come to few
-/// environments, so that most of them need one put of the call item instead of one that is refused and another. The
-/// condition of the put decides all the same: what is remembered here may be old, and is then refused.
+/// The facts that this environment last saw in the table, for the calls that it wrote last. A
+/// room's events reach few environments, so most of them need one put of the call item instead of
+/// two. Outdated facts do no harm: the put's condition refuses them.
 #[derive(Clone, Default)]
 struct RecentCalls {
     newest_first: VecDeque<(SessionId, String)>,

@@ -1,4 +1,4 @@
-//! Publishing to SNS: push jobs, and whatever else leaves by a topic.
+//! Publishing to SNS.
 
 use std::sync::LazyLock;
 
@@ -11,8 +11,13 @@ use crate::aws::client::{Failure, Service, Settings, is_arn_of};
 
 /// Publishes messages.
 pub trait Publish {
-    /// Once this is `Ok`, the message is delivered. On an error it may be delivered too: its answer may be what was lost.
-    fn publish(&self, body: &str, attributes: &[(&'static str, String)]) -> impl Future<Output = Result<(), Failure>>;
+    /// Once this is `Ok`, SNS delivers the message. After an error it may deliver it too, if only
+    /// the response was lost.
+    fn publish(
+        &self,
+        body: &str,
+        attributes: &[(&'static str, String)],
+    ) -> impl Future<Output = Result<(), Failure>>;
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +29,7 @@ impl TopicArn {
     }
 }
 
-/// A topic in SNS. It uses `Publish` and nothing else.
+/// A topic in SNS. It only uses `Publish`.
 #[derive(Debug)]
 pub struct Topic {
     client: LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>,
@@ -37,8 +42,8 @@ impl Topic {
         Self { client: LazyLock::new(Box::new(|| client)), arn, budget }
     }
 
-    /// A topic for messages that are hardly ever sent. Making a client is a good part of a function's start, so this
-    /// one is made when the first message is.
+    /// A topic for messages that are rarely sent. Its client is made when the first message is
+    /// sent, because making it is a good part of a function's start.
     pub fn rarely_used(aws: Settings, arn: TopicArn, budget: Budget) -> Self {
         Self { client: LazyLock::new(Box::new(move || aws.sns(budget).client)), arn, budget }
     }
@@ -52,7 +57,8 @@ impl Publish for Topic {
             let value = value.map_err(|error| unavailable("bad_attribute", error))?;
             message = message.message_attributes(*name, value);
         }
-        // The SDK's futures are so deep that the compiler gives up on whatever holds them; a box ends the depth.
+        // The SDK's futures are nested so deep that the compiler gives up on their holders; a box
+        // ends the nesting.
         match tokio::time::timeout(self.budget.whole, Box::pin(message.send())).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => {
@@ -69,30 +75,16 @@ fn unavailable(code: &str, error: impl std::error::Error + Send + Sync + 'static
     Failure::Unavailable { service: Service::Sns, code: code.to_owned(), source: error.into() }
 }
 
-/// A message's JSON in characters that SQS takes. SNS takes U+FFFE and U+FFFF, and then fails to deliver them to a queue: the message would be lost after it was
-/// promised.
-pub fn deliverable(json: &serde_json::Value) -> String {
-    json.to_string().replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_message_holds_only_characters_that_a_queue_takes_and_means_the_same() {
-        let odd = serde_json::json!({ "a": "\u{fffe}\u{ffff}\u{1}\u{fffd}é" });
-        let message = deliverable(&odd);
-        let takes =
-            |c: char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
-        assert!(message.chars().all(takes), "{message:?}");
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&message).unwrap(), odd);
-    }
-
-    #[test]
     fn a_topic_is_named_by_its_arn() {
         assert!(TopicArn::parse("arn:aws-cn:sns:cn-north-1:1:jobs").is_some());
-        for text in ["jobs", "arn:aws:sqs:eu-west-1:1:jobs", "arn:aws:sns:eu-west-1:1", "arn:aws:sns:eu-west-1:1:"] {
+        for text in
+            ["jobs", "arn:aws:sqs:eu-west-1:1:jobs", "arn:aws:sns:eu-west-1:1", "arn:aws:sns:eu-west-1:1:"]
+        {
             assert!(TopicArn::parse(text).is_none(), "{text}");
         }
     }

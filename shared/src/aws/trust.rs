@@ -1,8 +1,9 @@
-//! Which certificate authorities may vouch for AWS.
+//! Which certificate authorities are trusted for AWS.
 //!
-//! Reading the system's hundred and more certificates costs every cold start some milliseconds. AWS's own endpoints are vouched for by Amazon's five roots,
-//! which <https://www.amazontrust.com/repository> asks those who carry a store of their own to include; they are in `shared/roots` and are all that is read
-//! for these endpoints. `AWS_CA_BUNDLE` overrules them, as it does in AWS's other tools. Why, and what is given up: docs/decisions/starts.md.
+//! Reading the system's hundred and more certificates costs each cold start some milliseconds.
+//! AWS's own endpoints need only Amazon's five roots, which are in `shared/roots`
+//! (<https://www.amazontrust.com/repository>). `AWS_CA_BUNDLE` replaces them, as in AWS's other
+//! tools. Why, and the price: docs/decisions/starts.md.
 
 use aws_smithy_http_client::tls::TrustStore;
 use base64::Engine;
@@ -10,7 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-/// Amazon Root CA 1 to 4 and Starfield Services Root Certificate Authority G2. All are valid until the end of 2037 or longer.
+/// Amazon Root CA 1 to 4 and Starfield Services Root Certificate Authority G2, all valid until the
+/// end of 2037 or longer.
 const AMAZON_ROOTS: &str = include_str!("../../roots/amazon.pem");
 
 /// Which authorities are trusted.
@@ -24,7 +26,7 @@ pub enum Trust {
 }
 
 impl Trust {
-    /// Reads a bundle. `None` when the path names no readable file with at least one certificate.
+    /// Reads a bundle. `None` if the path is not a readable file with at least one certificate.
     pub fn read(path: &str) -> Option<Self> {
         let certificates = usable_certificates(&std::fs::read(path).ok()?);
         (!certificates.is_empty()).then_some(Self::Bundle(certificates))
@@ -34,29 +36,33 @@ impl Trust {
     pub fn store_for(&self, endpoint: &str) -> TrustStore {
         let encrypted = endpoint.starts_with("https://");
         match self {
-            Self::Bundle(certificates) => {
-                certificates.iter().fold(TrustStore::empty(), |store, pem| store.with_pem_certificate(pem.as_bytes()))
-            }
+            Self::Bundle(certificates) => certificates
+                .iter()
+                .fold(TrustStore::empty(), |store, pem| store.with_pem_certificate(pem.as_bytes())),
             Self::ByEndpoint if encrypted && !is_amazons(endpoint) => TrustStore::default(),
             Self::ByEndpoint => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS),
         }
     }
 }
 
-/// Amazon's partition for all regions but those of China, of the European Sovereign Cloud and of the isolated clouds, whose names end otherwise.
+/// Endpoints in all regions except those of China, the European Sovereign Cloud and the isolated
+/// clouds, which have other domains.
 fn is_amazons(endpoint: &str) -> bool {
     let host = endpoint.trim_start_matches("https://").split(['/', ':']).next().unwrap_or_default();
     host.ends_with(".amazonaws.com")
 }
 
-/// The certificates of a bundle that can be an authority, each in PEM. Bundles of whole systems hold some that cannot, and the SDK's client
-/// would panic at the first of them.
+/// The certificates in a bundle that can be an authority, each in PEM. A system's bundle has some
+/// that cannot; the SDK's client would panic at the first of them.
 fn usable_certificates(pem: &[u8]) -> Vec<String> {
     CertificateDer::pem_slice_iter(pem)
         .filter_map(Result::ok)
         .filter(|certificate| webpki::anchor_from_trusted_cert(certificate).is_ok())
         .map(|certificate| {
-            format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(certificate))
+            format!(
+                "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+                STANDARD.encode(certificate)
+            )
         })
         .collect()
 }
@@ -71,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn amazons_roots_vouch_for_amazons_endpoints_and_for_no_others() {
+    fn amazons_roots_are_used_for_amazons_endpoints_only() {
         for url in ["https://dynamodb.eu-west-1.amazonaws.com", "https://sns.us-gov-west-1.amazonaws.com/"] {
             assert!(is_amazons(url), "{url}");
         }
@@ -87,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_may_hold_what_is_no_authority_but_not_only_that() {
+    fn a_bundle_needs_at_least_one_usable_authority() {
         let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         let mixed = format!("{broken}{AMAZON_ROOTS}");
         assert_eq!(usable_certificates(mixed.as_bytes()).len(), 5);

@@ -1,4 +1,4 @@
-//! Statements and how two of them join: never by which came first.
+//! Claims, and how two of them join, independent of which came first.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::model::{Moment, Person, Personal};
 
-/// Two values as one, whatever their order and however often either was joined before.
+/// Joins two values. Order and repeats make no difference.
 pub(super) trait Join {
     #[must_use]
     fn join(self, other: Self) -> Self;
 }
 
-/// The greater. Claims are ordered by weight and `None` is less than any value, so this is the best claim.
+/// The greater value. Claims are ordered by weight, and `None` is less than any value, so this is
+/// the best claim.
 impl<T: Ord> Join for Option<T> {
     fn join(self, other: Self) -> Self {
         self.max(other)
@@ -47,14 +48,14 @@ impl<T: Ord> Join for Claim<T> {
     }
 }
 
-/// How good a statement's source is. A better source beats a newer one.
+/// How good a source is. A better source beats a newer value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Source {
-    /// Concluded from an event, or said by a participant who sees only a part of the call.
+    /// Inferred from an event, or reported by a participant who sees only a part of the call.
     #[default]
     #[serde(rename = "i")]
     Inferred,
-    /// Said by the side that sees the whole call.
+    /// Reported by the side that sees the whole call.
     #[serde(rename = "s")]
     OneSide,
     /// Stated by the vendor in a field made for it.
@@ -62,7 +63,8 @@ pub enum Source {
     Stated,
 }
 
-/// A value with the weight of its statement. The better source wins, then the newer, then the greater value; never the later to arrive.
+/// A value with its source and time. The better source wins, then the newer, then the greater
+/// value. The order of arrival does not count.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Claim<T> {
     #[serde(rename = "s", default)]
@@ -74,7 +76,7 @@ pub struct Claim<T> {
 }
 
 impl<T> Claim<T> {
-    /// A statement made at a moment of the vendor's time.
+    /// A value stated at a moment of the vendor's time.
     pub fn new(source: Source, at: Option<Moment>, value: T) -> Self {
         Self { source, at, value }
     }

@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::claim::{Claim, First, Join};
-use crate::call::model::{Kind, Media, Moment, Outcome, Person, Personal, ReleaseCode, Releaser, Room, Status};
+use crate::call::model::{
+    Kind, Media, Moment, Outcome, Person, Personal, ReleaseCode, Releaser, Room, Status,
+};
 use crate::text::bounds;
 
-/// Declares a struct of facts: each field is stated once, is stored only if it says anything, and joins by its type's rule.
+/// Declares a struct of facts. Each field is declared once, is stored only if it has a value, and
+/// joins by its type's rule.
 macro_rules! facts {
     ($(#[$doc:meta])* pub struct $name:ident { $($(#[$attribute:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$doc])*
@@ -31,7 +34,7 @@ fn says_nothing<T: Default + PartialEq>(fact: &T) -> bool {
     *fact == T::default()
 }
 
-/// The family of Tencent's results among the release codes.
+/// The name under which release codes hold Tencent's results.
 pub const CALL_RESULT: &str = "call_result";
 
 /// How a participant left a call.
@@ -51,25 +54,25 @@ facts! {
         /// Was called by another participant.
         #[serde(rename = "c")]
         callee: bool,
-        /// Claims to have called.
+        /// Reports that they called.
         #[serde(rename = "k")]
         caller: bool,
-        /// When that claim was first made.
+        /// When they first reported that.
         #[serde(rename = "f")]
         called: Option<Reverse<Moment>>,
-        /// Newest sign of being in the call.
+        /// Newest time of a sign of being in the call.
         #[serde(rename = "i")]
         came: Option<Moment>,
-        /// Newest sign of having left it.
+        /// Newest time of a sign of having left.
         #[serde(rename = "o")]
         left: Option<Moment>,
-        /// How this person left, where the vendor says so.
+        /// How this person left, if the vendor says so.
         #[serde(rename = "l")]
         leaving: Option<Leaving>,
         /// A device of this person stopped ringing without an answer.
         #[serde(rename = "r")]
         refused: bool,
-        /// When that was last told.
+        /// When that was last reported.
         #[serde(rename = "n")]
         refused_at: Option<Moment>,
     }
@@ -96,7 +99,7 @@ pub enum End {
     /// A callee left.
     #[serde(rename = "dl")]
     CalleeLeft,
-    /// The caller was told that a callee does not answer.
+    /// The caller learned that a callee does not answer.
     #[serde(rename = "cr")]
     CallerRefused,
     /// A callee's device stopped ringing without an answer.
@@ -112,7 +115,7 @@ pub struct People(pub BTreeMap<String, Part>);
 impl Join for People {
     fn join(self, other: Self) -> Self {
         let mut people = self.0.join(other.0);
-        // Those who stay are the same whichever half is cut first: the smallest ids.
+        // Keeps the smallest ids, so the result does not depend on which half is cut first.
         while people.len() > bounds::PEOPLE {
             people.pop_last();
         }
@@ -123,7 +126,6 @@ impl Join for People {
 facts! {
     /// What is known of a call. A claim joins to the best one; its type says how a fact joins.
     pub struct CallFacts {
-        /// One-to-one or group.
         kind: Option<Claim<Kind>>,
         /// Audio or video.
         media: Option<Claim<Media>>,
@@ -141,7 +143,8 @@ facts! {
         host: Option<Claim<Person>>,
         /// How many are connected.
         online: Option<Claim<u64>>,
-        /// The same, as told by those who left. Of two events in one millisecond a leave is the later, and the smallest figure the last.
+        /// The same, from events of those who left. Of two events in one millisecond the leave
+        /// counts as later, and the smallest figure as the last.
         online_left: Option<Claim<Reverse<u64>>>,
         /// When the caller called: the earliest.
         setup: Option<Claim<Reverse<Moment>>>,
@@ -149,7 +152,7 @@ facts! {
         started: Option<Claim<Reverse<Moment>>>,
         /// The vendor states that the call was never accepted.
         never_accepted: bool,
-        /// When the whole call ended, in the word of whoever speaks for the whole call: the latest.
+        /// When the whole call ended, from a source that knows the whole call: the latest.
         ended: Option<Claim<Moment>>,
         /// Seconds of talk, where the vendor counts them.
         duration: Option<Claim<u64>>,
@@ -157,9 +160,9 @@ facts! {
         outcome: Option<Claim<Outcome>>,
         /// Who ended the call, where the vendor states it.
         released_by: Option<Claim<Releaser>>,
-        /// The vendor never states who ended a call, but its results and its participants' actions show it.
+        /// The vendor never states who ended a call, but its results and the participants' actions
+        /// show it.
         release_is_shown_by_results: bool,
-        /// The app's own data.
         app_data: Option<Claim<Personal>>,
         /// Each family of release codes under its own name.
         reason: BTreeMap<String, Claim<ReleaseCode>>,
@@ -177,11 +180,11 @@ facts! {
         attempt_failed: bool,
         /// Each side's reports of an end, with the time of the first.
         ends: BTreeMap<End, Option<Reverse<Moment>>>,
-        /// The caller's end as version 0.1 stored it, without telling a leave from a refusal. It is read and never made.
+        /// The caller's end as version 0.1 stored it, without telling a leave from a refusal. It is
+        /// read and never made.
         caller_end: Option<Claim<()>>,
         /// Likewise a callee's end.
         callee_end: Option<Claim<()>>,
-        /// The newest event.
         last_event: Option<Moment>,
     }
 }

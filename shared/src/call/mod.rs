@@ -1,13 +1,14 @@
 //! What is known of one call, and how more knowledge joins it.
 //!
-//! Callbacks come late, twice and in any order, and several functions write at once. So the order must not matter. Every field of
-//! [`CallFacts`] has a rule for joining two values that does not ask which came first: the newest in the vendor's time, the earliest, the
-//! union, "once true, always true". [`CallFacts::join`] is therefore commutative, associative and idempotent, and [`CallFacts::view`] is a
-//! plain function of the facts. The property tests hold them to that.
+//! Callbacks come late, twice and in any order, and several functions write at once. So the order
+//! must not matter: each field of [`CallFacts`] joins two values by a rule that does not depend on
+//! which came first (the newest in the vendor's time, the earliest, the union, "once true, always
+//! true"). [`CallFacts::join`] is commutative, associative and idempotent, and [`CallFacts::view`]
+//! is a plain function of the facts. Property tests check this.
 //!
-//! * [`claim`]: statements with their weight.
+//! * [`claim`]: values with their source and time.
 //! * [`facts`]: everything that is known of a call.
-//! * [`view`]: what a reader is shown of it.
+//! * [`view`]: what a reader sees of it.
 //! * [`model`]: the terms of calls. [`record`]: the items of the table.
 
 pub mod claim;

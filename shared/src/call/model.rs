@@ -1,15 +1,15 @@
-//! The field's own terms, in no vendor's spelling: sessions, people, rooms, times, outcomes.
+//! The terms of calls, in no vendor's spelling: sessions, people, rooms, times, outcomes.
 //!
-//! Values that name a person or carry key material are types whose `Debug` tells nothing, so that no log line can.
+//! Values that name a person or hold key material have a `Debug` without content, so no log line
+//! can leak them.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::text::bounds;
-use crate::text::number;
+use crate::text::{bounds, number};
 
-/// Text about a person (a user id, a display name, application data): readable by code, never by a log.
+/// Text about a person (a user id, a display name, app data). Code can read it; logs cannot.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Personal(String);
@@ -37,15 +37,16 @@ impl fmt::Debug for Personal {
 pub struct SessionId(String);
 
 impl SessionId {
-    /// Reads an id. `None` when it is blank, longer than [`bounds::SESSION_ID_BYTES`], or holds control characters or U+FFFD, the mark of bytes
-    /// that were no text: two ids could look alike with it.
+    /// Reads an id. `None` if it is blank, longer than [`bounds::SESSION_ID_BYTES`], or has control
+    /// characters or U+FFFD. (U+FFFD replaces invalid bytes; two different ids could look alike
+    /// with it.)
     pub fn parse(text: &str) -> Option<Self> {
         let unusable = |character: char| character.is_control() || character == char::REPLACEMENT_CHARACTER;
-        let usable = !text.trim().is_empty() && text.len() <= bounds::SESSION_ID_BYTES && !text.chars().any(unusable);
+        let usable =
+            !text.trim().is_empty() && text.len() <= bounds::SESSION_ID_BYTES && !text.chars().any(unusable);
         usable.then(|| Self(text.to_owned()))
     }
 
-    /// The id as sent.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -57,17 +58,18 @@ impl SessionId {
 pub struct Moment(u64);
 
 impl Moment {
-    /// From this number on a time cannot be seconds (they would lie in the year 5138), so it counts milliseconds.
+    /// Numbers from here on count milliseconds: as seconds they would lie in the year 5138.
     const FIRST_MILLISECONDS: u64 = 100_000_000_000;
     const LAST: u64 = 9_999_999_999_999;
 
-    /// Reads a time that may count seconds or milliseconds, as both vendors mix them. 0 means "did not happen".
+    /// Reads a time in seconds or milliseconds; both vendors mix them. 0 means "did not happen".
     pub fn from_seconds_or_milliseconds(number: u64) -> Option<Self> {
-        let milliseconds = if number < Self::FIRST_MILLISECONDS { number.checked_mul(1_000)? } else { number };
+        let milliseconds =
+            if number < Self::FIRST_MILLISECONDS { number.checked_mul(1_000)? } else { number };
         Self::from_milliseconds(milliseconds)
     }
 
-    /// Reads such a time in any notation. A fraction of a second counts.
+    /// Reads a time in any notation, with fractions of a second.
     pub fn parse(text: &str) -> Option<Self> {
         if let Ok(number) = text.trim().parse() {
             return Self::from_seconds_or_milliseconds(number);
@@ -75,34 +77,35 @@ impl Moment {
         let number = number::decimal(text)?;
         #[expect(clippy::cast_precision_loss, reason = "the bound is far below 2^53")]
         let is_seconds = number < Self::FIRST_MILLISECONDS as f64;
-        Self::from_milliseconds(number::truncated(if is_seconds { (number * 1_000.0).round() } else { number }))
+        Self::from_milliseconds(number::truncated(if is_seconds {
+            (number * 1_000.0).round()
+        } else {
+            number
+        }))
     }
 
-    /// Reads a time that was written down in milliseconds.
+    /// Reads a stored time in milliseconds.
     pub fn from_milliseconds(milliseconds: u64) -> Option<Self> {
         (1..=Self::LAST).contains(&milliseconds).then_some(Self(milliseconds))
     }
 
-    /// Milliseconds since the epoch.
     pub fn milliseconds(self) -> u64 {
         self.0
     }
 }
 
-/// When a callback reached us. The clock is read once, at the door, and is an argument everywhere else.
+/// When a callback arrived. The clock is read once; everywhere else the time is an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// Milliseconds since the epoch.
     pub milliseconds: u64,
 }
 
 impl Arrival {
-    /// Reads a time of arrival that was written down. `None` when it cannot be one: 0, or more than 13 digits.
+    /// Reads a stored time of arrival. `None` if it is 0 or has more than 13 digits.
     pub fn from_milliseconds(milliseconds: u64) -> Option<Self> {
         (1..=Moment::LAST).contains(&milliseconds).then_some(Self { milliseconds })
     }
 
-    /// Seconds since the epoch.
     pub fn seconds(self) -> u64 {
         self.milliseconds / 1_000
     }
@@ -116,7 +119,7 @@ pub struct Origin {
     pub callback: &'static str,
 }
 
-/// How many the call is for.
+/// One-to-one or group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -126,23 +129,23 @@ pub enum Kind {
     Group,
 }
 
-/// What the call carries.
+/// Audio or video.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Media {
     /// Voice only.
     Audio,
-    /// Voice and pictures.
+    /// Voice and video.
     Video,
 }
 
-/// Where the call stands.
+/// The state of the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Nobody has answered yet.
+    /// Not answered yet.
     Ringing,
-    /// People talk.
+    /// People are talking.
     Ongoing,
     /// Over.
     Ended,
@@ -152,9 +155,9 @@ pub enum Status {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The codes contradict each other or say nothing.
+    /// The codes contradict each other or decide nothing.
     Unknown,
-    /// Something broke before anybody talked.
+    /// Something broke before the call was answered.
     Failed,
     /// The callee was in another call.
     Busy,
@@ -162,7 +165,7 @@ pub enum Outcome {
     Canceled,
     /// The callee declined.
     Rejected,
-    /// Nobody answered.
+    /// Not answered.
     Missed,
     /// Another device of the callee answered.
     AnsweredElsewhere,
@@ -214,7 +217,7 @@ pub struct Person {
 }
 
 impl Person {
-    /// A person of whom at least something is known.
+    /// A person, if at least one of the two ids is known.
     pub fn new(service_id: Option<&str>, user_id: Option<&str>) -> Option<Self> {
         let person = Self { service_id: service_id.map(str::to_owned), user_id: user_id.map(Personal::new) };
         (person.service_id.is_some() || person.user_id.is_some()).then_some(person)
@@ -227,26 +230,26 @@ pub struct Room {
     /// The service that the room id belongs to, when the vendor named it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_id: Option<String>,
-    /// The room, when the vendor named one. App developers put names of people into it.
+    /// The room, if the vendor named it. App developers put people's names into it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Personal>,
 }
 
 impl Room {
-    /// A room of which at least something is known.
+    /// A room, if at least one of the two ids is known.
     pub fn new(service_id: Option<&str>, id: Option<&str>) -> Option<Self> {
         let room = Self { service_id: service_id.map(str::to_owned), id: id.map(Personal::new) };
         (room.service_id.is_some() || room.id.is_some()).then_some(room)
     }
 }
 
-/// A release code as the vendor gave it: a number where the vendor's page says Integer, else a word.
+/// A release code as the vendor sent it: a number where the vendor's page says Integer, else text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ReleaseCode {
     /// An integer code.
     Number(i64),
-    /// A word, a host name, or the app's own text.
+    /// A code as text, a host name, or the app's own text.
     Word(Personal),
 }
 
@@ -258,9 +261,14 @@ mod tests {
 
     #[test]
     fn a_moment_is_the_same_in_seconds_and_milliseconds_and_in_every_notation() {
-        for text in
-            ["1795000005", "1795000005000", "1795000005.0", "1795000005000.0", "1.795000005e12", "1.795000005e9"]
-        {
+        for text in [
+            "1795000005",
+            "1795000005000",
+            "1795000005.0",
+            "1795000005000.0",
+            "1.795000005e12",
+            "1.795000005e9",
+        ] {
             assert_eq!(Moment::parse(text).map(Moment::milliseconds), Some(1_795_000_005_000), "{text}");
         }
         assert_eq!(Moment::parse("1795000005.25").map(Moment::milliseconds), Some(1_795_000_005_250));

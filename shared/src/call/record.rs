@@ -1,7 +1,9 @@
-//! The data contract: the keys and items of the records table. How an item is sent is [`crate::aws::store`]'s business.
+//! The data contract: the keys and items of the records table. How an item is sent is
+//! [`crate::aws::store`]'s business.
 //!
-//! Partition key `sid`, sort key `record`. A session has one item `call` with the state of the whole call, and one item
-//! `event#<13-digit milliseconds>#<digest>` for each callback. Nothing in a key comes from us: the same callback twice is one item.
+//! Partition key `sid`, sort key `record`. A session has one item `call`, and one item
+//! `event#<13-digit milliseconds>#<digest>` for each callback. Keys are made only of what the
+//! vendor sent, so the same callback twice is one item.
 
 use std::fmt;
 
@@ -11,13 +13,13 @@ use sha2::{Digest, Sha256};
 
 use crate::call::CallFacts;
 use crate::call::model::{Arrival, Moment, Origin, Person, SessionId};
-use crate::text::json::Json;
-use crate::text::query::Parameters;
+use crate::text::{json::Json, query::Parameters};
 
 /// The sort key of the item that shows the whole call.
 pub const CALL: &str = "call";
 
-/// Every attribute that an item can have, sorted. The functions' right to put items ends here (`template.yaml`).
+/// Every attribute that an item can have, sorted. The functions' roles may put no others
+/// (`template.yaml`).
 pub const ATTRIBUTES: [&str; 29] = [
     "app_data",
     "at",
@@ -50,10 +52,10 @@ pub const ATTRIBUTES: [&str; 29] = [
     "who",
 ];
 
-/// DynamoDB has no attributes without a name; a parameter without one is kept under this.
+/// DynamoDB has no attributes without a name, so a parameter without a name is kept under this one.
 const NAMELESS: &str = "(no name)";
 
-/// Every parameter received, verbatim. Its `Debug` says how many.
+/// Every parameter received, as sent. `Debug` prints only their number.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Received(Vec<(String, Value)>);
@@ -65,20 +67,20 @@ impl fmt::Debug for Received {
 }
 
 impl Received {
-    /// The parameters of a query but for those that `left_out` names.
+    /// The parameters of a query, except those that `left_out` picks.
     pub fn from_parameters(parameters: &Parameters, left_out: impl Fn(&str) -> bool) -> Self {
         let kept = parameters.verbatim().filter(|(name, _)| !left_out(name));
         Self(kept.map(|(name, text)| (name.to_owned(), Value::from(text))).collect())
     }
 
-    /// The same with a body's members beside them.
+    /// Adds the members of a body.
     #[must_use]
     pub fn with_members(mut self, body: &Json) -> Self {
         self.0.extend(body.members().iter().map(|(name, value)| (name.clone(), verbatim(value))));
         self
     }
 
-    /// 128 bits of SHA-256 over names and values, the same for every order of the parameters.
+    /// 128 bits of SHA-256 over names and values, independent of their order.
     fn digest(&self, callback: &str) -> String {
         let mut pieces: Vec<(&str, String)> =
             self.0.iter().map(|(name, value)| (name.as_str(), value.to_string())).collect();
@@ -98,7 +100,7 @@ impl Received {
     }
 }
 
-/// Names with one value each; a repeated name has the list of its values.
+/// One value for each name; a repeated name has a list of its values.
 fn group(pairs: Vec<(String, Value)>) -> Map<String, Value> {
     let mut names: Vec<String> = Vec::new();
     let mut map: Map<String, Value> = Map::new();
@@ -125,32 +127,32 @@ fn verbatim(json: &Json) -> Value {
         Json::Bool(flag) => Value::Bool(*flag),
         Json::Number(text) | Json::Text(text) | Json::Undecodable(text) => Value::from(text.as_str()),
         Json::List(items) => Value::Array(items.iter().map(verbatim).collect()),
-        Json::Object(members) => {
-            Value::Object(group(members.iter().map(|(name, value)| (name.clone(), verbatim(value))).collect()))
-        }
+        Json::Object(members) => Value::Object(group(
+            members.iter().map(|(name, value)| (name.clone(), verbatim(value))).collect(),
+        )),
     }
 }
 
-/// One callback, read: what happened, and what it tells of the call.
+/// One callback, parsed: what happened, and what it says about the call.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// The call that it belongs to.
     pub session: SessionId,
     /// Where it came in.
     pub origin: Origin,
-    /// What happened, in the vendor's word or ours.
+    /// What happened, in the vendor's term or ours.
     pub what: String,
-    /// Whom it happened to, when the vendor says so.
+    /// The person it happened to, if the vendor says so.
     pub who: Option<Person>,
     /// When, in the vendor's time.
     pub at: Option<Moment>,
     /// Everything received.
     pub received: Received,
-    /// What it tells of the call.
+    /// What it says about the call.
     pub call: CallFacts,
 }
 
-/// An item of the table as plain JSON. Its `Debug` tells nothing.
+/// An item of the table as plain JSON. `Debug` shows no content.
 #[derive(Clone, PartialEq)]
 pub struct Item(Map<String, Value>);
 
@@ -161,13 +163,12 @@ impl fmt::Debug for Item {
 }
 
 impl Item {
-    /// The attributes by name.
     pub fn attributes(&self) -> &Map<String, Value> {
         &self.0
     }
 }
 
-/// How long an item lives after its arrival.
+/// How long an item is kept after its arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     days: u64,
@@ -182,14 +183,14 @@ impl Retention {
         (1..=Self::LONGEST_DAYS).contains(&days).then_some(Self { days })
     }
 
-    /// When an item that arrived now may be deleted, in seconds since the epoch. The vendor's time does not count here: a wrong one would
-    /// delete the record at once.
+    /// When an item that arrives now may be deleted, in seconds since the epoch. It does not depend
+    /// on the vendor's time: a wrong one would delete the record at once.
     fn expires_at(self, arrival: Arrival) -> u64 {
         arrival.seconds() + self.days * 86_400
     }
 }
 
-/// The item that says what happened; never rewritten.
+/// The event item. It is written once.
 pub fn event_item(record: &Record, arrival: Arrival, retention: Retention) -> Item {
     let mut item = frame(record, &event_key(record), arrival, retention);
     item.insert("callback".into(), record.origin.callback.into());
@@ -200,13 +201,13 @@ pub fn event_item(record: &Record, arrival: Arrival, retention: Retention) -> It
     Item(item)
 }
 
-/// The sort key of what happened, from nothing but what the vendor sent.
+/// The sort key of an event, made only of what the vendor sent.
 pub fn event_key(record: &Record) -> String {
     let milliseconds = record.at.map_or(0, Moment::milliseconds);
     format!("event#{milliseconds:013}#{}", record.received.digest(record.origin.callback))
 }
 
-/// The item that shows the call: what the facts say for a reader, and the facts themselves for the next writer.
+/// The call item: what the facts show to a reader, and the facts themselves for the next writer.
 pub fn call_item(record: &Record, facts: &CallFacts, arrival: Arrival, retention: Retention) -> Item {
     let mut item = frame(record, CALL, arrival, retention);
     if let Value::Object(call) = json!(facts.view()) {
@@ -216,7 +217,7 @@ pub fn call_item(record: &Record, facts: &CallFacts, arrival: Arrival, retention
     Item(item)
 }
 
-/// The facts as a call item holds them.
+/// The facts as a call item stores them.
 pub fn stored_facts(facts: &CallFacts) -> String {
     json!(facts).to_string()
 }
@@ -231,7 +232,7 @@ fn frame(record: &Record, sort_key: &str, arrival: Arrival, retention: Retention
     item
 }
 
-/// What is not known is no attribute.
+/// Unknown values are left out.
 fn put(item: &mut Map<String, Value>, name: &str, value: Option<impl Serialize>) {
     if let Some(value) = value {
         item.insert(name.to_owned(), json!(value));
@@ -271,10 +272,11 @@ mod tests {
         let arrival = Arrival { milliseconds: 1_700_000_000_000 };
         let record = Record { who: Person::new(None, Some("alice")), ..record("a=1") };
         let retention = Retention::parse("1").unwrap();
-        let items = [event_item(&record, arrival, retention), call_item(&record, &record.call, arrival, retention)];
+        let items =
+            [event_item(&record, arrival, retention), call_item(&record, &record.call, arrival, retention)];
         let mut names: Vec<String> =
             items.into_iter().flat_map(|Item(attributes)| attributes).map(|(name, _)| name).collect();
-        // What is unknown is no attribute, but it has a name.
+        // Unknown values are left out of items, but their names must be listed too.
         names.extend(json!(CallFacts::default().view()).as_object().unwrap().keys().cloned());
         names.sort();
         names.dedup();
@@ -300,8 +302,11 @@ mod tests {
 
     #[test]
     fn items_expire_after_the_retention_counted_from_their_arrival() {
-        let item =
-            event_item(&record(""), Arrival { milliseconds: 1_700_000_000_999 }, Retention::parse("90").unwrap());
+        let item = event_item(
+            &record(""),
+            Arrival { milliseconds: 1_700_000_000_999 },
+            Retention::parse("90").unwrap(),
+        );
         assert_eq!(item.attributes()["expires_at"], json!(1_700_000_000 + 90 * 86_400));
         for text in ["", "0", "-1", "90.5", "36501", "x"] {
             assert_eq!(Retention::parse(text), None, "{text}");

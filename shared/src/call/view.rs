@@ -1,7 +1,8 @@
-//! The call as a reader sees it: what participants and vendor said, weighed.
+//! The call as a reader sees it: what participants and vendor reported, weighed.
 //!
-//! Most callbacks are one participant's word, by its own clock. What the vendor states in a field made for it beats what is inferred. The
-//! caller's word on the whole call beats a callee's. A refusal ends nothing for those who talk. What is unknown stays unknown.
+//! Most callbacks come from one participant, with its own clock. What the vendor states in a field
+//! made for it beats what is inferred. The caller's report of the whole call beats a callee's. A
+//! refusal does not end the call for those who talk. Unknown stays unknown.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -10,22 +11,22 @@ use serde::Serialize;
 
 use super::claim::{Claim, First, Source};
 use super::facts::{CALL_RESULT, CallFacts, End, Part};
-use crate::call::model::{Kind, Media, Moment, Outcome, Person, Personal, ReleaseCode, Releaser, Room, Status};
+use crate::call::model::{
+    Kind, Media, Moment, Outcome, Person, Personal, ReleaseCode, Releaser, Room, Status,
+};
 use crate::text::bounds;
 
 /// A call as the record shows it, under the attributes' own names. What is unknown is `None`.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct CallView<'a> {
-    /// One-to-one or group.
     pub kind: Kind,
-    /// Where it stands.
+    /// The call's state.
     pub status: Status,
     /// How it went; only of an ended call.
     pub outcome: Option<Outcome>,
     /// Audio or video.
     #[serde(serialize_with = "or_unknown")]
     pub media: Option<Media>,
-    /// Who called.
     pub caller: Option<Person>,
     /// Who was called, in a one-to-one call.
     pub callee: Option<Person>,
@@ -37,7 +38,6 @@ pub struct CallView<'a> {
     pub host: Option<&'a Person>,
     /// How many are connected.
     pub online: Option<u64>,
-    /// When the caller called.
     pub setup_at: Option<Moment>,
     /// When the talk began.
     pub started_at: Option<Moment>,
@@ -47,15 +47,13 @@ pub struct CallView<'a> {
     pub duration_s: Option<u64>,
     /// Who ended it; only of an ended call.
     pub released_by: Option<Releaser>,
-    /// The app's own data.
     pub app_data: Option<&'a Personal>,
     /// Every release code by its family; only of an ended call.
     pub reason: Option<BTreeMap<&'a str, &'a ReleaseCode>>,
-    /// The newest event.
     pub last_event_at: Option<Moment>,
 }
 
-/// Readers may rely on `media`: it is the one attribute that says so when it is not known.
+/// Always present, because readers rely on it: `unknown` if it is not known.
 #[expect(clippy::ref_option, reason = "serde hands a reference")]
 fn or_unknown<S: serde::Serializer>(media: &Option<Media>, serializer: S) -> Result<S::Ok, S::Error> {
     match media {
@@ -64,7 +62,7 @@ fn or_unknown<S: serde::Serializer>(media: &Option<Media>, serializer: S) -> Res
     }
 }
 
-/// The end of a call, for those who count calls.
+/// The end of a call, for counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallEnd {
     /// How it went.
@@ -80,8 +78,11 @@ impl CallFacts {
         let status = self.status();
         let ended = status == Status::Ended;
         let talked = self.talked();
-        let outcome =
-            if talked { Outcome::Answered } else { value(&self.outcome).copied().unwrap_or(Outcome::Unknown) };
+        let outcome = if talked {
+            Outcome::Answered
+        } else {
+            value(&self.outcome).copied().unwrap_or(Outcome::Unknown)
+        };
         let (started_at, ended_at) = self.talk_times();
         let duration_s = value(&self.duration).copied().or_else(|| match outcome {
             Outcome::Answered => seconds_between(started_at?, ended_at?),
@@ -112,7 +113,8 @@ impl CallFacts {
         }
     }
 
-    /// The end that these facts report and the earlier ones did not. An end is reported once, whatever later facts add to it.
+    /// The call's end, if these facts report one and the earlier facts did not. An end is reported
+    /// once, whatever later facts add to it.
     pub fn end_since(&self, earlier: &Self) -> Option<CallEnd> {
         let call = self.view();
         let outcome = call.outcome.filter(|_| earlier.status() != Status::Ended)?;
@@ -132,10 +134,11 @@ impl CallFacts {
         self.reached.unwrap_or(Status::Ringing)
     }
 
-    /// Whether the participants' own reports amount to an end of the whole call.
+    /// Whether the participants' reports end the whole call.
     ///
-    /// One side's leave ends a one-to-one call; a refusal does so only while nobody has answered, because a second device that stops ringing
-    /// refuses too. A group ends once its caller is out and nobody else is in.
+    /// When one side leaves, a one-to-one call ends. A refusal ends it only while it is unanswered,
+    /// because a second device that stops ringing refuses too. A group ends once its caller has
+    /// left and no one else is in it.
     fn is_ended_by_its_people(&self) -> bool {
         let told = |end| self.reported(end).is_some();
         match self.kind() {
@@ -151,13 +154,15 @@ impl CallFacts {
                 }
                 // The caller learns of each callee who declines; the others may still answer.
                 let timed_out = value(&self.outcome) == Some(&Outcome::Missed);
-                told(End::CallerLeft) || (told(End::CallerRefused) && (timed_out || !people().any(Part::is_ringing)))
+                told(End::CallerLeft)
+                    || (told(End::CallerRefused) && (timed_out || !people().any(Part::is_ringing)))
             }
         }
     }
 
-    /// Whether anybody talked. A time or duration stated by the vendor decides; else an answer that one participant reported, unless the
-    /// vendor states, or the caller says, that there was none.
+    /// Whether the call was answered. A time or duration stated by the vendor decides. Otherwise an
+    /// answer that one participant reported counts, unless the vendor or the caller says that there
+    /// was none.
     fn talked(&self) -> bool {
         let stated = self.started.as_ref().is_some_and(|claim| claim.source == Source::Stated)
             || value(&self.duration).is_some_and(|seconds| *seconds > 0);
@@ -165,10 +170,11 @@ impl CallFacts {
         stated || (reported && !self.never_accepted && !self.answer_is_denied())
     }
 
-    /// Whether the vendor's result, or the caller's, says that the call was not answered.
+    /// Whether the vendor's or the caller's result says that the call was not answered.
     fn answer_is_denied(&self) -> bool {
         let Some(Claim { source, value: outcome, .. }) = &self.outcome else { return false };
-        let unanswered = matches!(outcome, Outcome::Canceled | Outcome::Rejected | Outcome::Missed | Outcome::Busy);
+        let unanswered =
+            matches!(outcome, Outcome::Canceled | Outcome::Rejected | Outcome::Missed | Outcome::Busy);
         // In a group the caller's `rejected`, `missed` and `busy` are about one callee.
         let about_the_call = self.kind() == Kind::OneToOne || *outcome == Outcome::Canceled;
         match source {
@@ -178,19 +184,24 @@ impl CallFacts {
         }
     }
 
-    /// When the talk began and when the call ended. They never exclude each other: where clocks disagree, the weaker statement is left out.
+    /// When the talk began and when the call ended. They never contradict each other: if clocks
+    /// disagree, the value from the weaker source is left out.
     fn talk_times(&self) -> (Option<Moment>, Option<Moment>) {
         let started = self.started.as_ref().filter(|_| self.talked());
         let ended = if self.status() == Status::Ended { self.end(started) } else { None };
         match (started, ended) {
             (Some(Claim { source, value: Reverse(start), .. }), Some((end_source, end))) if *start > end => {
-                if *source > end_source { (Some(*start), None) } else { (None, Some(end)) }
+                if *source > end_source {
+                    (Some(*start), None)
+                } else {
+                    (None, Some(end))
+                }
             }
             (started, ended) => (started.map(|claim| claim.value.0), ended.map(|(_, end)| end)),
         }
     }
 
-    /// When the call ended: as the vendor states for the whole call, else when its people left it.
+    /// When the call ended: as the vendor states for the whole call, else when its people left.
     fn end(&self, started: Option<&Claim<Reverse<Moment>>>) -> Option<(Source, Moment)> {
         if let Some(claim) = &self.ended {
             return Some((claim.source, claim.value));
@@ -198,7 +209,8 @@ impl CallFacts {
         let told = |end| self.reported(end).flatten();
         let people = || self.people.0.values();
         let end = match (self.kind(), started.is_some() || self.talked()) {
-            // The first end counts: the other side may report its own much later. One before the beginning is a clock that is off.
+            // The first end counts; the other side may report its own much later. An end before the
+            // start comes from a wrong clock.
             (Kind::OneToOne, talked) => {
                 let begun = started.or(self.setup.as_ref()).map(|claim| claim.value.0);
                 let refusals = [End::CallerRefused, End::CalleeRefused].into_iter().filter(|_| !talked);
@@ -214,7 +226,7 @@ impl CallFacts {
         end.map(|moment| (Source::Inferred, moment))
     }
 
-    /// After an end nobody is online, whatever figure came last.
+    /// After the end 0 are online, whatever figure came last.
     fn online(&self) -> Option<u64> {
         let joined = self.online.as_ref().map(|claim| (claim.at, claim.value));
         let left = self.online_left.as_ref().map(|claim| (claim.at, claim.value.0));
@@ -225,7 +237,8 @@ impl CallFacts {
         if self.status() == Status::Ended { newest.map(|_| 0) } else { newest }
     }
 
-    /// Who ended the call. Without a statement of the vendor's: who hung up, or whose refusal or cancel kept it from being answered.
+    /// Who ended the call. If the vendor does not say: who hung up, or whose refusal or cancel
+    /// prevented an answer.
     fn released_by(&self) -> Option<Releaser> {
         if self.released_by.is_some() || !self.release_is_shown_by_results {
             return value(&self.released_by).copied();
@@ -233,24 +246,28 @@ impl CallFacts {
         let one_to_one = self.kind() == Kind::OneToOne;
         if self.talked() {
             let leaving = |part: &Part| Some((Reverse(part.leaving?), part.left));
-            let leavers = self.people.0.iter().filter_map(|(user, part)| Some((leaving(part)?, user.as_str())));
+            let leavers =
+                self.people.0.iter().filter_map(|(user, part)| Some((leaving(part)?, user.as_str())));
             let (_, user) = leavers.min()?;
             return match (one_to_one, self.caller()) {
                 (false, _) => Some(Releaser::Participant),
-                (true, Some(caller)) if is_same_user(&caller, self.person(user).as_ref()) => Some(Releaser::Caller),
+                (true, Some(caller)) if is_same_user(&caller, self.person(user).as_ref()) => {
+                    Some(Releaser::Caller)
+                }
                 (true, Some(_)) => Some(Releaser::Callee),
                 (true, None) => None,
             };
         }
         match value(&self.outcome)? {
             Outcome::Canceled => Some(Releaser::Caller),
-            // A group has many callees, and one who declines ends nothing for the others.
+            // A group has many callees; one who declines does not end it for the others.
             Outcome::Rejected | Outcome::Busy if one_to_one => Some(Releaser::Callee),
             _ => None,
         }
     }
 
-    /// Every release code of the whole call. What came with a refusal says nothing about a call that was answered.
+    /// Every release code of the whole call. A refusal's code says nothing about a call that was
+    /// answered.
     fn reason(&self) -> BTreeMap<&str, &ReleaseCode> {
         let refused = self.refusal.iter().filter(|_| !self.talked()).map(|claim| (CALL_RESULT, claim));
         let mut best: BTreeMap<&str, &Claim<ReleaseCode>> = refused.collect();
@@ -263,7 +280,7 @@ impl CallFacts {
         best.into_iter().map(|(family, claim)| (family, &claim.value)).collect()
     }
 
-    /// Who called: as the vendor states, else as a participant claims, else as it looks.
+    /// Who called: as the vendor states, else as a participant reports, else inferred.
     fn caller(&self) -> Option<Person> {
         let named = self.caller.as_ref().map(|First(claim)| claim);
         let is_stated = named.is_some_and(|claim| claim.source == Source::Stated);
@@ -271,7 +288,7 @@ impl CallFacts {
         claimed.or_else(|| named.map(|claim| claim.value.clone()))
     }
 
-    /// Of those who claim to have called, one who was not called, then the first to claim it.
+    /// Of those who report that they called, one who was not called; else the first to report it.
     fn claimed_caller(&self) -> Option<&str> {
         let claims = self.people.0.iter().filter(|(_, part)| part.caller);
         let (user, _) = claims.min_by_key(|(user, part)| (part.callee, Reverse(part.called), *user))?;
@@ -285,8 +302,9 @@ impl CallFacts {
     fn callees(&self) -> Vec<Person> {
         let caller = self.caller();
         let called = self.people.0.iter().filter(|(_, part)| part.callee || part.caller);
-        let called =
-            called.filter_map(|(user, _)| self.person(user)).filter(|person| !is_same_user(person, caller.as_ref()));
+        let called = called
+            .filter_map(|(user, _)| self.person(user))
+            .filter(|person| !is_same_user(person, caller.as_ref()));
         value(&self.callee).cloned().into_iter().chain(called).collect()
     }
 }

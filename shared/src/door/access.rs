@@ -1,10 +1,12 @@
-//! Who may come in.
+//! Who is admitted.
 //!
-//! Neither vendor signs its call callbacks, so the URL is the secret: a path segment of which the deployment knows only
-//! the SHA-256 digest. Behind it stands the allow-list of the team's own service or app ids. A request is [`Unverified`]
-//! until [`Gate::admit`] has looked at it, and only what comes out, [`Verified`], can be parsed by a vendor's reader.
-//! Source addresses and signatures are checked as well where the operator has set what to check them against. That they
-//! are not checked is a named choice, and logged at start.
+//! Neither vendor signs its call callbacks by default, so the URL is the secret: one path segment
+//! is a token, of which the deployment knows only the SHA-256 digest. Next comes the allow-list of
+//! your own service ids or app ids.
+//!
+//! A request is [`Unverified`] until [`Gate::admit`] has checked it; only a [`Verified`] request
+//! can be parsed. Source addresses and signatures are checked if the operator configures them. At
+//! start, the log names each check that is off.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -21,7 +23,8 @@ use crate::text::bounds;
 use crate::text::query::Parameters;
 use crate::text::refusal::{Bound, Refusal};
 
-/// A request that knew the token and names only services or apps of the team. Only a [`Gate`] makes one.
+/// A request with the right token that names only allowed services or apps. Only a [`Gate`] makes
+/// one.
 #[derive(Debug)]
 pub struct Verified {
     request: Request,
@@ -29,34 +32,35 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// The query's parameters.
     pub fn parameters(&self) -> &Parameters {
         self.request.parameters()
     }
 
-    /// The body as text; empty when there is none.
+    /// The body as text; empty if there is none.
     pub fn body(&self) -> &str {
         self.request.body()
     }
 
-    /// The route that it came in by.
+    /// Its route.
     pub fn route(&self) -> &'static Route {
         self.route
     }
 }
 
-/// SHA-256 digests of the tokens that open the door. Two may live at once, so that a token can be changed without a gap.
+/// SHA-256 digests of the valid tokens. Two can be valid at once, so that a token can be changed
+/// without a gap.
 #[derive(Clone)]
 pub struct TokenDigests(Vec<[u8; 32]>);
 
 impl TokenDigests {
-    /// Reads one or two hex digests, separated by a comma. `None` when that is not what the text holds.
+    /// Reads one or two hex digests, separated by a comma. `None` if the text is anything else.
     pub fn parse(text: &str) -> Option<Self> {
-        let digests = text.split(',').map(|digest| digest_from_hex(digest.trim())).collect::<Option<Vec<_>>>()?;
+        let digests =
+            text.split(',').map(|digest| digest_from_hex(digest.trim())).collect::<Option<Vec<_>>>()?;
         (1..=2).contains(&digests.len()).then_some(Self(digests))
     }
 
-    /// Whether a token is one of ours. Takes the same time for every token, right or wrong.
+    /// Whether a token is valid. Takes the same time for every token.
     fn open_for(&self, token: &str) -> bool {
         let digest = Sha256::digest(token.as_bytes());
         self.0.iter().fold(Choice::from(0), |open, ours| open | ours.ct_eq(&digest[..])).into()
@@ -80,22 +84,23 @@ fn digest_from_hex(hex: &str) -> Option<[u8; 32]> {
     Some(digest)
 }
 
-/// Whose callbacks are taken.
+/// Which service ids or SDKAppIDs are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AllowList {
-    /// Everyone's: set with the word `any`, never by leaving the list empty.
+    /// Any id. It must be written as `any`; an empty list is an error.
     Any,
     /// The team's own ids.
     Only(Vec<String>),
 }
 
 impl AllowList {
-    /// Reads ids separated by commas, or the word `any`. `None` when the list is empty.
+    /// Reads ids separated by commas, or the word `any`. `None` if the list is empty.
     pub fn parse(text: &str) -> Option<Self> {
         if text.trim() == "any" {
             return Some(Self::Any);
         }
-        let ids: Vec<String> = text.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect();
+        let ids: Vec<String> =
+            text.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect();
         (!ids.is_empty()).then_some(Self::Only(ids))
     }
 
@@ -107,24 +112,24 @@ impl AllowList {
     }
 }
 
-/// Which addresses are let in.
+/// Which source addresses are allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceCheck {
-    /// Any: the URL's token is what protects.
+    /// Any address; the URL's token is the only protection.
     AnySource,
-    /// Those in the operator's list.
+    /// Addresses in the operator's list.
     Listed(Sources),
 }
 
 /// Whether signatures are verified.
 #[derive(Debug)]
 pub enum SignatureCheck {
-    /// They are not: the URL's token is what protects.
+    /// Not verified; the URL's token is the only protection.
     NoVerification,
     Verified(Box<dyn Verify>),
 }
 
-/// The gate of one function.
+/// What one function checks before it parses a request.
 #[derive(Debug)]
 pub struct Gate {
     route: &'static Route,
@@ -149,21 +154,21 @@ impl Gate {
         self.route
     }
 
-    /// What it does not check, for the log at start.
+    /// The checks that are off, for the log at start.
     pub fn unchecked(&self) -> Vec<&'static str> {
         let sources = (self.sources == SourceCheck::AnySource).then_some("source addresses");
         let unverified = matches!(self.signature, SignatureCheck::NoVerification);
         let signature = (unverified && self.route.vendor.signature.is_some()).then_some("signatures");
-        let ids = (self.allowed == AllowList::Any).then_some("whose callbacks they are");
+        let ids = (self.allowed == AllowList::Any).then_some("service ids or SDKAppIDs");
         sources.into_iter().chain(signature).chain(ids).collect()
     }
 
-    /// Lets a request in or says why not. Token and address come first: without them a caller does not learn whether
-    /// anything is here.
+    /// Admits a request or says why not. Token and address come first: without them a caller must
+    /// not learn that anything is here.
     ///
     /// # Errors
-    /// [`Refusal::UnknownUrl`], [`Refusal::WrongMethod`], [`Refusal::TooLong`], [`Refusal::WrongSignature`] or
-    /// [`Refusal::NotOurs`], in this order.
+    /// [`Refusal::UnknownUrl`], [`Refusal::WrongMethod`], [`Refusal::TooLong`],
+    /// [`Refusal::WrongSignature`] or [`Refusal::NotOurs`], in this order.
     pub fn admit(&self, request: Unverified, arrival: Arrival) -> Result<Verified, Refusal> {
         let token = self.route.token_in(&request.path).ok_or(Refusal::UnknownUrl)?;
         if !self.tokens.open_for(token) || !self.is_from_the_vendor(request.source) {
@@ -195,7 +200,7 @@ impl Gate {
         }
     }
 
-    /// Every id that is named must be the team's own.
+    /// Every id in the request must be on the list.
     fn is_ours(&self, request: &Request) -> bool {
         let vendor = self.route.vendor;
         if self.allowed == AllowList::Any {
@@ -253,9 +258,14 @@ mod tests {
     fn the_token_is_the_segment_before_the_route_with_or_without_a_stage_in_front() {
         assert!(line("/a-token/line/notify_cb", "").is_ok());
         assert!(line("/prod/a-token/line/notify_cb", "").is_ok());
-        for path in
-            ["/b-token/line/notify_cb", "/line/notify_cb", "//line/notify_cb", "/a-token/line/call_event", "", "/"]
-        {
+        for path in [
+            "/b-token/line/notify_cb",
+            "/line/notify_cb",
+            "//line/notify_cb",
+            "/a-token/line/call_event",
+            "",
+            "/",
+        ] {
             assert_eq!(line(path, "").unwrap_err(), Refusal::UnknownUrl, "{path}");
         }
     }
@@ -267,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_digest_is_none() {
+    fn a_malformed_digest_is_rejected() {
         let good = hex(TOKEN);
         for text in [
             "",
@@ -284,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_method_is_told_only_to_those_who_know_the_token() {
+    fn a_wrong_method_is_reported_only_with_the_right_token() {
         let head = |path: &str| {
             let request = Unverified::new("HEAD".into(), path.into(), String::new(), String::new());
             gate(&line::NOTIFY, "any").admit(request, NOW).unwrap_err()
@@ -321,10 +331,12 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_source_comes_in_and_for_any_other_there_is_nothing_here() {
-        let gate = guarded(&line::NOTIFY, &[("LINE_SERVICE_IDS", "any"), ("LINE_SOURCE_CIDRS", "192.0.2.0/24")]);
+    fn a_listed_source_is_admitted_and_any_other_sees_an_unknown_url() {
+        let gate =
+            guarded(&line::NOTIFY, &[("LINE_SERVICE_IDS", "any"), ("LINE_SOURCE_CIDRS", "192.0.2.0/24")]);
         let from = |source: Option<&str>| {
-            let request = Unverified::new("GET".into(), "/a-token/line/notify_cb".into(), String::new(), String::new());
+            let request =
+                Unverified::new("GET".into(), "/a-token/line/notify_cb".into(), String::new(), String::new());
             gate.admit(request.with_source(source.map(|source| source.parse().unwrap())), NOW)
         };
         assert!(from(Some("192.0.2.7")).is_ok());
@@ -337,7 +349,8 @@ mod tests {
     fn with_a_signing_token_only_tencents_signature_comes_in() {
         let variables = [("TENCENT_SDK_APP_IDS", "1400000001"), ("TENCENT_CALLBACK_TOKEN", "xxxxyyyy")];
         let gate = guarded(&tencent::CALL_EVENT, &variables);
-        let admit = |query: &str| gate.admit(tencent_request(&format!("SdkAppid=1400000001&{query}"), "{}"), NOW);
+        let admit =
+            |query: &str| gate.admit(tencent_request(&format!("SdkAppid=1400000001&{query}"), "{}"), NOW);
         let sign = "17773bc39a671d7b9aa835458704d2a6db81360a5940292b587d6d760d484061";
         assert!(admit(&format!("Sign={sign}&RequestTime=1669872112")).is_ok());
         for query in [
@@ -354,12 +367,12 @@ mod tests {
 
     #[test]
     fn what_is_not_checked_has_a_name() {
-        assert_eq!(gate(&line::NOTIFY, "any").unchecked(), ["source addresses", "whose callbacks they are"]);
+        assert_eq!(gate(&line::NOTIFY, "any").unchecked(), ["source addresses", "service ids or SDKAppIDs"]);
         assert_eq!(gate(&tencent::CALL_EVENT, "1").unchecked(), ["source addresses", "signatures"]);
     }
 
     #[test]
-    fn an_empty_allow_list_is_none_and_any_must_be_said() {
+    fn an_empty_allow_list_is_an_error_and_any_must_be_written() {
         assert_eq!(AllowList::parse(" , "), None);
         assert_eq!(AllowList::parse(""), None);
         assert_eq!(AllowList::parse(" any "), Some(AllowList::Any));
@@ -375,7 +388,8 @@ mod tests {
 
     #[test]
     fn nothing_of_a_request_can_be_printed() {
-        let request = Unverified::new("GET".into(), "/secret/".into(), "param=secret".into(), "secret".into());
+        let request =
+            Unverified::new("GET".into(), "/secret/".into(), "param=secret".into(), "secret".into());
         assert!(!format!("{request:?}").contains("secret"));
         let verified = tencent("sdkappid=1400000001&clientip=secret", "secret").unwrap();
         assert!(!format!("{verified:?}").contains("secret"));

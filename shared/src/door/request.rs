@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::text::query::Parameters;
 
-/// A request of which nothing is known yet. It can be given to a [`Gate`](super::access::Gate), and nothing else can be done with it.
+/// A request of which nothing is known yet. It can be given to a [`Gate`](super::access::Gate), and
+/// nothing else can be done with it.
 pub struct Unverified {
     pub(super) method: String,
     pub(super) path: String,
@@ -24,7 +25,7 @@ impl Unverified {
         Self { method, path, query, headers: Headers::default(), body, source: None }
     }
 
-    /// Adds the address that the gateway saw it come from.
+    /// Adds the source address that the gateway saw.
     #[must_use]
     pub fn with_source(self, source: Option<IpAddr>) -> Self {
         Self { source, ..self }
@@ -42,7 +43,7 @@ impl fmt::Debug for Unverified {
     }
 }
 
-/// A request's header fields as the gateway's event holds them. They are parsed only when a vendor asks for one.
+/// The header fields, as in the gateway's event. They are parsed only if a vendor needs one.
 #[derive(Default)]
 pub struct Headers(Option<Box<RawValue>>);
 
@@ -58,7 +59,7 @@ impl Headers {
     }
 }
 
-/// What a vendor's check sees of a request whose URL was right.
+/// What a vendor's checks see of a request with the right URL.
 pub struct Request {
     pub(super) parameters: Parameters,
     pub(super) headers: Headers,
@@ -66,7 +67,6 @@ pub struct Request {
 }
 
 impl Request {
-    /// The query's parameters.
     pub fn parameters(&self) -> &Parameters {
         &self.parameters
     }
@@ -76,7 +76,7 @@ impl Request {
         self.headers.get(name)
     }
 
-    /// The body as text; empty when there is none.
+    /// The body as text; empty if there is none.
     pub fn body(&self) -> &str {
         &self.body
     }

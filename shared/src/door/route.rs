@@ -1,9 +1,10 @@
-//! The addresses that a vendor knows. `template.yaml` and the local router carry the same paths; tests compare them.
+//! The URLs that vendors call. `template.yaml` and the local router have the same paths; tests
+//! compare them.
 
 use crate::call::model::Origin;
 use crate::door::vendor::Vendor;
 
-/// The address of one callback, which is one function's.
+/// The address of one callback and its function.
 #[derive(Debug)]
 pub struct Route {
     /// The callback's name in records, logs and metrics.
@@ -16,7 +17,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// The token of a path, when the path is this route's. A stage or base path may stand before it.
+    /// The token in a path of this route. A stage or base path may come before it.
     pub fn token_in<'a>(&self, path: &'a str) -> Option<&'a str> {
         let (_, token) = path.strip_suffix(self.path)?.rsplit_once('/')?;
         (!token.is_empty()).then_some(token)

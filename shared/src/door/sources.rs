@@ -1,6 +1,7 @@
 //! Where callbacks may come from: address ranges that an operator copies from the vendor's firewall page.
 //!
-//! The address is the one that API Gateway saw at the other end of the connection, never one from a header: anybody can write a header.
+//! The address is the one that API Gateway saw, never one from a header, since anyone can write a
+//! header.
 
 use std::net::IpAddr;
 
@@ -11,9 +12,12 @@ use ipnet::IpNet;
 pub struct Sources(Vec<IpNet>);
 
 impl Sources {
-    /// Reads ranges (`192.0.2.0/24`, `2001:db8::/32`) and single addresses, separated by commas. `None` when one is neither, or there is none.
+    /// Reads ranges (`192.0.2.0/24`, `2001:db8::/32`) and single addresses, separated by commas.
+    /// `None` if one is neither, or the list is empty.
     pub fn parse(text: &str) -> Option<Self> {
-        let range = |text: &str| text.parse().ok().or_else(|| text.parse().ok().map(|address: IpAddr| address.into()));
+        let range = |text: &str| {
+            text.parse().ok().or_else(|| text.parse().ok().map(|address: IpAddr| address.into()))
+        };
         let pieces = text.split(',').map(str::trim).filter(|piece| !piece.is_empty());
         let ranges = pieces.map(range).collect::<Option<Vec<IpNet>>>()?;
         (!ranges.is_empty()).then_some(Self(ranges))
@@ -48,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_with_anything_else_is_none() {
+    fn a_list_with_anything_else_is_rejected() {
         for text in ["", " , ", "192.0.2.0/33", "192.0.2.0/24,example.com", "192.0.2"] {
             assert_eq!(Sources::parse(text), None, "{text}");
         }

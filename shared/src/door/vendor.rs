@@ -1,4 +1,5 @@
-//! What differs from one vendor to the next at the gate and in the answer. Each vendor's folder has one [`Vendor`].
+//! What differs between vendors at the gate and in the answer. Each vendor's folder has one
+//! [`Vendor`].
 
 use std::fmt;
 
@@ -10,13 +11,13 @@ use crate::door::request::Request;
 pub struct Vendor {
     /// The name in records, logs and metrics.
     pub name: &'static str,
-    /// The variable that lists the ids of the services or apps whose callbacks are taken.
+    /// The variable with the ids of the accepted services or apps.
     pub ids_variable: Variable,
-    /// The variable that lists the address ranges that the vendor calls from.
+    /// The variable with the address ranges that the vendor calls from.
     pub sources_variable: &'static str,
-    /// The ids of services or apps that a request names; `None` for one that is not text.
+    /// The ids of services or apps in a request; `None` for one that is not text.
     pub ids: fn(&Request) -> Vec<Option<String>>,
-    /// Whether a request that names none of them is taken.
+    /// Whether a request without such an id is accepted.
     pub may_name_none: fn(&Request) -> bool,
     /// How the vendor signs, if it does.
     pub signature: Option<SignatureScheme>,
@@ -42,7 +43,7 @@ pub struct Variable {
 pub struct SignatureScheme {
     /// The variable with the key. Where it is not set, signatures are not verified.
     pub variable: Variable,
-    /// Makes a verifier of the key. `None` when the text cannot be one.
+    /// Makes a verifier from the key. `None` if the text cannot be one.
     pub verifier: fn(&str) -> Option<Box<dyn Verify>>,
 }
 
@@ -54,7 +55,6 @@ pub trait Verify: fmt::Debug + Send + Sync {
 /// What an answer says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// The HTTP status.
     pub status: u16,
     /// The outcome's stable code.
     pub code: &'static str,

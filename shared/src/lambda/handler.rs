@@ -1,7 +1,7 @@
 //! Handles a callback: admit, read, then store (or spool), or publish a push job.
 //!
-//! A push job is never spooled: a phone that rings later rings for nothing, and a caller who is told at once can try
-//! again.
+//! A push job is never spooled: a late push rings for nothing, and a caller who gets an error at
+//! once can try again.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,8 @@ use crate::aws::budget;
 use crate::aws::dynamodb::DynamoDb;
 use crate::aws::store::{RecordStore, Store};
 use crate::aws::topic::{Publish, Topic};
-use crate::call::model::Arrival;
-use crate::call::record::Record;
-use crate::door::callback::Callback;
-use crate::door::{access::Gate, request::Unverified};
+use crate::call::{model::Arrival, record::Record};
+use crate::door::{access::Gate, callback::Callback, request::Unverified};
 use crate::lambda::outcome::{CallbackOutcome, OutcomeDetails, Waits};
 use crate::lambda::settings::{NotifierSettings, RecorderSettings};
 use crate::lambda::spool;
@@ -20,14 +18,14 @@ use crate::line::{notify::Notify, push_job::PushJob};
 
 /// What a function does with its callback.
 pub trait Handler {
-    /// The gate that its callback comes in by.
+    /// The gate for its callback.
     fn gate(&self) -> &Gate;
 
     /// Handles one request.
     fn handle(&self, request: Unverified, arrival: Arrival) -> impl Future<Output = OutcomeDetails>;
 }
 
-/// Keeps a record of every callback of a route.
+/// Records every callback of a route.
 #[derive(Debug)]
 pub struct Recorder<S, P> {
     gate: Gate,
@@ -87,7 +85,7 @@ impl<S: Store, P: Publish> Handler for Recorder<S, P> {
     }
 }
 
-/// Makes a push job of every call that rings.
+/// Publishes a push job for every incoming call.
 #[derive(Debug)]
 pub struct Notifier<P> {
     gate: Gate,
@@ -132,7 +130,7 @@ impl<P: Publish> Handler for Notifier<P> {
     }
 }
 
-/// What a future comes to, and how long it took.
+/// A future's output, and how long it took.
 async fn timed<F: Future>(future: F) -> (F::Output, Duration) {
     let started = Instant::now();
     (future.await, started.elapsed())

@@ -1,8 +1,9 @@
-//! HTTP at the edge: an API Gateway event becomes an [`Unverified`] request, an outcome becomes status and body.
+//! HTTP: an API Gateway event becomes an [`Unverified`] request; an outcome becomes status and
+//! body.
 //!
-//! The event is read by hand instead of through `lambda_http`'s request type, which panics on a byte in `rawQueryString` or a base64 body that a
-//! stranger can choose. Only what the functions need is read, and no shape of event is an error: what is no request has no path, and an
-//! unknown path is a 404.
+//! Events are read by hand, because `lambda_http` panics on bytes in `rawQueryString` and on bad
+//! base64, and a stranger controls both. Reading never fails: an event that is not a request has no
+//! path, and an unknown path is a 404.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -72,7 +73,7 @@ impl From<GatewayEvent> for Unverified {
     }
 }
 
-/// Bytes that are no UTF-8 cost themselves; text that is no base64 stays as it is and will be no JSON.
+/// Invalid UTF-8 is replaced; text that is not base64 stays as it is and will not be JSON.
 fn decode(body: String) -> String {
     match STANDARD.decode(&body) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
@@ -80,7 +81,7 @@ fn decode(body: String) -> String {
     }
 }
 
-/// What a vendor gets back. It never holds anything of what was sent.
+/// The response to a vendor. It contains nothing that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
@@ -89,7 +90,7 @@ pub struct Answer {
     allow: Option<&'static str>,
 }
 
-/// The status policy, whole: every outcome and what the vendor makes of it.
+/// The status of every outcome.
 pub fn status(outcome: &CallbackOutcome) -> u16 {
     match outcome {
         CallbackOutcome::Published
@@ -101,15 +102,17 @@ pub fn status(outcome: &CallbackOutcome) -> u16 {
             Refusal::UnknownUrl => 404,
             Refusal::WrongMethod => 405,
             Refusal::NotOurs | Refusal::WrongSignature => 403,
-            Refusal::MissingField(_) | Refusal::UnusableField(_) | Refusal::TooLong(_) | Refusal::NotJson => 400,
+            Refusal::MissingField(_) | Refusal::UnusableField(_) | Refusal::TooLong(_) | Refusal::NotJson => {
+                400
+            }
         },
-        // LINE releases the caller at once; Tencent sends again.
+        // LINE then releases the caller at once; Tencent resends.
         CallbackOutcome::NotPublished(_) | CallbackOutcome::NotStored(..) => 503,
         CallbackOutcome::Panicked => 500,
     }
 }
 
-/// The answer to a callback that came in by a route.
+/// The answer to a callback of a route.
 pub fn answer(route: &Route, outcome: &CallbackOutcome) -> Answer {
     let status = status(outcome);
     let verdict = Verdict { status, code: outcome.code(), field: outcome.field() };
@@ -124,7 +127,7 @@ pub fn answer(route: &Route, outcome: &CallbackOutcome) -> Answer {
 impl From<Answer> for ApiGatewayV2httpResponse {
     fn from(answer: Answer) -> Self {
         let mut headers = HeaderMap::new();
-        // A GET with effects: nothing on the way may answer in our place.
+        // A GET with side effects must not be answered from a cache.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if answer.body.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -214,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_is_no_request_has_an_unknown_url_and_is_no_error() {
+    fn an_event_that_is_not_a_request_has_an_unknown_url() {
         for json in ["{}", "null", "[]", "7", r#"{"rawPath":7}"#, r#"{"requestContext":null}"#] {
             let request = Unverified::from(event(json));
             assert_eq!(format!("{request:?}"), "Unverified(..)");

@@ -15,7 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::call::model::Arrival;
 use crate::lambda::metrics::{LogLine, Namespace};
 
-/// How much Lambda's logging configuration wants a function to say, and in which format.
+/// Level and format, from Lambda's logging configuration.
 #[derive(Clone, Debug)]
 pub struct LogControls {
     level: LevelFilter,
@@ -27,7 +27,7 @@ impl LogControls {
     /// Reads the level, `INFO` unless it is a known one, and the format, JSON unless it is text.
     pub fn parse(level: Option<&str>, format: Option<&str>) -> Self {
         let known = level.map(str::to_ascii_uppercase).and_then(|name| {
-            // Lambda knows a level above the highest here, and drops all others then.
+            // Lambda has a level above the highest of tracing's; it then drops all lower ones.
             let level = if name == "FATAL" { LevelFilter::OFF } else { name.parse().ok()? };
             Some((level, name))
         });
@@ -37,7 +37,8 @@ impl LogControls {
     }
 }
 
-/// Starts logging as Lambda's log controls say. Other crates are held at `WARN`: on their talkative levels they print requests.
+/// Starts logging as Lambda's log controls say. Other crates log from `WARN` up: below that they
+/// print requests.
 pub fn start(controls: &LogControls) {
     let LogControls { level, json, .. } = *controls;
     let plain = tracing_subscriber::fmt::layer().with_target(false);
@@ -46,17 +47,19 @@ pub fn start(controls: &LogControls) {
     } else {
         plain.with_ansi(false).boxed()
     };
-    let talk = Targets::new().with_default(LevelFilter::WARN.min(level)).with_target(env!("CARGO_PKG_NAME"), level);
+    let talk =
+        Targets::new().with_default(LevelFilter::WARN.min(level)).with_target(env!("CARGO_PKG_NAME"), level);
     // A second start in one process (tests) keeps the first.
     let _ = tracing_subscriber::registry().with(lines).with(talk).try_init();
     // The default hook prints the panic's message, which may quote what was sent.
     panic::set_hook(Box::new(|panic| {
-        let (file, line) = panic.location().map_or(("unknown", 0), |location| (location.file(), location.line()));
+        let (file, line) =
+            panic.location().map_or(("unknown", 0), |location| (location.file(), location.line()));
         tracing::error!(file, line, "panic");
     }));
 }
 
-/// Prints a function's lines.
+/// Writes a function's log lines.
 #[derive(Clone, Debug)]
 pub struct Log {
     controls: LogControls,
@@ -75,8 +78,8 @@ impl Log {
         let _ = stdout().lock().write_all(text.as_bytes());
     }
 
-    /// What is printed: one line that is log and metrics; the metrics alone where the log is to be quieter than the line's level; both apart where it is to be
-    /// plain text.
+    /// What is printed: one line that is log and metrics; only the metrics, if the log is set to be
+    /// quieter than the line's level; both, one after the other, if the format is plain text.
     pub fn lines(&self, message: &'static str, level: Level, line: LogLine, at: Arrival) -> Vec<String> {
         let talks = level <= self.controls.level;
         let mut head = LogLine::default();
@@ -87,7 +90,8 @@ impl Log {
             return vec![head.followed_by(line).in_metric_format(&self.namespace, at)];
         }
         let plain = talks.then(|| in_words(level, message, &line, at));
-        // Lambda drops lines below the level that a function is set to, and takes one without time and level for INFO.
+        // Lambda drops lines below the function's level, and takes a line without time and level
+        // for INFO.
         head.detail("level", Some(self.controls.level_name.as_str()));
         let metrics = head.followed_by(line.without_details()).in_metric_format(&self.namespace, at);
         plain.into_iter().chain([metrics]).collect()

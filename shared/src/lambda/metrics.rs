@@ -1,8 +1,10 @@
-//! CloudWatch's Embedded Metric Format: a line of JSON whose `_aws` member says which of the line's own fields are metrics, and by which fields they are
-//! told apart (Amazon CloudWatch, "Specification: Embedded metric format"). CloudWatch reads the metrics out of the log, so that no function waits for a
-//! metrics API and none needs a permission for it.
+//! CloudWatch's Embedded Metric Format: a line of JSON whose member `_aws` says which fields are
+//! metrics, and with which dimensions (Amazon CloudWatch, "Specification: Embedded metric format").
+//! CloudWatch reads the metrics from the log, so no function waits for a metrics API or needs a
+//! permission for it.
 //!
-//! The format is one object; the library for it, metrique, would bring some fifty crates of queues and histograms, so it is written here.
+//! It is written by hand: the library for it, metrique, would bring some fifty crates
+//! (docs/decisions/telemetry.md).
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -32,15 +34,12 @@ impl Default for Namespace {
 /// What a metric counts in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Unit {
-    /// How many.
     Count,
-    /// Thousandths of a second.
     Milliseconds,
-    /// Seconds.
     Seconds,
 }
 
-/// Metrics that are told apart by the same fields.
+/// Metrics with the same dimensions.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Directive<'a> {
@@ -57,7 +56,7 @@ struct Metric {
     unit: Unit,
 }
 
-/// The fields of a line in the order in which they were said.
+/// The fields of a log line, in order.
 #[derive(Clone, Debug, Default)]
 pub struct LogLine {
     fields: Vec<Field>,
@@ -78,17 +77,17 @@ enum Role {
 }
 
 impl LogLine {
-    /// A field that is for readers alone. Nothing is said of what is not known.
+    /// A field for readers only. `None` is left out.
     pub fn detail(&mut self, name: &'static str, value: Option<impl Into<Value>>) {
         self.put(name, value.map(Into::into), Role::Detail);
     }
 
-    /// A field that metrics are told apart by.
+    /// A field that is a dimension of metrics.
     pub fn dimension(&mut self, name: &'static str, word: Option<impl Into<String>>) {
         self.put(name, word.map(|word| Value::String(word.into())), Role::Dimension);
     }
 
-    /// A field that is a metric, told apart by the named dimensions.
+    /// A field that is a metric with these dimensions.
     pub fn metric(
         &mut self,
         name: &'static str,
@@ -103,14 +102,14 @@ impl LogLine {
         self.fields.extend(value.map(|value| Field { name, value, role }));
     }
 
-    /// This line with another's fields behind its own.
+    /// This line, followed by another one's fields.
     #[must_use]
     pub fn followed_by(mut self, other: Self) -> Self {
         self.fields.extend(other.fields);
         self
     }
 
-    /// The line without what is for readers alone.
+    /// The line without the fields for readers.
     #[must_use]
     pub fn without_details(mut self) -> Self {
         self.fields.retain(|field| !matches!(field.role, Role::Detail));
@@ -122,7 +121,7 @@ impl LogLine {
         self.fields.iter().map(|field| (field.name, &field.value))
     }
 
-    /// The line as CloudWatch reads it: the fields and, in `_aws`, what they are.
+    /// The line in CloudWatch's format: the fields, and `_aws`, which describes them.
     pub fn in_metric_format(&self, namespace: &Namespace, at: Arrival) -> String {
         let mut directives: Vec<Directive<'_>> = Vec::new();
         for field in &self.fields {
@@ -134,7 +133,7 @@ impl LogLine {
             }
         }
         let metadata = Metadata { timestamp: at.milliseconds, cloud_watch_metrics: directives };
-        // Names are texts and numbers are finite or null, so that this cannot fail.
+        // Names are text, and numbers are finite or null, so this cannot fail.
         serde_json::to_string(&InMetricFormat { line: self, metadata }).unwrap_or_default()
     }
 }
@@ -188,12 +187,16 @@ mod tests {
     #[test]
     fn metrics_of_the_same_dimensions_share_a_directive_and_what_is_absent_is_not_announced() {
         let read: Value =
-            serde_json::from_str(&line().in_metric_format(&Namespace::parse("Ringback/prod").unwrap(), AT)).unwrap();
+            serde_json::from_str(&line().in_metric_format(&Namespace::parse("Ringback/prod").unwrap(), AT))
+                .unwrap();
         let expected = json!({
-            "sid": "a-session", "provider": "line", "callback": "notify", "accepted": 1, "latency_ms": 1.25, "talk_seconds": 30,
+            "sid": "a-session", "provider": "line", "callback": "notify", "accepted": 1, "latency_ms": 1.25,
+            "talk_seconds": 30,
             "_aws": { "Timestamp": 1_793_600_000_123_u64, "CloudWatchMetrics": [
                 { "Namespace": "Ringback/prod", "Dimensions": [["provider"]],
-                  "Metrics": [{ "Name": "accepted", "Unit": "Count" }, { "Name": "talk_seconds", "Unit": "Seconds" }] },
+                  "Metrics": [
+                    { "Name": "accepted", "Unit": "Count" }, { "Name": "talk_seconds", "Unit": "Seconds" },
+                  ] },
                 { "Namespace": "Ringback/prod", "Dimensions": [["provider", "callback"]],
                   "Metrics": [{ "Name": "latency_ms", "Unit": "Milliseconds" }] },
             ] },
@@ -205,7 +208,8 @@ mod tests {
     fn without_its_details_a_line_measures_the_same() {
         let whole: Value = serde_json::from_str(&line().in_metric_format(&Namespace::default(), AT)).unwrap();
         let bare: Value =
-            serde_json::from_str(&line().without_details().in_metric_format(&Namespace::default(), AT)).unwrap();
+            serde_json::from_str(&line().without_details().in_metric_format(&Namespace::default(), AT))
+                .unwrap();
         assert_eq!(bare["_aws"], whole["_aws"]);
         assert_eq!(bare.get("sid"), None);
     }

@@ -23,8 +23,7 @@ use futures_util::FutureExt;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_runtime::{Context, Error, LambdaEvent, service_fn};
 
-use crate::aws::store::Store;
-use crate::aws::topic::Publish;
+use crate::aws::{store::Store, topic::Publish};
 use crate::call::model::Arrival;
 use crate::lambda::handler::Handler;
 use crate::lambda::http::{GatewayEvent, answer};
@@ -36,8 +35,8 @@ use crate::lambda::settings::{ConfigError, Environment};
 use crate::lambda::sqs::Batch;
 use crate::lambda::trace_id::TraceId;
 
-/// Runs a callback's function until Lambda ends it. `read` parses the settings; a variable that is missing or malformed
-/// ends the start with its name. `connect` makes the handler of them.
+/// Runs a callback's function until Lambda ends it. `read` parses the settings; `connect` makes the
+/// handler.
 pub async fn run<S, H: Handler>(
     read: impl FnOnce(&Environment) -> Result<S, ConfigError>,
     connect: impl AsyncFnOnce(S) -> H,
@@ -47,7 +46,7 @@ pub async fn run<S, H: Handler>(
     for what in handler.gate().unchecked() {
         tracing::warn!(
             callback = handler.gate().route().callback,
-            "{what} are not checked: the URL's token is what protects"
+            "{what} are not checked: the URL's token is the only protection"
         );
     }
     let cold = Cell::new(true);
@@ -108,7 +107,7 @@ fn exit_code(result: Result<(), Error>) -> ExitCode {
     }
 }
 
-/// One request, from event to answer. A panic is answered and the environment lives on.
+/// Handles one event. A panic gets a 500, and the function continues.
 async fn respond<H: Handler>(
     handler: &H,
     log: &Log,
@@ -135,8 +134,7 @@ fn now() -> Arrival {
 mod tests {
     use super::*;
     use crate::door::{access::Gate, request::Unverified};
-    use crate::lambda::metrics::Namespace;
-    use crate::lambda::outcome::OutcomeDetails;
+    use crate::lambda::{metrics::Namespace, outcome::OutcomeDetails};
     use crate::tencent;
     use crate::testing::{block_on, environment};
 

@@ -6,8 +6,7 @@ use tracing::Level;
 
 use crate::aws::Failure;
 use crate::aws::store::{EventPut, StoreError};
-use crate::call::CallEnd;
-use crate::call::model::SessionId;
+use crate::call::{CallEnd, model::SessionId};
 use crate::text::refusal::Refusal;
 
 /// What became of a callback.
@@ -21,15 +20,15 @@ pub enum CallbackOutcome {
     Duplicate,
     /// DynamoDB did not take the record in time; it is safe in the spool.
     Deferred(StoreError),
-    /// No call callback: nothing to do.
+    /// Not a call callback; nothing to do.
     Ignored,
-    /// Turned away.
+    /// Refused.
     Refused(Refusal),
     /// SNS did not take the push job in time.
     NotPublished(Failure),
     /// DynamoDB did not take the record in time, and neither did the spool.
     NotStored(StoreError, Failure),
-    /// A bug: the code behind the door panicked.
+    /// A bug: the handler panicked.
     Panicked,
 }
 
@@ -53,7 +52,9 @@ impl CallbackOutcome {
     pub fn level(&self) -> Level {
         match self {
             // Success, or the client's error.
-            Self::Published | Self::Recorded | Self::Duplicate | Self::Ignored | Self::Refused(_) => Level::INFO,
+            Self::Published | Self::Recorded | Self::Duplicate | Self::Ignored | Self::Refused(_) => {
+                Level::INFO
+            }
             // Recovered by itself.
             Self::Deferred(_) => Level::WARN,
             // A callback or a push job was lost.
@@ -90,12 +91,12 @@ impl From<EventPut> for CallbackOutcome {
     }
 }
 
-/// How long AWS took for what it was asked; nothing where it was not asked.
+/// How long AWS took; `None` if it was not asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Waits {
     /// To write the record, or to fail.
     pub store: Option<Duration>,
-    /// To publish the push job, or the record into the spool, or to fail.
+    /// To publish the push job or the spooled record, or to fail.
     pub publish: Option<Duration>,
 }
 
@@ -104,11 +105,11 @@ pub struct Waits {
 pub struct OutcomeDetails {
     /// What became of the callback.
     pub outcome: CallbackOutcome,
-    /// The call, unless the request was turned away before anybody looked.
+    /// The call, unless the request was refused before it was read.
     pub session: Option<SessionId>,
-    /// The call's end, when this callback was the first to tell of it.
+    /// The call's end, if this callback ended it.
     pub ended: Option<CallEnd>,
-    /// What was waited for.
+    /// How long the requests to AWS took.
     pub waits: Waits,
 }
 

@@ -1,8 +1,9 @@
-//! Writing spooled records, later. `functions/replay` gets batches of the spool's messages from SQS.
+//! Writes spooled records later. `functions/replay` gets batches of spool messages from SQS.
 //!
-//! A record is written as its callback's own function would have written it, so that neither the order of messages nor a message that comes twice makes a
-//! difference. What fails for now goes back to the queue, message by message. What can never be written goes to the dead letters with a word for the reason, and out
-//! of the way of the others.
+//! A record is written exactly as its callback's own function would have written it, so order and
+//! repeats of messages do not matter. What fails for now goes back to the queue, message by
+//! message. What can never be written goes to the dead letters with a reason, so that it does not
+//! block others.
 
 use std::panic::AssertUnwindSafe;
 
@@ -21,8 +22,8 @@ use crate::lambda::settings::ReplayerSettings;
 use crate::lambda::spool;
 use crate::lambda::sqs::{Batch, Message, Report, Returned};
 
-/// SNS takes neither an empty message nor one of more than 256 KB, attributes included; SQS takes both. What is
-/// too long was not written by these functions, and its beginning tells enough.
+/// SNS takes no empty message and none above 256 KB, attributes included; SQS takes both. A longer
+/// one was not written by these functions, and its beginning is enough.
 fn publishable(message: &str) -> &str {
     const LONGEST: usize = 250_000;
     match message.len() {
@@ -74,30 +75,30 @@ impl ReplayOutcome {
     }
 }
 
-/// A message with what became of it.
+/// A message and what became of it.
 #[derive(Debug)]
 pub struct ReplayedMessage {
     /// What became of it.
     pub outcome: ReplayOutcome,
-    /// Where its callback came in, if it could be read.
+    /// The route of its callback, if the message could be read.
     pub origin: Option<Origin>,
     /// The call, if it could be read.
     pub session: Option<SessionId>,
-    /// The call's end, when this message was the first to tell of it.
+    /// The call's end, if this message ended it.
     pub ended: Option<CallEnd>,
-    /// What AWS had against it, in our words and AWS's code for it.
+    /// AWS's error code with our message.
     pub error: Option<String>,
     id: String,
 }
 
 impl ReplayedMessage {
-    /// A message of which nothing is known but what became of it.
+    /// A message that could not be read.
     fn unread(id: String, outcome: ReplayOutcome) -> Self {
         Self { outcome, origin: None, session: None, ended: None, error: None, id }
     }
 }
 
-/// What SQS has to be told of a batch.
+/// The response to SQS for a batch.
 pub fn report(messages: &[ReplayedMessage]) -> Report {
     let back = messages.iter().filter(|message| matches!(message.outcome, ReplayOutcome::Back(_)));
     Report { failures: back.map(|message| Returned { id: message.id.clone() }).collect() }
@@ -125,13 +126,15 @@ impl<S: Store, P: Publish> Replayer<S, P> {
         Self { records, dead_letters }
     }
 
-    /// Replays a batch, its messages side by side; tells of each as soon as it is done, because a batch that is cut off has done some.
+    /// Replays a batch, all messages concurrently. Reports each as soon as it is done, since the
+    /// batch may be cut off.
     pub async fn replay(&self, batch: Batch, tell: impl Fn(&ReplayedMessage)) -> Vec<ReplayedMessage> {
         let replayed = batch.messages.into_iter().map(async |message| {
             let id = message.id.clone();
-            // One that panics must not take the others with it.
+            // A panic must not affect the other messages.
             let replayed = AssertUnwindSafe(self.replay_one(message)).catch_unwind().await;
-            let replayed = replayed.unwrap_or_else(|_| ReplayedMessage::unread(id, ReplayOutcome::Back("panicked")));
+            let replayed =
+                replayed.unwrap_or_else(|_| ReplayedMessage::unread(id, ReplayOutcome::Back("panicked")));
             tell(&replayed);
             replayed
         });
@@ -164,10 +167,19 @@ impl<S: Store, P: Publish> Replayer<S, P> {
         let (outcome, ended, error) = match self.records.keep(&record, arrival).await {
             Ok(Kept { event: EventPut::Stored, ended }) => (ReplayOutcome::Recorded, ended, None),
             Ok(Kept { event: EventPut::AlreadyThere, ended }) => (ReplayOutcome::Duplicate, ended, None),
-            Err(error) if error.is_final() => (ReplayOutcome::PutAside(error.code()), None, Some(error.to_string())),
+            Err(error) if error.is_final() => {
+                (ReplayOutcome::PutAside(error.code()), None, Some(error.to_string()))
+            }
             Err(error) => (ReplayOutcome::Back(error.code()), None, Some(error.to_string())),
         };
-        ReplayedMessage { outcome, origin: Some(record.origin), session: Some(record.session), ended, error, id }
+        ReplayedMessage {
+            outcome,
+            origin: Some(record.origin),
+            session: Some(record.session),
+            ended,
+            error,
+            id,
+        }
     }
 }
 

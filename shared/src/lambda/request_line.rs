@@ -1,11 +1,9 @@
-//! The line of a request, which is log and metrics in one; `docs/contracts.md` lists its fields. Nothing that was sent is
-//! ever in it but the session id, seconds of talk, and, of a request that knew the URL, X-Ray's id of it, which a caller
-//! can choose.
+//! The line of a request, both log and metrics (docs/contracts.md). Of what was sent, it holds only
+//! the session id, seconds of talk, and, for known URLs, X-Ray's trace id.
 
 use std::time::Duration;
 
-use crate::call::CallEnd;
-use crate::call::model::SessionId;
+use crate::call::{CallEnd, model::SessionId};
 use crate::door::route::Route;
 use crate::lambda::metrics::{LogLine, Unit};
 use crate::lambda::outcome::{CallbackOutcome, OutcomeDetails};
@@ -13,21 +11,20 @@ use crate::lambda::replay::ReplayedMessage;
 use crate::lambda::trace_id::TraceId;
 use crate::text::refusal::Refusal;
 
-/// Which fields metrics are told apart by.
+/// Dimensions of the metrics.
 const BY_PROVIDER: &[&str] = &["provider"];
 const BY_CALLBACK: &[&str] = &["provider", "callback"];
 const BY_CALLBACK_OUTCOME: &[&str] = &["provider", "callback", "outcome"];
 const BY_CALL_OUTCOME: &[&str] = &["provider", "call_outcome"];
 const BY_OUTCOME: &[&str] = &["outcome"];
 
-/// A request's circumstances.
+/// What the log says about how a request was handled.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
     /// From the event's arrival to the answer.
     pub took: Duration,
     /// The first request of its environment.
     pub cold: bool,
-    /// The HTTP status of the answer.
     pub status: u16,
     pub trace: Option<TraceId>,
 }
@@ -51,7 +48,8 @@ pub fn request_line(route: &Route, details: &OutcomeDetails, context: &RequestCo
     line.detail("duplicate", Some(matches!(outcome, CallbackOutcome::Duplicate)));
     line.detail("cold", Some(context.cold));
     // Callers can set the trace header, so it is logged only for known URLs.
-    let known = context.trace.as_ref().filter(|_| !matches!(outcome, CallbackOutcome::Refused(Refusal::UnknownUrl)));
+    let known =
+        context.trace.as_ref().filter(|_| !matches!(outcome, CallbackOutcome::Refused(Refusal::UnknownUrl)));
     line.detail("xray_trace_id", known.map(|trace| trace.as_str()));
     line.metric("latency_ms", Unit::Milliseconds, BY_CALLBACK, Some(milliseconds(context.took)));
     line.metric("store_ms", Unit::Milliseconds, BY_CALLBACK, waits.store.map(milliseconds));
@@ -95,8 +93,7 @@ mod tests {
     use tracing::Level;
 
     use super::*;
-    use crate::aws::store::StoreError;
-    use crate::aws::{Failure, Service};
+    use crate::aws::{Failure, Service, store::StoreError};
     use crate::call::model::{Arrival, Outcome};
     use crate::lambda::logging::{Log, LogControls};
     use crate::lambda::metrics::Namespace;
@@ -132,7 +129,14 @@ mod tests {
     #[test]
     fn a_request_is_one_line_with_all_that_is_known_of_it() {
         let lines = said(None, Some("JSON"));
-        let begins = r#"{"timestamp":"2026-11-02T06:13:20.123Z","level":"INFO","message":"callback","provider":"line","callback":"call_event","outcome":"recorded","status":200,"sid":"a-session","duplicate":false,"cold":true,"xray_trace_id":"1-5759e988-bd862e3fe1be46a994272793","latency_ms":7.65,"store_ms":7.0,"callbacks":1,"accepted":1,"cold_starts":1,"call_outcome":"answered","calls_ended":1,"talk_seconds":30,"_aws":"#;
+        let begins = concat!(
+            r#"{"timestamp":"2026-11-02T06:13:20.123Z","level":"INFO","message":"callback","#,
+            r#""provider":"line","callback":"call_event","outcome":"recorded","status":200,"#,
+            r#""sid":"a-session","duplicate":false,"cold":true,"#,
+            r#""xray_trace_id":"1-5759e988-bd862e3fe1be46a994272793","latency_ms":7.65,"store_ms":7.0,"#,
+            r#""callbacks":1,"accepted":1,"cold_starts":1,"call_outcome":"answered","calls_ended":1,"#,
+            r#""talk_seconds":30,"_aws":"#,
+        );
         assert_eq!(lines.len(), 1);
         assert!(lines[0].starts_with(begins), "{}", lines[0]);
         assert_eq!(read(&lines[0])["_aws"]["CloudWatchMetrics"][0]["Namespace"], "Ringback/prod");
@@ -145,14 +149,17 @@ mod tests {
             let line = read(&lines[0]);
             assert_eq!((lines.len(), line["level"].as_str()), (1, Some(level.to_ascii_uppercase().as_str())));
             assert_eq!(line["timestamp"], "2026-11-02T06:13:20.123Z");
-            assert_eq!((line["callbacks"].as_u64(), line.get("sid"), line.get("message")), (Some(1), None, None));
+            assert_eq!(
+                (line["callbacks"].as_u64(), line.get("sid"), line.get("message")),
+                (Some(1), None, None)
+            );
             assert_eq!(line["_aws"], read(&said(None, None)[0])["_aws"]);
         }
         assert_eq!(said(Some("nonsense"), None), said(None, None));
     }
 
     #[test]
-    fn what_went_wrong_is_told_whole_where_the_log_is_quieter() {
+    fn a_quieter_log_still_reports_failures_in_full() {
         let not_published = || Failure::TooSlow(Service::Sns);
         let not_stored = || StoreError::Aws(Failure::TooSlow(Service::DynamoDb));
         let said = |outcome: CallbackOutcome, level| {
@@ -196,7 +203,9 @@ mod tests {
         let lines = said(None, Some("Text"));
         assert_eq!(lines.len(), 2);
         assert!(
-            lines[0].starts_with(r#"2026-11-02T06:13:20.123Z  INFO callback provider="line" callback="call_event""#),
+            lines[0].starts_with(
+                r#"2026-11-02T06:13:20.123Z  INFO callback provider="line" callback="call_event""#
+            ),
             "{}",
             lines[0]
         );
@@ -206,7 +215,8 @@ mod tests {
 
     #[test]
     fn every_status_is_accepted_refused_or_failed() {
-        for (status, word) in [(200, "accepted"), (400, "refused"), (405, "refused"), (500, "failed"), (503, "failed")]
+        for (status, word) in
+            [(200, "accepted"), (400, "refused"), (405, "refused"), (500, "failed"), (503, "failed")]
         {
             let context = RequestContext { took: Duration::ZERO, cold: false, status, trace: None };
             let line = request_line(&line::NOTIFY, &CallbackOutcome::Ignored.into(), &context);

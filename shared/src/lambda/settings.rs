@@ -1,33 +1,30 @@
-//! The environment, parsed once at start into typed settings. What is made of them cannot fail any more.
+//! The environment, parsed once at start into typed settings. Making clients from them cannot fail.
 //!
-//! This file asks for every variable; each vendor names its own in its [`Vendor`](crate::door::vendor::Vendor). A function
-//! does not start with a variable that is missing or malformed, and its log names the variable.
+//! This file asks for every variable; each vendor names its own in its
+//! [`Vendor`](crate::door::vendor::Vendor). A function does not start with a variable that is
+//! missing or malformed, and its log names the variable.
 
 use aws_sdk_dynamodb::config::Credentials;
 
-use crate::aws;
-use crate::aws::dynamodb::TableName;
-use crate::aws::topic::TopicArn;
-use crate::aws::trust::Trust;
+use crate::aws::{self, dynamodb::TableName, topic::TopicArn, trust::Trust};
 use crate::call::record::Retention;
 use crate::door::access::{AllowList, Gate, SignatureCheck, SourceCheck, TokenDigests};
 use crate::door::sources::Sources;
 use crate::door::{callback::Callback, route::Route};
-use crate::lambda::logging::LogControls;
-use crate::lambda::metrics::Namespace;
+use crate::lambda::{logging::LogControls, metrics::Namespace};
 
-/// A variable that keeps a function from starting.
+/// An environment variable that keeps a function from starting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// Not set, or empty.
     #[error("environment variable {0} is missing")]
     Missing(&'static str),
-    /// The value is not shown: it may be a secret in the wrong place.
+    /// The value is not shown: it may be a secret.
     #[error("environment variable {name} is malformed: it must be {expected}")]
     Malformed { name: &'static str, expected: &'static str },
 }
 
-/// The settings of a function that keeps records of a callback.
+/// The settings of a function that records a callback.
 #[derive(Debug)]
 pub struct RecorderSettings {
     pub callback: Callback,
@@ -39,8 +36,6 @@ pub struct RecorderSettings {
 }
 
 impl RecorderSettings {
-    /// # Errors
-    /// [`ConfigError`] naming the variable.
     pub fn from_env(environment: &Environment, callback: Callback) -> Result<Self, ConfigError> {
         Ok(Self {
             callback,
@@ -62,8 +57,6 @@ pub struct NotifierSettings {
 }
 
 impl NotifierSettings {
-    /// # Errors
-    /// [`ConfigError`] naming the variable.
     pub fn from_env(environment: &Environment) -> Result<Self, ConfigError> {
         Ok(Self {
             gate: environment.gate(&crate::line::NOTIFY)?,
@@ -83,8 +76,6 @@ pub struct ReplayerSettings {
 }
 
 impl ReplayerSettings {
-    /// # Errors
-    /// [`ConfigError`] naming the variable.
     pub fn from_env(environment: &Environment) -> Result<Self, ConfigError> {
         Ok(Self {
             table: environment.records_table()?,
@@ -97,7 +88,7 @@ impl ReplayerSettings {
 
 type Lookup = dyn Fn(&str) -> Option<String>;
 
-/// The variables of a process, or of a test.
+/// The variables of a process or of a test.
 pub struct Environment {
     lookup: Box<Lookup>,
 }
@@ -122,18 +113,18 @@ impl Environment {
     }
 
     /// The gate of a route.
-    ///
-    /// # Errors
-    /// [`ConfigError`] naming the variable.
     pub fn gate(&self, route: &'static Route) -> Result<Gate, ConfigError> {
         let vendor = route.vendor;
         let digests = "one or two SHA-256 digests of 64 hex digits, separated by a comma";
         let tokens = self.parsed("CALLBACK_TOKEN_SHA256", digests, TokenDigests::parse)?;
-        let allowed = self.parsed(vendor.ids_variable.name, vendor.ids_variable.expected, AllowList::parse)?;
+        let allowed =
+            self.parsed(vendor.ids_variable.name, vendor.ids_variable.expected, AllowList::parse)?;
         let ranges = "address ranges such as 192.0.2.0/24, separated by commas";
         let sources = self.parsed_if_set(vendor.sources_variable, ranges, Sources::parse)?;
         let signature = match &vendor.signature {
-            Some(scheme) => self.parsed_if_set(scheme.variable.name, scheme.variable.expected, scheme.verifier)?,
+            Some(scheme) => {
+                self.parsed_if_set(scheme.variable.name, scheme.variable.expected, scheme.verifier)?
+            }
             None => None,
         };
         let sources = sources.map_or(SourceCheck::AnySource, SourceCheck::Listed);
@@ -141,8 +132,6 @@ impl Environment {
         Ok(Gate::new(route, tokens, allowed, sources, signature))
     }
 
-    /// # Errors
-    /// [`ConfigError`] naming the variable.
     pub fn retention(&self) -> Result<Retention, ConfigError> {
         self.parsed("RETENTION_DAYS", "a number of days from 1 to 36500", Retention::parse)
     }
@@ -156,16 +145,18 @@ impl Environment {
         self.parsed(name, "an SNS topic's ARN", TopicArn::parse)
     }
 
-    /// Where AWS is and who asks it.
-    ///
-    /// # Errors
-    /// [`ConfigError`] naming the variable.
+    /// Region, endpoints and credentials.
     pub fn aws(&self) -> Result<aws::Settings, ConfigError> {
         let everywhere = self.optional("AWS_ENDPOINT_URL");
         let url = |name| self.optional(name).or_else(|| everywhere.clone());
-        let trust = self.parsed_if_set("AWS_CA_BUNDLE", "the path of a file with certificates in PEM", Trust::read)?;
+        let trust =
+            self.parsed_if_set("AWS_CA_BUNDLE", "the path of a file with certificates in PEM", Trust::read)?;
         Ok(aws::Settings {
-            region: self.parsed("AWS_REGION", "a region's name, such as eu-west-1", aws::client::parse_region)?,
+            region: self.parsed(
+                "AWS_REGION",
+                "a region's name, such as eu-west-1",
+                aws::client::parse_region,
+            )?,
             credentials: Credentials::new(
                 self.required("AWS_ACCESS_KEY_ID")?,
                 self.required("AWS_SECRET_ACCESS_KEY")?,
@@ -179,16 +170,14 @@ impl Environment {
         })
     }
 
-    /// Lambda sets both variables from a function's logging configuration.
+    /// Lambda sets both variables from the function's logging configuration.
     pub fn log_controls(&self) -> LogControls {
-        let [level, format] = ["AWS_LAMBDA_LOG_LEVEL", "AWS_LAMBDA_LOG_FORMAT"].map(|name| self.optional(name));
+        let [level, format] =
+            ["AWS_LAMBDA_LOG_LEVEL", "AWS_LAMBDA_LOG_FORMAT"].map(|name| self.optional(name));
         LogControls::parse(level.as_deref(), format.as_deref())
     }
 
     /// A stack has its own namespace, so that the metrics of two stacks in one account do not mix.
-    ///
-    /// # Errors
-    /// [`ConfigError`] naming the variable.
     pub fn metrics_namespace(&self) -> Result<Namespace, ConfigError> {
         let expected = "1 to 255 letters, digits, ., -, _, /, # and :, not beginning with AWS/ or :";
         Ok(self.parsed_if_set("METRICS_NAMESPACE", expected, Namespace::parse)?.unwrap_or_default())
@@ -240,8 +229,12 @@ mod tests {
     fn what_is_missing_or_malformed_is_named_and_its_value_is_not() {
         let missing = gate(&line::NOTIFY, &[]).unwrap_err();
         assert_eq!(missing.to_string(), "environment variable CALLBACK_TOKEN_SHA256 is missing");
-        let malformed = gate(&line::NOTIFY, &[("CALLBACK_TOKEN_SHA256", "my-secret-token")]).unwrap_err().to_string();
-        assert!(malformed.contains("CALLBACK_TOKEN_SHA256") && !malformed.contains("my-secret-token"), "{malformed}");
+        let malformed =
+            gate(&line::NOTIFY, &[("CALLBACK_TOKEN_SHA256", "my-secret-token")]).unwrap_err().to_string();
+        assert!(
+            malformed.contains("CALLBACK_TOKEN_SHA256") && !malformed.contains("my-secret-token"),
+            "{malformed}"
+        );
     }
 
     #[test]
@@ -254,7 +247,8 @@ mod tests {
 
     #[test]
     fn a_check_that_is_asked_for_must_make_sense() {
-        let tencent = |variable| gate(&tencent::CALL_EVENT, &[DIGEST, ("TENCENT_SDK_APP_IDS", "any"), variable]);
+        let tencent =
+            |variable| gate(&tencent::CALL_EVENT, &[DIGEST, ("TENCENT_SDK_APP_IDS", "any"), variable]);
         assert!(tencent(("TENCENT_CALLBACK_TOKEN", "xxxxyyyy")).is_ok());
         let malformed = tencent(("TENCENT_SOURCE_CIDRS", "somewhere")).unwrap_err();
         assert!(malformed.to_string().contains("TENCENT_SOURCE_CIDRS"));

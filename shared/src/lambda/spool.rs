@@ -1,18 +1,19 @@
-//! The spool: where a record waits that DynamoDB did not take.
+//! The spool: where a record waits that DynamoDB did not take in time.
 //!
-//! A message holds the whole record as it was read, so that `functions/replay` needs nothing else to write what the callback's own function would have
-//! written: the same keys, the same facts, the same time of arrival.
+//! A message holds the whole record as it was read, so `functions/replay` can write what the
+//! callback's own function would have written: same keys, same facts, same time of arrival.
 
 use serde::{Deserialize, Serialize};
 
-use crate::aws::topic::deliverable;
 use crate::call::CallFacts;
 use crate::call::model::{Arrival, Moment, Person, SessionId};
 use crate::call::record::{Received, Record};
 use crate::door::route::Route;
 use crate::text::bounds;
+use crate::text::message::deliverable;
 
-/// The version of the message's form. A reader refuses what is newer than itself, and the message waits for a newer reader.
+/// The version of the message format. A reader refuses newer versions; those messages wait for a
+/// newer reader.
 pub const VERSION: u64 = 1;
 
 #[derive(Serialize)]
@@ -49,27 +50,27 @@ struct Envelope {
     version: u64,
 }
 
-/// Why a message can never become a record, at least not by this version.
+/// Why a message cannot become a record.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
-    /// No JSON, or not the JSON of a spooled record.
-    #[error("the message is no spooled record")]
+    /// Not JSON, or not a spooled record.
+    #[error("the message is not a spooled record")]
     NotARecord {
         /// What is wrong with it.
         #[source]
         source: serde_json::Error,
     },
-    /// Written by a newer version than this one.
-    #[error("the message has version {0}, and this is version {VERSION}")]
+    /// Written by a newer version.
+    #[error("the message has version {0}; this function reads version {VERSION}")]
     FutureVersion(u64),
     /// Longer than [`bounds::SPOOL_MESSAGE_BYTES`].
     #[error("the message is longer than a spooled record can be")]
     TooLarge,
-    /// Of a callback that this version does not know.
-    #[error("the message is of an unknown callback")]
+    /// Its callback is unknown to this version.
+    #[error("the message's callback is unknown")]
     UnknownCallback,
-    /// With a session id or time of arrival that cannot be stored.
-    #[error("the message has no usable session id or time of arrival")]
+    /// Its session id or time of arrival cannot be stored.
+    #[error("the message's session id or time of arrival is unusable")]
     UnusableKey,
 }
 
@@ -86,7 +87,7 @@ impl Unreadable {
     }
 }
 
-/// A record as a message.
+/// Writes a record as a message.
 pub fn write(record: &Record, arrival: Arrival) -> String {
     let written = Written {
         version: VERSION,
@@ -102,10 +103,10 @@ pub fn write(record: &Record, arrival: Arrival) -> String {
     deliverable(&serde_json::json!(written))
 }
 
-/// A message as a record, with the time when its callback arrived.
+/// Reads a message back: the record, and when its callback arrived.
 ///
 /// # Errors
-/// [`Unreadable`] when it can never become one.
+/// [`Unreadable`] if it cannot become a record.
 pub fn read(message: &str) -> Result<(Record, Arrival), Unreadable> {
     if message.len() > bounds::SPOOL_MESSAGE_BYTES {
         return Err(Unreadable::TooLarge);
@@ -153,7 +154,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_record_comes_back_from_the_spool_as_it_was(
-            query in "(\\PC{0,9}=\\PC{0,9}&){0,6}", session in "[!-~]{1,40}", at in prop_oneof![0_u64..200_000_000_000, 0_u64..9_999_999_999_999], talked: bool,
+            query in "(\\PC{0,9}=\\PC{0,9}&){0,6}", session in "[!-~]{1,40}", talked: bool,
+            at in prop_oneof![0_u64..200_000_000_000, 0_u64..9_999_999_999_999],
         ) {
             let record = Record {
                 session: SessionId::parse(&session).unwrap(),
@@ -168,7 +170,10 @@ mod tests {
             let (read, arrived) = read(&write(&record, arrival)).unwrap();
             prop_assert_eq!(arrived, arrival);
             prop_assert_eq!(crate::call::record::event_key(&read), crate::call::record::event_key(&record));
-            prop_assert_eq!((read.session, read.what, read.who, read.received, read.call), (record.session, record.what, record.who, record.received, record.call));
+            let parts = |record: Record| {
+                (record.session, record.origin, record.what, record.who, record.received, record.call)
+            };
+            prop_assert_eq!(parts(read), parts(record));
         }
 
         #[test]

@@ -1,4 +1,4 @@
-//! What Lambda hands over from an SQS queue, and what it wants to hear about it.
+//! Lambda's SQS events, and the response to them.
 
 use std::fmt;
 
@@ -6,7 +6,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-/// A batch of messages, as Lambda hands them over from SQS. An event that is none fails as a whole: Lambda would delete the messages of a batch that succeeds.
+/// A batch of SQS messages, as Lambda passes it. If the event is something else, the whole batch
+/// fails: Lambda deletes the messages of a batch that succeeds.
 #[derive(Debug)]
 pub struct Batch {
     pub messages: Vec<Message>,
@@ -20,9 +21,9 @@ impl<'de> Deserialize<'de> for Batch {
             records: Vec<Message>,
         }
         let event = Box::<RawValue>::deserialize(deserializer)?;
-        // serde's own words would quote what was sent, and the runtime prints them.
+        // serde's message would quote what was sent, and the runtime prints it.
         let event: Event =
-            serde_json::from_str(event.get()).map_err(|_| D::Error::custom("no batch of SQS messages"))?;
+            serde_json::from_str(event.get()).map_err(|_| D::Error::custom("not a batch of SQS messages"))?;
         Ok(Self { messages: event.records })
     }
 }
@@ -35,7 +36,7 @@ pub struct Message {
     pub body: Body,
 }
 
-/// A message's text. Its `Debug` says how long it is.
+/// A message's text. `Debug` prints only its length.
 #[derive(Deserialize)]
 pub struct Body(String);
 

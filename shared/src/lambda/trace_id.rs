@@ -5,13 +5,14 @@
 pub struct TraceId(String);
 
 impl TraceId {
-    /// Reads the `Root` of a trace header: `1-`, 8 hex digits of time, `-`, 24 hex digits (AWS X-Ray, "Concepts"). A caller can send a header of its own, so
-    /// that nothing else is taken for an id.
+    /// Reads the `Root` of a trace header: `1-`, 8 hex digits of time, `-`, 24 hex digits (AWS
+    /// X-Ray, "Concepts"). Callers can send a header of their own, so nothing else is accepted.
     pub fn from_header(header: &str) -> Option<Self> {
         let root = header.split(';').find_map(|part| part.trim().strip_prefix("Root="))?;
         let (time, rest) = root.strip_prefix("1-")?.split_once('-')?;
-        let are_hex =
-            |text: &str, digits: usize| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let are_hex = |text: &str, digits: usize| {
+            text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
         (are_hex(time, 8) && are_hex(rest, 24)).then(|| Self(root.to_owned()))
     }
 
@@ -27,9 +28,10 @@ mod tests {
     #[test]
     fn only_what_is_a_trace_id_is_taken_for_one() {
         let id = "1-5759e988-bd862e3fe1be46a994272793";
-        for header in
-            [format!("Root={id}"), format!("Parent=53995c3f42cd8ad8; Root={id} ;Sampled=1").replace(" ;", ";")]
-        {
+        for header in [
+            format!("Root={id}"),
+            format!("Parent=53995c3f42cd8ad8; Root={id} ;Sampled=1").replace(" ;", ";"),
+        ] {
             assert_eq!(TraceId::from_header(&header), Some(TraceId(id.to_owned())), "{header}");
         }
         for header in [

@@ -1,10 +1,8 @@
-//! Call Event: a one-to-one call ended (LINE Planet, "1-to-1 call event callback"). Sent once, with the call's whole story.
+//! Call Event: a one-to-one call ended (LINE Planet, "1-to-1 call event callback"). It is sent once
+//! and has everything about the call.
 
-use crate::call::model::Kind;
-use crate::call::record::Record;
-use crate::call::{CallFacts, Claim, First, Source};
-use crate::door::access::Verified;
-use crate::door::callback::Callback;
+use crate::call::{CallFacts, Claim, First, Source, model::Kind, record::Record};
+use crate::door::{access::Verified, callback::Callback};
 use crate::line::{self, release_reason};
 use crate::text::refusal::Refusal;
 
@@ -13,7 +11,7 @@ pub const CALLBACK: Callback = Callback { route: &line::CALL_EVENT, read: |reque
 /// Reads a call event into the record of an ended call.
 ///
 /// # Errors
-/// [`Refusal::MissingField`] or [`Refusal::UnusableField`] for `sid`, and for nothing else.
+/// [`Refusal::MissingField`] or [`Refusal::UnusableField`], for `sid` only.
 pub fn read(request: &Verified) -> Result<Record, Refusal> {
     let parameters = request.parameters();
     let session = line::session(parameters)?;

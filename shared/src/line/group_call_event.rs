@@ -1,23 +1,23 @@
-//! Group Call Event: a participant joined, left, timed out or changed media, or the room started or ended (LINE Planet, "Group call event
-//! callback"). Every event carries the room's absolute figures as of `ts`.
+//! Group Call Event: a participant joined, left, timed out or changed media, or the room started or
+//! ended (LINE Planet, "Group call event callback"). Every event has the room's absolute figures as
+//! of `ts`.
 
 use std::cmp::Reverse;
 
 use crate::call::model::{Kind, Moment, Room, Status};
 use crate::call::record::Record;
 use crate::call::{CallFacts, Claim, Source};
-use crate::door::access::Verified;
-use crate::door::callback::Callback;
+use crate::door::{access::Verified, callback::Callback};
 use crate::line::{self, release_reason};
-use crate::text::query::Parameters;
-use crate::text::refusal::Refusal;
+use crate::text::{query::Parameters, refusal::Refusal};
 
-pub const CALLBACK: Callback = Callback { route: &line::GROUP_CALL_EVENT, read: |request| read(request).map(Some) };
+pub const CALLBACK: Callback =
+    Callback { route: &line::GROUP_CALL_EVENT, read: |request| read(request).map(Some) };
 
-/// Reads a group call event into what it says of the participant and of the room.
+/// Reads what a group call event says about the participant and the room.
 ///
 /// # Errors
-/// [`Refusal::MissingField`] or [`Refusal::UnusableField`] for `sid`, and for nothing else.
+/// [`Refusal::MissingField`] or [`Refusal::UnusableField`], for `sid` only.
 pub fn read(request: &Verified) -> Result<Record, Refusal> {
     let parameters = request.parameters();
     let session = line::session(parameters)?;
@@ -58,10 +58,14 @@ pub fn read(request: &Verified) -> Result<Record, Refusal> {
 /// Where the vendor leaves out when the room started, the event's own time says it.
 fn with_start(call: CallFacts, parameters: &Parameters) -> CallFacts {
     let told_at = line::moment(parameters, "ts").map(Reverse);
-    CallFacts { started: call.started.or(told_at.map(|moment| Claim::new(Source::Inferred, None, moment))), ..call }
+    CallFacts {
+        started: call.started.or(told_at.map(|moment| Claim::new(Source::Inferred, None, moment))),
+        ..call
+    }
 }
 
-/// Likewise the end. Only the room's end says why the room ended; the codes of every other event are one participant's.
+/// Likewise the end. Only the room's end says why the room ended; the codes of every other event
+/// are one participant's.
 fn with_end(call: CallFacts, parameters: &Parameters, at: Option<Moment>) -> CallFacts {
     let codes = release_reason::Codes::read(parameters);
     let told_at = line::moment(parameters, "ts");
@@ -74,7 +78,7 @@ fn with_end(call: CallFacts, parameters: &Parameters, at: Option<Moment>) -> Cal
     }
 }
 
-/// The participant's status code is the news; the room's own stands in where it is missing or unknown.
+/// The participant's status code; the room's own if that is missing or unknown.
 fn what(parameters: &Parameters) -> &'static str {
     match (letter(parameters, "sc"), letter(parameters, "msc")) {
         (Some('S'), _) => "started",

@@ -1,6 +1,8 @@
-//! LINE Planet's words: four callbacks, all GET, everything in the query string (LINE Planet, "Callback" pages).
+//! LINE Planet: four callbacks, all GET, everything in the query string (LINE Planet, "Callback"
+//! pages).
 //!
-//! Both generations are read side by side. What a page calls required but a callback leaves out costs that field, not the record.
+//! Both generations are read in the same way. A field that LINE calls required but leaves out costs
+//! that field, not the record.
 
 pub mod agent_call_status;
 pub mod call_event;
@@ -22,18 +24,18 @@ use crate::text::number;
 use crate::text::query::Parameters;
 use crate::text::refusal::Refusal;
 
-/// The session id: the one field that no callback can do without.
+/// The session id, the one required field.
 fn session(parameters: &Parameters) -> Result<SessionId, Refusal> {
     let mut sent = parameters.values(|name| name == "sid").filter(|sid| *sid != Some(""));
     let first = sent.next().ok_or(Refusal::MissingField("sid"))?;
-    // Two different ids: whichever we chose could be the wrong call.
+    // Two different ids: either one could be the wrong call.
     if sent.any(|other| other != first) {
         return Err(Refusal::UnusableField("sid"));
     }
     first.and_then(SessionId::parse).ok_or(Refusal::UnusableField("sid"))
 }
 
-/// Everything received but the secret, which no LINE record may hold even where it does not belong.
+/// Every parameter except the secret, which no LINE record may hold, in whatever callback it comes.
 fn received(parameters: &Parameters) -> Received {
     Received::from_parameters(parameters, |name| matches!(name, "param" | "cc_param"))
 }
@@ -74,17 +76,24 @@ fn app_data(parameters: &Parameters) -> Option<Personal> {
     sent.filter(|data| data.len() <= bounds::APP_DATA_BYTES).map(Personal::new)
 }
 
-/// The codes that came, each family under its own name: 1001 to 1003 mean different things in two of them.
+/// The codes that came, each under its own name: 1001 to 1003 mean different things in two
+/// families.
 fn reason(parameters: &Parameters, at: Option<Moment>) -> BTreeMap<String, Claim<ReleaseCode>> {
-    const INTEGERS: [&str; 5] = ["disconnect_reason", "releaser_type", "terminate", "call_end_reason", "rel_code"];
+    const INTEGERS: [&str; 5] =
+        ["disconnect_reason", "releaser_type", "terminate", "call_end_reason", "rel_code"];
     const WORDS: [&str; 3] = ["rel_code_str", "releaser", "user_rel_code"];
-    let integers = INTEGERS.iter().filter_map(|name| Some((*name, ReleaseCode::Number(code(parameters, name)?))));
-    let words =
-        WORDS.iter().filter_map(|name| Some((*name, ReleaseCode::Word(Personal::new(short_text(parameters, name)?)))));
-    integers.chain(words).map(|(name, code)| (name.to_owned(), Claim::new(Source::Stated, at, code))).collect()
+    let integers =
+        INTEGERS.iter().filter_map(|name| Some((*name, ReleaseCode::Number(code(parameters, name)?))));
+    let words = WORDS
+        .iter()
+        .filter_map(|name| Some((*name, ReleaseCode::Word(Personal::new(short_text(parameters, name)?)))));
+    integers
+        .chain(words)
+        .map(|(name, code)| (name.to_owned(), Claim::new(Source::Stated, at, code)))
+        .collect()
 }
 
-/// A statement of LINE's: its servers speak for the whole call.
+/// A value stated by LINE: its servers speak for the whole call.
 fn claim<T>(at: Option<Moment>, value: Option<T>) -> Option<Claim<T>> {
     value.map(|value| Claim::new(Source::Stated, at, value))
 }
@@ -99,7 +108,7 @@ fn times(parameters: &Parameters) -> CallFacts {
     }
 }
 
-/// When an event happened: the latest of a call's own times that is there.
+/// When an event happened: the latest of the call's own times.
 fn latest_time(parameters: &Parameters) -> Option<Moment> {
     ["end_time", "start_time", "setup_time"].iter().find_map(|name| moment(parameters, name))
 }

@@ -1,4 +1,5 @@
-//! Notify: a caller calls, the app server must ring the callee (LINE Planet, "Notify callback").
+//! Notify: an incoming call, for which the app server must ring the callee (LINE Planet, "Notify
+//! callback").
 
 use std::fmt;
 
@@ -7,18 +8,19 @@ use crate::door::access::Verified;
 use crate::line;
 use crate::text::refusal::Refusal;
 
-/// What LINE's `param` held, byte for byte: the callee's phone needs it to answer, and whoever has it can answer too.
+/// LINE's `param`, byte for byte. The callee's phone needs it to answer, and anyone who has it can
+/// answer.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CcParam(String);
 
 impl CcParam {
-    /// Wraps the value of `param`. `None` when it is empty.
+    /// Wraps the value of `param`. `None` if it is empty.
     pub fn new(text: impl Into<String>) -> Option<Self> {
         let text = text.into();
         (!text.is_empty()).then_some(Self(text))
     }
 
-    /// The value, for the push job and for nothing else.
+    /// The value, for the push job only.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -30,14 +32,13 @@ impl fmt::Debug for CcParam {
     }
 }
 
-/// A call that rings.
+/// An incoming call.
 #[derive(Clone, Debug)]
 pub struct Notify {
-    /// The call.
     pub session: SessionId,
     /// Who calls.
     pub caller: Option<Person>,
-    /// Who is to be rung.
+    /// Who should be rung.
     pub callee: Option<Person>,
     /// `type` as sent.
     pub call_type: Option<String>,
@@ -47,7 +48,6 @@ pub struct Notify {
     pub cc_param: CcParam,
     /// App data under its deprecated name.
     pub stid: Option<Personal>,
-    /// App data.
     pub app_svr_data: Option<Personal>,
 }
 
@@ -55,8 +55,8 @@ impl Notify {
     /// Reads a notify callback.
     ///
     /// # Errors
-    /// [`Refusal::MissingField`] or [`Refusal::UnusableField`] for `sid` and `param`: without them nobody can be rung, and the caller is
-    /// told so at once.
+    /// [`Refusal::MissingField`] or [`Refusal::UnusableField`] for `sid` and `param`. Without them
+    /// no phone can ring, and the caller should learn that at once.
     pub fn read(request: &Verified) -> Result<Self, Refusal> {
         let parameters = request.parameters();
         let call_type = parameters.text("type");
@@ -73,12 +73,15 @@ impl Notify {
     }
 }
 
-/// Base64 holds no spaces, so one that arrives was a `+` before some form decoder saw it. Nothing else is touched or judged: whatever the
-/// vendor sends is for the vendor's own SDK to read.
+/// Base64 has no spaces, so a space was a `+` before some form decoder replaced it. Nothing else is
+/// checked or changed: the value is for LINE's own SDK.
 fn cc_param(request: &Verified) -> Result<CcParam, Refusal> {
     let sent = || request.parameters().values(|name| name == "param").filter(|param| *param != Some(""));
     let text = sent().flatten().next();
-    let refusal =
-        if sent().next().is_some() { Refusal::UnusableField("param") } else { Refusal::MissingField("param") };
+    let refusal = if sent().next().is_some() {
+        Refusal::UnusableField("param")
+    } else {
+        Refusal::MissingField("param")
+    };
     text.and_then(|text| CcParam::new(text.replace(' ', "+"))).ok_or(refusal)
 }

@@ -1,28 +1,29 @@
-//! The message contract: what a push job holds.
+//! The push job: the message contract (docs/contracts.md).
 //!
-//! The body is one JSON object of strings, so that it can be handed on as it stands: as the data of an FCM message or beside `aps` in a VoIP
-//! push. The names are those of LINE's sample server and demo apps (LINE Planet, "App server role"). SNS's attributes repeat what a
-//! subscriber would filter by.
+//! The body is one JSON object of strings, so it can be passed on as the data of an FCM message or
+//! beside `aps` in a VoIP push. The names are those of LINE's sample server and demo apps (LINE
+//! Planet, "App server role"). Message attributes repeat what a subscriber may filter by.
 
 use serde_json::{Map, Value};
 
-use crate::aws::topic::deliverable;
 use crate::call::model::{Arrival, Media, Personal};
 use crate::line::{self, notify::Notify};
+use crate::text::message::deliverable;
 
 /// The contract's version, in every job.
 pub const VERSION: &str = "1";
 
-/// The caller gives up after 60 s (LINE Planet, disconnect reason 1203): a push that arrives later rings for nothing.
+/// The caller gives up after 60 s (LINE Planet, disconnect reason 1203). A later push rings for
+/// nothing.
 const RING_SECONDS: u64 = 60;
 
 /// The data of an FCM message; a VoIP push may hold 5,120 bytes.
 pub const BODY_BYTES: usize = 4_096;
 
-/// What may be left out of a body that is too long, in this order. Both hold the same application data.
+/// What may be dropped from a body that is too long, in this order. Both hold the same app data.
 const OPTIONAL: [&str; 2] = ["app_stid", "app_app_svr_data"];
 
-/// A push job, ready to be published. It can ring and answer a phone, so its `Debug` tells nothing.
+/// A push job, ready to be published. It can ring and answer a phone, so `Debug` shows no content.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PushJob {
     body: String,
@@ -36,7 +37,7 @@ impl std::fmt::Debug for PushJob {
 }
 
 impl PushJob {
-    /// The job that rings the callee of a notify callback.
+    /// The push job for a notify callback.
     pub fn new(notify: &Notify, arrival: Arrival) -> Self {
         let mut body = Map::new();
         let mut put = |name: &str, text: Option<&str>| {
@@ -60,18 +61,16 @@ impl PushJob {
         Self { body: shorten(body), attributes: attributes(notify) }
     }
 
-    /// The message's body.
     pub fn body(&self) -> &str {
         &self.body
     }
 
-    /// The message's attributes by name.
     pub fn attributes(&self) -> &[(&'static str, String)] {
         &self.attributes
     }
 }
 
-/// A body that a push service takes: the app data gives way, `cc_param` never.
+/// Shortens a body that push services would refuse. It drops app data, never `cc_param`.
 fn shorten(mut body: Map<String, Value>) -> String {
     let mut text = deliverable(&Value::Object(body.clone()));
     let mut dropped = Vec::new();
@@ -111,11 +110,12 @@ fn attributes(notify: &Notify) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-/// SNS takes no empty attribute, and none of characters that XML does not know; refusing the whole job for one of them would leave the phone
-/// silent.
+/// SNS takes no empty attribute and no characters outside XML. Such an attribute is left out;
+/// refusing the whole job would leave the phone silent.
 fn is_attribute_value(text: &str) -> bool {
     let in_xml = |character: char| {
-        matches!(character, '\t' | '\n' | '\r') || (character >= ' ' && !matches!(character, '\u{fffe}' | '\u{ffff}'))
+        matches!(character, '\t' | '\n' | '\r')
+            || (character >= ' ' && !matches!(character, '\u{fffe}' | '\u{ffff}'))
     };
     !text.is_empty() && text.chars().all(in_xml)
 }
@@ -152,14 +152,15 @@ mod tests {
         assert_eq!(
             body(&notify()),
             json!({
-                "cc_param": "ab+/==", "app_caller_sid": "planetkit", "app_caller_uid": "alice", "app_callee_sid": "planetkit",
-                "app_callee_uid": "bob", "app_call_type": "V", "sid": "a-session", "version": "1", "expires_at": "1700000060",
+                "cc_param": "ab+/==", "app_caller_sid": "planetkit", "app_caller_uid": "alice",
+                "app_callee_sid": "planetkit", "app_callee_uid": "bob", "app_call_type": "V",
+                "sid": "a-session", "version": "1", "expires_at": "1700000060",
             })
         );
     }
 
     #[test]
-    fn app_data_gives_way_when_the_body_is_too_long_and_cc_param_never_does() {
+    fn a_body_that_is_too_long_drops_app_data_and_never_cc_param() {
         let long = || Some(Personal::new("d".repeat(3_000)));
         let both = Notify { stid: long(), app_svr_data: long(), ..notify() };
         let fits = body(&both);

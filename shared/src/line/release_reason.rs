@@ -1,7 +1,9 @@
-//! Why a LINE call ended: four independent families of codes, and the one outcome that they amount to.
+//! Why a LINE call ended: four independent families of codes, and the outcome that follows from
+//! them.
 //!
-//! The families are never mapped onto each other (LINE Planet, "Release reason"): `disconnect_reason` and the older `call_end_reason` use the
-//! same numbers for different things, and `terminate` is 16 whenever there was talk, even if the call then broke.
+//! The families are never mapped onto each other (LINE Planet, "Release reason"):
+//! `disconnect_reason` and the older `call_end_reason` use the same numbers for different things,
+//! and `terminate` is 16 whenever there was talk, even if the call broke afterwards.
 
 use crate::call::model::{Outcome, Releaser};
 use crate::line::{code, count, moment};
@@ -12,7 +14,6 @@ use crate::text::query::Parameters;
 pub struct Codes<'a> {
     /// The talk began.
     pub started: bool,
-    /// Seconds of talk.
     pub duration: Option<u64>,
     /// LINE Planet-defined, today's generation.
     pub disconnect_reason: Option<i64>,
@@ -20,7 +21,7 @@ pub struct Codes<'a> {
     pub terminate: Option<i64>,
     /// LINE Planet-defined, 2020's generation.
     pub call_end_reason: Option<i64>,
-    /// Debug detail as a word.
+    /// Debug detail as text.
     pub rel_code_str: Option<&'a str>,
     /// Debug detail as a number.
     pub rel_code: Option<i64>,
@@ -46,8 +47,8 @@ impl<'a> Codes<'a> {
         }
     }
 
-    /// How the call went. `None` when nothing that came says so; talk time decides before any code, and without it no code makes a call
-    /// answered.
+    /// How the call went, or `None` if nothing says so. Talk time decides before any code; without
+    /// it no code makes a call answered.
     pub fn outcome(&self) -> Option<Outcome> {
         if self.started || self.duration.is_some_and(|seconds| seconds > 0) {
             return Some(Outcome::Answered);
@@ -88,7 +89,7 @@ fn by_disconnect_reason(code: i64) -> Outcome {
     }
 }
 
-/// 16 means a normal end; without talk it contradicts itself and says nothing.
+/// 16 means a normal end. Without talk it is a contradiction and decides nothing.
 fn by_terminate(code: i64) -> Option<Outcome> {
     match code {
         16 => None,
@@ -100,7 +101,7 @@ fn by_terminate(code: i64) -> Option<Outcome> {
     }
 }
 
-/// 1004 and 1005 mean that caller or callee ended a conversation; without talk they say nothing.
+/// 1004 and 1005 mean that caller or callee ended a conversation. Without talk they decide nothing.
 fn by_call_end_reason(code: i64) -> Option<Outcome> {
     match code {
         1000 => Some(Outcome::Canceled),
@@ -124,7 +125,7 @@ fn by_rel_code_str(word: &str) -> Option<Outcome> {
     }
 }
 
-/// The numbers of the same words, from LINE's web SDK.
+/// The same codes as numbers, from LINE's web SDK.
 fn by_rel_code(code: i64) -> Option<Outcome> {
     match code {
         0 | 1 => None,
@@ -241,16 +242,21 @@ mod tests {
 
     #[test]
     fn talk_makes_a_call_answered_even_if_it_then_broke() {
-        let broke =
-            Codes { duration: Some(12), disconnect_reason: Some(1301), terminate: Some(16), ..Codes::default() };
+        let broke = Codes {
+            duration: Some(12),
+            disconnect_reason: Some(1301),
+            terminate: Some(16),
+            ..Codes::default()
+        };
         assert_eq!(broke.outcome(), Some(Answered));
         assert_eq!(Codes { started: true, duration: Some(0), ..Codes::default() }.outcome(), Some(Answered));
     }
 
     #[test]
     fn either_generation_names_the_releaser() {
-        let newer =
-            |code| Codes { releaser_type: Some(code), releaser: Some("initiator"), ..Codes::default() }.released_by();
+        let newer = |code| {
+            Codes { releaser_type: Some(code), releaser: Some("initiator"), ..Codes::default() }.released_by()
+        };
         assert_eq!(newer(1), Some(Releaser::Callee));
         assert_eq!(newer(2), Some(Releaser::Caller));
         assert_eq!(newer(3), Some(Releaser::Participant));
@@ -266,11 +272,13 @@ mod tests {
     proptest! {
         #[test]
         fn without_talk_no_code_makes_a_call_answered(
-            disconnect_reason: Option<i64>, terminate: Option<i64>, call_end_reason: Option<i64>, rel_code: Option<i64>,
+            disconnect_reason: Option<i64>, terminate: Option<i64>,
+            call_end_reason: Option<i64>, rel_code: Option<i64>,
             word in proptest::option::of("[A-Z_]{0,20}"),
         ) {
             let codes = Codes {
-                duration: Some(0), disconnect_reason, terminate, call_end_reason, rel_code, rel_code_str: word.as_deref(),
+                duration: Some(0), disconnect_reason, terminate, call_end_reason, rel_code,
+                rel_code_str: word.as_deref(),
                 ..Codes::default()
             };
             prop_assert_ne!(codes.outcome(), Some(Answered));

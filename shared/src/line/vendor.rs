@@ -1,4 +1,4 @@
-//! LINE at the gate: its addresses, its service ids, its answers.
+//! LINE at the gate: its routes, service ids and answers.
 
 use serde_json::json;
 
@@ -7,7 +7,10 @@ use crate::door::vendor::{Variable, Vendor, Verdict, ids_in_query};
 
 pub static LINE: Vendor = Vendor {
     name: "line",
-    ids_variable: Variable { name: "LINE_SERVICE_IDS", expected: "service ids separated by commas, or the word any" },
+    ids_variable: Variable {
+        name: "LINE_SERVICE_IDS",
+        expected: "service ids separated by commas, or the word any",
+    },
     sources_variable: "LINE_SOURCE_CIDRS",
     ids: |request| ids_in_query(request, names_a_service),
     // LINE leaves required fields out in practice; an absent service id costs only itself.
@@ -16,7 +19,7 @@ pub static LINE: Vendor = Vendor {
     body,
 };
 
-/// A call comes in: ring the callee.
+/// An incoming call; ring the callee.
 pub static NOTIFY: Route = route("notify", "/line/notify_cb");
 /// A one-to-one call ended.
 pub static CALL_EVENT: Route = route("call_event", "/line/call_event");

@@ -1,10 +1,14 @@
-//! Tencent's codes in every spelling: pages, samples and SDKs differ in case, spaces, hyphens and underscores, and one of them in spelling.
+//! Tencent's codes in every spelling: pages, samples and SDKs differ in case, spaces, hyphens and
+//! underscores, and once in spelling.
 
 use crate::call::model::{Kind, Media, Outcome};
 
-/// A code without what its spellings differ in.
+/// A code without case, spaces, hyphens and underscores.
 pub fn plain(code: &str) -> String {
-    code.chars().filter(|character| !matches!(character, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect()
+    code.chars()
+        .filter(|character| !matches!(character, ' ' | '_' | '-'))
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 /// `MediaType`, `CallMediaType`.
@@ -25,7 +29,8 @@ pub fn kind(code: &str) -> Option<Kind> {
     }
 }
 
-/// `CallResult` of both generations. A normal end says nothing of itself: whether anybody talked is told by the time of the answer.
+/// `CallResult` of both generations. A normal end does not say whether the call was answered; the
+/// time of the answer does.
 pub fn outcome_of_result(code: &str) -> Option<Outcome> {
     match plain(code).as_str() {
         "cancel" => Some(Outcome::Canceled),
@@ -37,7 +42,7 @@ pub fn outcome_of_result(code: &str) -> Option<Outcome> {
     }
 }
 
-/// Whether a `CallResult` is one of the known words for an end.
+/// Whether a `CallResult` is a known code for an end.
 pub fn is_result(code: &str) -> bool {
     plain(code) == "normalend" || outcome_of_result(code).is_some()
 }
@@ -45,9 +50,7 @@ pub fn is_result(code: &str) -> bool {
 /// Whose event it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Who called.
     Caller,
-    /// Who was called.
     Callee,
 }
 
@@ -63,21 +66,22 @@ pub fn role(code: &str) -> Option<Role> {
 /// What an event of the older generation means for the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
-    /// The caller's phone calls.
+    /// The caller calls.
     Calls,
-    /// A callee's phone rings, or somebody is invited.
+    /// A callee's phone rings, or a person is invited.
     Rings,
-    /// Somebody is in the call.
+    /// A person is in the call.
     Answers,
     /// A device stops ringing, or the caller learns of it: there was no answer.
     Refuses(Outcome),
-    /// The participant leaves, with an outcome if the word has one.
+    /// The participant leaves, with an outcome if the code has one.
     Leaves(Option<Outcome>),
-    /// A word that we do not know.
+    /// An unknown code.
     Unknown,
 }
 
-/// `Event` (Tencent, "Call event callback"). `call_missed`, `call_rejected` and `call_busy` are the caller's view of what the callee did.
+/// `Event` (Tencent, "Call event callback"). `call_missed`, `call_rejected` and `call_busy` are the
+/// caller's view of what the callee did.
 pub fn event(code: &str) -> Meaning {
     match plain(code).as_str() {
         "startcall" => Meaning::Calls,
@@ -94,7 +98,7 @@ pub fn event(code: &str) -> Meaning {
     }
 }
 
-/// What a `CallResult` without an event means for the one who reports it: only the caller can cancel.
+/// What a `CallResult` without an event means for the sender: only the caller can cancel.
 pub fn result(code: &str, role: Option<Role>) -> Meaning {
     match outcome_of_result(code) {
         Some(Outcome::Canceled) if role != Some(Role::Callee) => Meaning::Leaves(Some(Outcome::Canceled)),
@@ -104,7 +108,7 @@ pub fn result(code: &str, role: Option<Role>) -> Meaning {
     }
 }
 
-/// The role and the event that a command of the older generation is made of.
+/// The role and the event in a command of the older generation.
 pub fn parts_of_command(command: &str) -> (Option<Role>, &str) {
     match command.split_once('_') {
         Some((first, rest)) if role(first).is_some() => (role(first), rest),
@@ -112,10 +116,13 @@ pub fn parts_of_command(command: &str) -> (Option<Role>, &str) {
     }
 }
 
-/// Whether a command belongs to the calls, in either generation.
+/// Whether a command is about calls, in either generation.
 pub fn is_call_command(command: &str) -> bool {
     let (role, rest) = parts_of_command(command);
-    role.is_some() || event(rest) != Meaning::Unknown || is_result(command) || plain(command).starts_with("call.")
+    role.is_some()
+        || event(rest) != Meaning::Unknown
+        || is_result(command)
+        || plain(command).starts_with("call.")
 }
 
 /// What happened to one member of a call of the current generation.
@@ -135,11 +142,12 @@ pub enum Action {
     Invited,
     /// Is no longer being called.
     Uninvited,
-    /// A word that we do not know.
+    /// An unknown code.
     Unknown,
 }
 
-/// `ActionType` (Tencent, "Member change callback"): the page's table and its sample spell it differently, and `Canncel` is the page's own.
+/// `ActionType` (Tencent, "Member change callback"). The page's table and its sample spell it
+/// differently; `Canncel` is the page's own spelling.
 pub fn action(code: &str) -> Action {
     match plain(code).as_str() {
         "accept" | "answer" | "join" => Action::Comes,
@@ -177,10 +185,12 @@ mod tests {
 
     #[test]
     fn every_listed_command_is_a_call_command_and_other_products_are_not() {
-        let listed = "cancel reject not_answer normal_end call_busy interrupt caller_start_call caller_call_accepted caller_call_missed \
-            caller_call_rejected caller_call_busy caller_cancel_call caller_call_failed caller_call_end caller_call_interrupted \
-            callee_receive_call callee_accept_call callee_not_answer_call callee_reject_call callee_ignore_call callee_call_canceled \
-            callee_call_end callee_call_interrupted invite_user join_in_group_call call_end Call.CallbackAfterStartCall \
+        let listed = "cancel reject not_answer normal_end call_busy interrupt caller_start_call \
+            caller_call_accepted caller_call_missed caller_call_rejected caller_call_busy \
+            caller_cancel_call caller_call_failed caller_call_end caller_call_interrupted \
+            callee_receive_call callee_accept_call callee_not_answer_call callee_reject_call \
+            callee_ignore_call callee_call_canceled callee_call_end callee_call_interrupted \
+            invite_user join_in_group_call call_end Call.CallbackAfterStartCall \
             Call.CallbackAfterEndCall Call.CallbackAfterMemberChanged Call.CallbackOfTomorrow";
         for command in listed.split_whitespace() {
             assert!(is_call_command(command), "{command}");
@@ -194,8 +204,9 @@ mod tests {
 
     #[test]
     fn every_event_of_the_list_has_a_meaning() {
-        let listed = "start_call call_accepted call_missed call_rejected call_busy cancel_call call_failed call_end call_interrupted \
-            receive_call accept_call not_answer_call reject_call ignore_call call_canceled invite_user join_in_group_call";
+        let listed = "start_call call_accepted call_missed call_rejected call_busy cancel_call call_failed \
+            call_end call_interrupted receive_call accept_call not_answer_call reject_call \
+            ignore_call call_canceled invite_user join_in_group_call";
         for word in listed.split_whitespace() {
             assert_ne!(event(word), Meaning::Unknown, "{word}");
         }

@@ -1,4 +1,5 @@
-//! The current generation: `Call.CallbackAfterStartCall`, `…AfterMemberChanged`, `…AfterEndCall`. Tencent's servers speak for the whole call.
+//! The current generation: `Call.CallbackAfterStartCall`, `…AfterMemberChanged`, `…AfterEndCall`.
+//! Tencent's servers report the whole call.
 
 use std::cmp::Reverse;
 
@@ -6,8 +7,7 @@ use crate::call::model::{Kind, Moment, Outcome, Person, Status};
 use crate::call::{CallFacts, Claim, First, Leaving, Part, Source};
 use crate::tencent::codes::{self, Action};
 use crate::tencent::{Callback, Story, short_text};
-use crate::text::json::Json;
-use crate::text::number;
+use crate::text::{json::Json, number};
 
 /// Whether a callback belongs to this generation.
 pub(super) fn speaks_it(callback: &Callback<'_>) -> bool {
@@ -17,7 +17,8 @@ pub(super) fn speaks_it(callback: &Callback<'_>) -> bool {
 }
 
 pub(super) fn read(callback: &Callback<'_>) -> Story {
-    let at = ["EventTime", "EndTime", "AcceptTime", "StartTime"].iter().find_map(|name| callback.moment(name));
+    let at =
+        ["EventTime", "EndTime", "AcceptTime", "StartTime"].iter().find_map(|name| callback.moment(name));
     let mut call = callback.common(at, Source::Stated);
     if callback.text("ChatGroupId").is_some() {
         call.kind = call.kind.or_else(|| Some(Claim::new(Source::Inferred, at, Kind::Group)));
@@ -37,7 +38,7 @@ pub(super) fn read(callback: &Callback<'_>) -> Story {
     Story { what: what.to_owned(), who, at, call }
 }
 
-/// The one who is in the call while all others wait is the caller; the callback has no other word for it.
+/// The caller is the one user who is in the call while all others wait; no field names the caller.
 fn with_start(mut call: CallFacts, callback: &Callback<'_>, at: Option<Moment>) -> CallFacts {
     let mut in_the_call = Vec::new();
     for user in users(callback) {
@@ -50,16 +51,21 @@ fn with_start(mut call: CallFacts, callback: &Callback<'_>, at: Option<Moment>) 
     }
     if let [caller] = in_the_call.as_slice() {
         call.people.0.entry(caller.clone()).or_default().callee = false;
-        call.caller =
-            Person::new(callback.app, Some(caller)).map(|caller| First(Claim::new(Source::Inferred, at, caller)));
+        call.caller = Person::new(callback.app, Some(caller))
+            .map(|caller| First(Claim::new(Source::Inferred, at, caller)));
     }
     call.setup = at.map(|moment| Claim::new(Source::Inferred, None, Reverse(moment)));
     call.reached = Some(Status::Ringing);
     call
 }
 
-fn with_changes(mut call: CallFacts, callback: &Callback<'_>, changed: &[Json], at: Option<Moment>) -> CallFacts {
-    // Of those who are in the call already, nothing tells the caller from the callees.
+fn with_changes(
+    mut call: CallFacts,
+    callback: &Callback<'_>,
+    changed: &[Json],
+    at: Option<Moment>,
+) -> CallFacts {
+    // Among those already in the call, the caller cannot be told from the callees.
     for user in users(callback).filter(|user| waits(user)) {
         if let Some(account) = account(user) {
             call.people.0.insert(account, Part { callee: true, ..Part::default() });
@@ -92,7 +98,7 @@ fn with_changes(mut call: CallFacts, callback: &Callback<'_>, changed: &[Json], 
     call
 }
 
-/// Sent once nobody, or only one, is left: the whole call's story in one record.
+/// Sent when at most one person is left; it has everything about the call.
 fn with_end(mut call: CallFacts, callback: &Callback<'_>) -> CallFacts {
     let stated = |name: &str| callback.moment(name);
     let caller = callback.text("Caller_Account");
@@ -109,7 +115,7 @@ fn with_end(mut call: CallFacts, callback: &Callback<'_>) -> CallFacts {
     call.ended = stated("EndTime")
         .map(|moment| Claim::new(Source::Stated, None, moment))
         .or_else(|| stated("EventTime").map(|moment| Claim::new(Source::Inferred, None, moment)));
-    // 0 is a statement: Tencent's servers know that the call was never accepted.
+    // 0 is a statement: Tencent's servers say that the call was never accepted.
     call.never_accepted = callback.text("AcceptTime").and_then(number::decimal) == Some(0.0);
     call.over = true;
     call

@@ -1,8 +1,10 @@
-//! Tencent's words: one URL for every call callback of both generations of TUICallKit, all POST with a JSON body.
+//! Tencent: one URL for every call callback of both generations of TUICallKit, all POST with a JSON
+//! body.
 //!
-//! The older generation (`caller_start_call` and its siblings, and the status family) tells each participant's story; the current one
-//! (`Call.Callback…`) tells the room's. Which one a request belongs to is read from its body first and its command second, because the vendor's
-//! own samples carry commands that are in no list.
+//! The older generation (`caller_start_call` and its siblings, and the status family) reports each
+//! participant; the current one (`Call.Callback…`) reports the room. The generation is read from
+//! the body first and the command second, because the vendor's own samples have commands that are
+//! in no list.
 
 pub mod codes;
 pub mod current;
@@ -23,12 +25,12 @@ use crate::text::refusal::Refusal;
 
 pub const CALLBACK: door::callback::Callback = door::callback::Callback { route: &CALL_EVENT, read };
 
-/// Of the query, what a retry may send differently.
+/// Query parameters that differ between deliveries of one callback.
 fn belongs_to_the_delivery(name: &str) -> bool {
     matches!(name, "Sign" | "RequestTime")
 }
 
-/// What one call callback says, before it is filed.
+/// What a call callback says, before it becomes a record.
 struct Story {
     what: String,
     who: Option<String>,
@@ -36,7 +38,7 @@ struct Story {
     call: CallFacts,
 }
 
-/// A callback whose session is known, with the few questions that both generations ask of it.
+/// A callback with a known session, and what both generations read from it.
 struct Callback<'a> {
     command: &'a str,
     app: Option<&'a str>,
@@ -44,7 +46,7 @@ struct Callback<'a> {
 }
 
 impl<'a> Callback<'a> {
-    /// A member of the body itself or of the object that the current generation wraps a call in.
+    /// A member of the body, or of the object in which the current generation wraps a call.
     fn member(&self, name: &str) -> Option<&'a Json> {
         let wrapped = ["CallInfo", "CallRecord"].iter().filter_map(|wrapper| self.body.member(wrapper));
         std::iter::once(self.body).chain(wrapped).find_map(|object| object.member(name))
@@ -58,16 +60,20 @@ impl<'a> Callback<'a> {
         self.text(name).and_then(Moment::parse)
     }
 
-    /// What every callback of either generation may say of the call. `weight` is how good its word on the result is.
+    /// What any callback of either generation may say about the call. `weight` is how good its
+    /// source is for the result.
     fn common(&self, at: Option<Moment>, weight: Source) -> CallFacts {
         let call_result = self.text("CallResult").map(|word| ReleaseCode::Word(Personal::new(word)));
         CallFacts {
-            kind: self.text("CallType").and_then(codes::kind).map(|kind| Claim::new(Source::Stated, at, kind)),
+            kind: self
+                .text("CallType")
+                .and_then(codes::kind)
+                .map(|kind| Claim::new(Source::Stated, at, kind)),
             media: self.media().map(|media| Claim::new(Source::Stated, at, media)),
             service: self.app.map(|app| Claim::new(Source::Stated, at, app.to_owned())),
-            room: self
-                .text("RoomId")
-                .and_then(|room| Room::new(self.app, Some(room)).map(|room| Claim::new(Source::Stated, at, room))),
+            room: self.text("RoomId").and_then(|room| {
+                Room::new(self.app, Some(room)).map(|room| Claim::new(Source::Stated, at, room))
+            }),
             outcome: self
                 .text("CallResult")
                 .and_then(codes::outcome_of_result)
@@ -87,15 +93,17 @@ impl<'a> Callback<'a> {
     }
 }
 
-/// A string or a number that a call item can hold.
+/// A string or a number that fits a call item.
 fn short_text(json: &Json) -> Option<&str> {
     json.scalar().and_then(keepable)
 }
 
-/// Reads a callback. `None` when it is no call callback: the console's URL check, or another product's event.
+/// Reads a callback. `None` if it is not a call callback: the console's URL check, or another
+/// product's event.
 ///
 /// # Errors
-/// [`Refusal::NotJson`], [`Refusal::TooLong`], and for a call callback [`Refusal::MissingField`] or [`Refusal::UnusableField`] naming `CallId`.
+/// [`Refusal::NotJson`], [`Refusal::TooLong`], and for a call callback [`Refusal::MissingField`] or
+/// [`Refusal::UnusableField`] with `CallId`.
 pub fn read(request: &Verified) -> Result<Option<Record>, Refusal> {
     if without_byte_order_mark(request.body()).trim().is_empty() {
         return Ok(None);
@@ -107,7 +115,8 @@ pub fn read(request: &Verified) -> Result<Option<Record>, Refusal> {
         let lost = !body.members().is_empty() && is_call_callback(command, &body);
         return if lost { Err(Refusal::MissingField("CallId")) } else { Ok(None) };
     };
-    let app = parameters.values(vendor::names_an_app).flatten().filter_map(keepable).find(|app| !app.is_empty());
+    let app =
+        parameters.values(vendor::names_an_app).flatten().filter_map(keepable).find(|app| !app.is_empty());
     let callback = Callback { command, app, body: &body };
     let story = if current::speaks_it(&callback) { current::read(&callback) } else { older::read(&callback) };
     Ok(Some(Record {
@@ -122,7 +131,8 @@ pub fn read(request: &Verified) -> Result<Option<Record>, Refusal> {
 }
 
 fn command<'a>(parameters: &'a Parameters, body: &'a Json) -> &'a str {
-    let names_it = |name: &str| name.eq_ignore_ascii_case("command") || name.eq_ignore_ascii_case("CallbackCommand");
+    let names_it =
+        |name: &str| name.eq_ignore_ascii_case("command") || name.eq_ignore_ascii_case("CallbackCommand");
     let in_query = parameters.values(names_it).flatten().find(|command| !command.is_empty());
     let in_body = || body.member("CallbackCommand").or_else(|| body.member("command")).and_then(Json::scalar);
     in_query.or_else(in_body).unwrap_or_default()
@@ -130,10 +140,12 @@ fn command<'a>(parameters: &'a Parameters, body: &'a Json) -> &'a str {
 
 fn session(body: &Json) -> Result<Option<SessionId>, Refusal> {
     let wrapped = ["CallInfo", "CallRecord"].iter().filter_map(|wrapper| body.member(wrapper));
-    let mut sent =
-        std::iter::once(body).chain(wrapped).flat_map(|object| object.members_named("CallId")).map(Json::scalar);
+    let mut sent = std::iter::once(body)
+        .chain(wrapped)
+        .flat_map(|object| object.members_named("CallId"))
+        .map(Json::scalar);
     let Some(first) = sent.next() else { return Ok(None) };
-    // Two different ids: whichever we chose could be the wrong call.
+    // Two different ids: either one could be the wrong call.
     if sent.any(|other| other != first) {
         return Err(Refusal::UnusableField("CallId"));
     }

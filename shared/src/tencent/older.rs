@@ -1,7 +1,9 @@
-//! The older generation: the `command` family ("Call event callback") and the status family ("Call status callback").
+//! The older generation: the `command` family ("Call event callback") and the status family ("Call
+//! status callback").
 //!
-//! Each participant's client reports its own part, so one call yields a caller's and a callee's events and more than one end. Every event adds
-//! what it knows; [`CallFacts::join`] makes one call of them and [`CallFacts::view`] weighs them.
+//! Each participant's client reports its own part, so one call has a caller's and a callee's
+//! events, and more than one end. Every event adds what it knows; [`CallFacts::join`] makes one
+//! call of them, and [`CallFacts::view`] weighs them.
 
 use std::cmp::Reverse;
 
@@ -15,7 +17,7 @@ pub(super) fn read(callback: &Callback<'_>) -> Story {
     let stated_role = callback.text("Role").and_then(codes::role).or(role_of_command);
     let event = callback.text("Event");
     let result = callback.text("CallResult");
-    // The body speaks first: the page's own sample carries a command that is in no list.
+    // The body counts before the command: the page's own sample has a command that is in no list.
     let meaning = match (event, result) {
         (Some(event), _) => codes::event(event),
         (None, Some(result)) => codes::result(result, stated_role),
@@ -42,15 +44,20 @@ fn facts(
     at: Option<Moment>,
 ) -> CallFacts {
     let is_callee = role == Some(Role::Callee);
-    // The caller's device sees the whole of a call, a callee's only its own part. Whoever hangs up has talked, and knows as much.
-    let weight = if is_callee && meaning != Meaning::Leaves(None) { Source::Inferred } else { Source::OneSide };
+    // The caller's device sees the whole call, a callee's only its own part. A callee who hangs up
+    // has talked, and so knows as much.
+    let weight =
+        if is_callee && meaning != Meaning::Leaves(None) { Source::Inferred } else { Source::OneSide };
     let mut call = callback.common(at, weight);
-    call.setup = callback.moment("StartCallTs").map(|moment| Claim::new(Source::Stated, None, Reverse(moment)));
+    call.setup =
+        callback.moment("StartCallTs").map(|moment| Claim::new(Source::Stated, None, Reverse(moment)));
     let is_caller = role == Some(Role::Caller);
     let called = at.filter(|_| is_caller).map(Reverse);
     let mut part = Part { callee: is_callee, caller: is_caller, called, ..Part::default() };
-    // `AcceptTs` and `EndTs` count only where the page says they are returned; its sample prints them even in a call that just starts.
-    let accepted = callback.moment("AcceptTs").map(|moment| Claim::new(Source::Stated, None, Reverse(moment)));
+    // `AcceptTs` and `EndTs` count only where the page says they are returned; its sample shows
+    // them even in a call that just starts.
+    let accepted =
+        callback.moment("AcceptTs").map(|moment| Claim::new(Source::Stated, None, Reverse(moment)));
     let ended_at = callback.moment("EndTs").or(at);
     match meaning {
         Meaning::Calls => {
@@ -70,7 +77,10 @@ fn facts(
         Meaning::Refuses(outcome) => {
             call.started = accepted;
             call.outcome = call.outcome.max(Some(Claim::new(weight, at, outcome)));
-            call.ends.insert(if is_callee { End::CalleeRefused } else { End::CallerRefused }, ended_at.map(Reverse));
+            call.ends.insert(
+                if is_callee { End::CalleeRefused } else { End::CallerRefused },
+                ended_at.map(Reverse),
+            );
             call.refusal = call.reason.remove(CALL_RESULT);
             part.refused = true;
             part.refused_at = ended_at;
@@ -79,7 +89,8 @@ fn facts(
             call.started = accepted;
             call.caller_saw_answer = outcome.is_none() && !is_callee;
             call.outcome = call.outcome.max(outcome.map(|outcome| Claim::new(weight, at, outcome)));
-            call.ends.insert(if is_callee { End::CalleeLeft } else { End::CallerLeft }, ended_at.map(Reverse));
+            call.ends
+                .insert(if is_callee { End::CalleeLeft } else { End::CallerLeft }, ended_at.map(Reverse));
             part.left = ended_at;
         }
         Meaning::Unknown => {}

@@ -1,7 +1,9 @@
-//! Tencent's signature: the query's `Sign` is the SHA-256, in hex, of a token and the query's `RequestTime` (TR/34354, "webhook authentication").
+//! Tencent's signature: the parameter `Sign` is the SHA-256, in hex, of a token and the parameter
+//! `RequestTime` (TR/34354, "webhook authentication").
 //!
-//! It does not cover the body, and it is documented for Chat's webhooks and not for call callbacks. So it stands behind the URL's own token, never in its place, and is
-//! verified when the team has set a token in Tencent's console.
+//! It does not cover the body, and is documented for Chat's webhooks, not for call callbacks. So it
+//! adds to the URL's token and does not replace it. It is checked if the team has set a token in
+//! Tencent's console.
 
 use std::fmt;
 
@@ -9,8 +11,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::call::model::Arrival;
-use crate::door::request::Request;
-use crate::door::vendor::Verify;
+use crate::door::{request::Request, vendor::Verify};
 
 /// How far Tencent's clock and ours may be apart, in seconds, either way.
 const WINDOW_SECONDS: u64 = 60;
@@ -40,9 +41,11 @@ impl SigningToken {
 
     /// Whether a signature is Tencent's and of this minute.
     fn is_signed(&self, sign: &str, request_time: &str, arrival: Arrival) -> bool {
-        let fresh =
-            request_time.parse::<u64>().is_ok_and(|seconds| seconds.abs_diff(arrival.seconds()) <= WINDOW_SECONDS);
-        let genuine = bool::from(self.sign(request_time).as_bytes().ct_eq(sign.to_ascii_lowercase().as_bytes()));
+        let fresh = request_time
+            .parse::<u64>()
+            .is_ok_and(|seconds| seconds.abs_diff(arrival.seconds()) <= WINDOW_SECONDS);
+        let genuine =
+            bool::from(self.sign(request_time).as_bytes().ct_eq(sign.to_ascii_lowercase().as_bytes()));
         fresh && genuine
     }
 }
@@ -86,10 +89,12 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_signature() {
+    fn any_other_signature_is_rejected() {
         let arrival = at(1_669_872_112);
         let sign = token().sign(SENT_AT);
-        for (sign, time) in [("", SENT_AT), (&sign[1..], SENT_AT), (&sign, "1669872113"), (&sign, ""), ("é", "x")] {
+        for (sign, time) in
+            [("", SENT_AT), (&sign[1..], SENT_AT), (&sign, "1669872113"), (&sign, ""), ("é", "x")]
+        {
             assert!(!token().is_signed(sign, time, arrival), "{sign} {time}");
         }
         assert!(!SigningToken::parse("other").unwrap().is_signed(&sign, SENT_AT, arrival));

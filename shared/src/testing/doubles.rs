@@ -1,4 +1,4 @@
-//! Stores and topics in memory, and ones that take nothing.
+//! Stores and topics in memory, and ones that refuse everything.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ impl MemoryTable {
         self.call_puts.get()
     }
 
-    /// Loses every item.
+    /// Removes every item.
     pub fn clear(&self) {
         self.items.borrow_mut().clear();
     }
@@ -59,7 +59,7 @@ impl MemoryTable {
     }
 }
 
-/// What the deployed functions have no right to put would not get into their table.
+/// Refuses attributes that the deployed functions may not put.
 fn assert_permitted(item: &Item) {
     for name in item.attributes().keys() {
         assert!(ATTRIBUTES.contains(&name.as_str()), "{name} is not in record::ATTRIBUTES");
@@ -80,7 +80,8 @@ impl Store for MemoryTable {
     async fn put_call(&self, item: &Item, expected: Option<&str>) -> Result<CallPut, Failure> {
         assert_permitted(item);
         let mut items = self.items.borrow_mut();
-        let stored = items.get(&Self::key(item)).map(|item| item.attributes()["facts"].as_str().unwrap().to_owned());
+        let stored =
+            items.get(&Self::key(item)).map(|item| item.attributes()["facts"].as_str().unwrap().to_owned());
         self.call_puts.set(self.call_puts.get() + 1);
         if stored.as_deref() != expected {
             return Ok(CallPut::Changed(stored));
@@ -90,7 +91,7 @@ impl Store for MemoryTable {
     }
 }
 
-/// A table that takes nothing.
+/// A table that refuses everything.
 #[derive(Debug)]
 pub struct DeadTable;
 
@@ -134,7 +135,7 @@ impl Publish for MemoryTopic {
     }
 }
 
-/// A topic that takes nothing.
+/// A topic that refuses everything.
 #[derive(Debug)]
 pub struct DeadTopic;
 

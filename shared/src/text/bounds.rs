@@ -1,7 +1,7 @@
-//! How much of anything is read, kept and counted. What is longer than is read is refused with 400 before it is looked at.
+//! How much is read, kept and counted. A longer request gets a 400 before it is parsed.
 //!
-//! LINE's application data is at most 4,095 bytes of UTF-8 and arrives percent-encoded and sometimes twice (`stid` and `app_svr_data`), so that an
-//! honest query stays below some 25 KB; the rest is room.
+//! LINE's app data has at most 4,095 bytes of UTF-8. It arrives percent-encoded, sometimes twice
+//! (`stid` and `app_svr_data`), so a genuine query stays below some 25 KB.
 
 /// Bytes of a raw query string.
 pub const QUERY_BYTES: usize = 32_768;
@@ -17,19 +17,22 @@ pub const BODY_BYTES: usize = 65_536;
 pub const JSON_DEPTH: usize = 16;
 /// Bytes of a session id. DynamoDB would take 2,048; no vendor sends more than 36 today.
 pub const SESSION_ID_BYTES: usize = 256;
-/// Bytes of a message of the spool. SNS takes no larger one, so that what is longer was not written by these functions.
+/// Bytes of a spool message: SNS's maximum. A longer one was not written by these functions.
 pub const SPOOL_MESSAGE_BYTES: usize = 262_144;
-/// Bytes of one text in a call item: an id, a code. A longer one stays in the event item only, so that no sequence of callbacks can make a call item outgrow
-/// DynamoDB's 400 KB. LINE's ids have at most 64, Tencent's 32.
+/// Bytes of one text in a call item: an id or a code. A longer one is kept in the event item only,
+/// so that a call item stays below DynamoDB's 400 KB. LINE's ids have at most 64 bytes, Tencent's
+/// 32.
 pub const TEXT_BYTES: usize = 256;
 /// Bytes of app data in a call item, for the same reason. LINE's SDK takes at most 4,095.
 pub const APP_DATA_BYTES: usize = 4_096;
 /// People kept in one call item, for the same reason.
 pub const PEOPLE: usize = 256;
-/// Seconds of talk that one call adds to the metric: a week. A vendor's nonsense would otherwise dwarf everything else that was measured; the record keeps it.
+/// Seconds of talk that one call can add to the metric: a week. A wrong value from a vendor would
+/// distort the metric; the record keeps it.
 pub const COUNTED_TALK_SECONDS: u64 = 604_800;
 
-/// Text that a call item can hold: at most [`TEXT_BYTES`] long, without control characters, which take six times the space when stored.
+/// Text that a call item can hold: at most [`TEXT_BYTES`] long, without control characters, which
+/// take six times the space when stored.
 pub fn keepable(text: &str) -> Option<&str> {
     (text.len() <= TEXT_BYTES && !text.chars().any(char::is_control)).then_some(text)
 }

@@ -1,6 +1,7 @@
-//! JSON read so that nothing is lost (numbers keep their own digits, repeated members stay repeated, odd strings stay readable).
+//! Lossless JSON: numbers keep their digits, repeated members stay repeated, invalid strings stay
+//! readable.
 //!
-//! Tencent prints user ids as bare numbers beyond 2^53, and a number type would round them.
+//! Tencent prints user ids as bare numbers beyond 2^53; a number type would round them.
 
 use std::fmt;
 
@@ -11,20 +12,16 @@ use serde_json::value::RawValue;
 use crate::text::bounds;
 use crate::text::refusal::{Bound, Refusal};
 
-/// A JSON value. Its `Debug` names the type and tells no content.
+/// A JSON value. `Debug` names the type without the content.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Json {
-    /// `null`
     Null,
-    /// `true` or `false`
     Bool(bool),
     /// A number, in the digits it was sent in.
     Number(String),
-    /// A string.
     Text(String),
-    /// A string that is no text, because it escapes half a surrogate pair: its escapes as they were sent.
+    /// A string with half a surrogate pair, which is not valid text: its escapes as sent.
     Undecodable(String),
-    /// An array.
     List(Vec<Json>),
     /// An object's members in order, repeats included.
     Object(Vec<(String, Json)>),
@@ -61,23 +58,23 @@ impl Json {
         from_raw(raw).map_err(|_| Refusal::NotJson)
     }
 
-    /// An object's first member of that name, in any case, that says anything (not `null`, not empty).
+    /// The first member of an object with that name, in any case, that is neither `null` nor empty.
     pub fn member(&self, name: &str) -> Option<&Json> {
         self.members_named(name).next()
     }
 
-    /// All members of that name, in any case, that say anything.
+    /// All members with that name, in any case, that are neither `null` nor empty.
     pub fn members_named(&self, name: &str) -> impl Iterator<Item = &Json> {
         let named = move |(candidate, _): &&(String, Json)| candidate.eq_ignore_ascii_case(name);
         self.members().iter().filter(named).map(|(_, value)| value).filter(|value| !value.says_nothing())
     }
 
-    /// An object's members; none of anything else.
+    /// The members of an object; empty for anything else.
     pub fn members(&self) -> &[(String, Json)] {
         if let Self::Object(members) = self { members } else { &[] }
     }
 
-    /// A list's items; none of anything else.
+    /// The items of a list; empty for anything else.
     pub fn items(&self) -> &[Json] {
         if let Self::List(items) = self { items } else { &[] }
     }
@@ -99,7 +96,7 @@ impl Json {
     }
 }
 
-/// A body without the mark that some encoders put before UTF-8 and that JSON does not allow.
+/// A body without a byte order mark, which some encoders put before UTF-8 and JSON does not allow.
 pub fn without_byte_order_mark(body: &str) -> &str {
     body.strip_prefix('\u{feff}').unwrap_or(body)
 }
@@ -173,7 +170,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-/// A member's name; asked for as bytes, because serde_json refuses a lone surrogate in text.
+/// A member's name. It is read as bytes, because serde_json refuses a lone surrogate in text.
 struct Name(String);
 
 impl<'de> Deserialize<'de> for Name {
@@ -206,7 +203,8 @@ mod tests {
 
     #[test]
     fn a_number_keeps_every_digit() {
-        let body = Json::parse(r#"{"User_Account": 144115212345678901234567890, "price": 1.50e400}"#).unwrap();
+        let body =
+            Json::parse(r#"{"User_Account": 144115212345678901234567890, "price": 1.50e400}"#).unwrap();
         assert_eq!(body.member("User_Account").unwrap().scalar(), Some("144115212345678901234567890"));
         assert_eq!(body.member("price").unwrap().scalar(), Some("1.50e400"));
     }

@@ -1,9 +1,10 @@
-//! Numbers in every notation that reaches us. Encoders between a vendor and us also write `30.0` and `1.795e12`.
+//! Numbers in every notation that arrives: encoders between a vendor and us also write `30.0` and
+//! `1.795e12`.
 
 /// 2^53: beyond it `f64` skips whole numbers.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// A number that is not negative, as near as `f64` comes to it.
+/// A non-negative number, as exactly as `f64` holds it.
 pub fn decimal(text: &str) -> Option<f64> {
     text.trim().parse().ok().filter(|number| (0.0..=MAX_EXACT).contains(number))
 }

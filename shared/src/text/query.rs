@@ -1,7 +1,8 @@
-//! A raw query string, split and percent-decoded without losing anything.
+//! A raw query string, split and percent-decoded without loss.
 //!
-//! This is not a form decoder on purpose: `+` stays `+`, because LINE's `param` is base64 and one changed byte does not ring. Escapes that are
-//! no escapes (`%zz`) stay as they are, and a value that is no UTF-8 is kept in its encoded form.
+//! This is deliberately not a form decoder. `+` stays `+`: LINE's `param` is base64, and one
+//! changed byte means no ring. Invalid escapes (`%zz`) stay as they are, and a value that is not
+//! UTF-8 is kept in its encoded form.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,11 +16,11 @@ use crate::text::refusal::{Bound, Refusal};
 #[derive(Clone, PartialEq, Eq)]
 enum Value {
     Text(String),
-    /// Not UTF-8 once decoded: the text as it was sent.
+    /// Not UTF-8 when decoded: kept as sent.
     Undecodable(String),
 }
 
-/// The parameters of a query in the order they were sent. Their `Debug` says how many, no more.
+/// The parameters of a query, in order. `Debug` prints only their number.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Parameters(Vec<(String, Value)>);
 
@@ -33,7 +34,7 @@ impl Parameters {
     /// Splits and decodes a raw query string.
     ///
     /// # Errors
-    /// [`Refusal::TooLong`] past one of the [`bounds`].
+    /// [`Refusal::TooLong`] if a bound of [`bounds`] is exceeded.
     pub fn parse(raw: &str) -> Result<Self, Refusal> {
         if raw.len() > bounds::QUERY_BYTES {
             return Err(Refusal::TooLong(Bound::Query));
@@ -61,12 +62,12 @@ impl Parameters {
         Ok(Self(parameters))
     }
 
-    /// The first value of that name that says anything: absent and empty are the same to both vendors.
+    /// The first value of that name that is not empty: both vendors treat absent and empty alike.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.values(|candidate| candidate == name).flatten().find(|text| !text.is_empty())
     }
 
-    /// Every value under the names that `wanted` picks, `None` for one that is no UTF-8.
+    /// Every value whose name `wanted` picks; `None` for one that is not UTF-8.
     pub fn values(&self, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = Option<&str>> {
         self.0.iter().filter(move |(name, _)| wanted(name)).map(|(_, value)| match value {
             Value::Text(text) => Some(text.as_str()),
@@ -74,7 +75,7 @@ impl Parameters {
         })
     }
 
-    /// Everything received, for the record: names and values as text, an undecodable value as it was sent.
+    /// All names and values as text, for the record. An undecodable value stays as sent.
     pub fn verbatim(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| {
             let (Value::Text(text) | Value::Undecodable(text)) = value;
@@ -108,12 +109,12 @@ mod tests {
     }
 
     #[test]
-    fn an_escape_that_is_none_stays_as_it_was_sent() {
+    fn an_invalid_escape_stays_as_sent() {
         assert_eq!(text("stid=50%zz%2", "stid").as_deref(), Some("50%zz%2"));
     }
 
     #[test]
-    fn a_value_that_is_no_utf8_is_unusable_but_kept_as_sent() {
+    fn a_value_that_is_not_utf8_is_unusable_but_kept_as_sent() {
         let parameters = Parameters::parse("stid=%ff%41").unwrap();
         assert_eq!(parameters.text("stid"), None);
         assert_eq!(parameters.verbatim().collect::<Vec<_>>(), [("stid", "%ff%41")]);
@@ -131,10 +132,17 @@ mod tests {
         assert_eq!(refused(value(bounds::VALUE_BYTES)), None);
         assert_eq!(refused(value(bounds::VALUE_BYTES + 1)), Some(Refusal::TooLong(Bound::Value)));
         assert_eq!(refused(format!("{}=1", "x".repeat(bounds::NAME_BYTES))), None);
-        assert_eq!(refused(format!("{}=1", "x".repeat(bounds::NAME_BYTES + 1))), Some(Refusal::TooLong(Bound::Name)));
+        assert_eq!(
+            refused(format!("{}=1", "x".repeat(bounds::NAME_BYTES + 1))),
+            Some(Refusal::TooLong(Bound::Name))
+        );
         assert_eq!(refused(vec!["a=1"; bounds::PARAMETERS].join("&")), None);
-        assert_eq!(refused(vec!["a=1"; bounds::PARAMETERS + 1].join("&")), Some(Refusal::TooLong(Bound::Parameters)));
-        let longest = format!("a={}&b={}", "x".repeat(bounds::VALUE_BYTES), "y".repeat(bounds::VALUE_BYTES - 5));
+        assert_eq!(
+            refused(vec!["a=1"; bounds::PARAMETERS + 1].join("&")),
+            Some(Refusal::TooLong(Bound::Parameters))
+        );
+        let longest =
+            format!("a={}&b={}", "x".repeat(bounds::VALUE_BYTES), "y".repeat(bounds::VALUE_BYTES - 5));
         assert_eq!(longest.len(), bounds::QUERY_BYTES);
         assert_eq!(refused(longest.clone()), None);
         assert_eq!(refused(longest + "z"), Some(Refusal::TooLong(Bound::Query)));

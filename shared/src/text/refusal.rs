@@ -3,15 +3,10 @@
 /// A bound of [`crate::text::bounds`] that was passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
-    /// Bytes of the query.
     Query,
-    /// Number of parameters.
     Parameters,
-    /// Bytes of a parameter's name.
     Name,
-    /// Bytes of a parameter's value.
     Value,
-    /// Bytes of the body.
     Body,
     /// Nesting of the body's JSON.
     JsonDepth,
@@ -31,10 +26,10 @@ impl Bound {
     }
 }
 
-/// Why nothing is done for a request.
+/// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The path is not ours or its token is wrong: no sign that anything is here.
+    /// Unknown path or wrong token. The answer must not show that anything is here.
     UnknownUrl,
     /// A method that the vendor does not use.
     WrongMethod,
@@ -42,13 +37,13 @@ pub enum Refusal {
     NotOurs,
     /// A signature that is missing, wrong or too old.
     WrongSignature,
-    /// A field without which nothing can be done is absent or empty.
+    /// A required field is missing or empty.
     MissingField(&'static str),
-    /// A field without which nothing can be done cannot be used as it is.
+    /// A required field is unusable.
     UnusableField(&'static str),
-    /// Longer than the stated bounds.
+    /// Longer than a bound allows.
     TooLong(Bound),
-    /// The body is no JSON.
+    /// The body is not JSON.
     NotJson,
 }
 

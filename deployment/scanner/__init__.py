@@ -1,1 +1,0 @@
-"""Checks of our own for the security scanner, which imports each file here by itself (`.checkov.yaml`)."""

@@ -1,0 +1,24 @@
+//! JSON written for a message: a push job, or a record in the spool.
+
+/// JSON in characters that SQS takes. SNS accepts U+FFFE and U+FFFF, but then cannot deliver the
+/// message to a queue, and it would be lost.
+pub fn deliverable(json: &serde_json::Value) -> String {
+    json.to_string().replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_holds_only_characters_that_a_queue_takes_and_means_the_same() {
+        let odd = serde_json::json!({ "a": "\u{fffe}\u{ffff}\u{1}\u{fffd}é" });
+        let message = deliverable(&odd);
+        let takes = |c: char| {
+            let plain = matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}');
+            plain || matches!(c, '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+        };
+        assert!(message.chars().all(takes), "{message:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&message).unwrap(), odd);
+    }
+}
