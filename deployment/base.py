@@ -50,10 +50,11 @@ def base(source: Source) -> Source:
         "Resources": resources,
         "Outputs": outputs,
     }
+    settings = _settings(source)
     # Conditions refer to conditions, and all refer to parameters.
     used = {"Mappings", "Conditions", "Parameters"}
     for _ in used:
-        needed = set(_references(made))
+        needed = {*_references(made), *settings}
         for section in used:
             made[section] = {name: each for name, each in source[section].items() if name in needed}
     gone = set(source["Parameters"]) - set(made["Parameters"])
@@ -69,6 +70,13 @@ def policies(deployment: Deployment) -> dict[str, dict[str, Any]]:
         (policy,) = role["Policies"]
         written[deployment.binary(function)] = _placeholders(policy["PolicyDocument"], deployment)
     return written
+
+
+def _settings(source: Source) -> set[str]:
+    """The parameters that the functions' variables hold, but no secrets: `ringback env` reads them here."""
+    functions = [each["Properties"] for each in source["Resources"].values() if each["Type"] == FUNCTION]
+    read = {*_references([each.get("Environment") for each in (source["Globals"]["Function"], *functions)])}
+    return {name for name, each in source["Parameters"].items() if name in read and not each.get("NoEcho")}
 
 
 def _without(gone: Any, parts: Mapping[str, Any]) -> dict[str, Any]:

@@ -71,6 +71,18 @@ class Base(unittest.TestCase):
             self.assertTrue(refusals(base(template()), {**given(BOTH), **wrong}), wrong)
         self.assertFalse(refusals(base(template()), given(BOTH)))
 
+    def test_it_remembers_the_functions_settings_but_no_secret(self) -> None:
+        parameters = base(template())["Parameters"]
+        settings = {
+            "LineServiceIds",
+            "LineSourceCidrs",
+            "TencentSdkAppIds",
+            "TencentSourceCidrs",
+            "RetentionDays",
+        }
+        self.assertLessEqual(settings, set(parameters))
+        self.assertEqual([name for name, each in parameters.items() if each.get("NoEcho")], [])
+
     def test_each_policy_file_is_what_the_templates_role_allows(self) -> None:
         written = {path.stem: json.loads(path.read_text()) for path in POLICIES.iterdir()}
         self.assertEqual(written, policies(example(BOTH)), "python -m deployment.base policies writes them")

@@ -108,7 +108,8 @@ class Account:
         shutil.copy(self.binaries[binary], bootstrap)
         subprocess.run(["strip", bootstrap], check=True)
         variables = self.folder / binary / "env"
-        variables.write_text("".join(f'{name}="{value}"\n' for name, value in self.variables[binary].items()))
+        quoted = {name: value.replace('"', '\\"') for name, value in self.variables[binary].items()}
+        variables.write_text("".join(f'{name}="{value}"\n' for name, value in quoted.items()))
         command = [
             *(Path(sys.executable).with_name("cargo-lambda"), "lambda", "deploy"),
             *("--endpoint-url", self.endpoint, "--output-format", "json", "--lambda-dir", self.folder),
@@ -243,7 +244,7 @@ class CargoLambda(unittest.TestCase):
 
     def test_the_same_command_updates_a_function_and_moves_its_alias(self) -> None:
         before, variables = self.deployed["call-event"], self.account.variables["call-event"]
-        variables["RETENTION_DAYS"] = "30"
+        variables |= {"RETENTION_DAYS": "30", "TENCENT_CALLBACK_TOKEN": 'a#b "c"=d \\ $e'}
         after = self.account.deploy("call-event")
         self.assertGreater(int(after["version"]), int(before["version"]))
         self.assertEqual(after["function_url"], before["function_url"])
