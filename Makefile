@@ -32,6 +32,8 @@ LONG_LINES = LC_ALL=C.UTF-8 git grep --untracked -nIE -e '^.{111}' --and --not -
   ':!*.json' ':!*.jsonl' ':!*.lock' ':!*.pem' ':!*.svg' ':!LICENSE-*'
 # The first build shows how far it is; later ones leave the screen to what is run.
 QUIETLY := $(if $(wildcard target/debug/ringback-cases),--quiet)
+# The benchmark is a workspace of its own; with the same folder it compiles nothing twice.
+BENCH := CARGO_TARGET_DIR="$(CURDIR)/target"
 # Inputs for each target of `make fuzz`.
 RUNS ?= 10000000
 
@@ -52,10 +54,11 @@ quick: cases ## the fast loop: formatting, lints and the library's tests
 
 test: $(VENV)/ready cases store ## run all tests (STORE=dynamodb-local: what stores, on DynamoDB Local)
 ifneq ($(STORE),dynamodb-local)
-	cargo test --locked --workspace --exclude ringback-tests --exclude ringback-bench
+	cargo test --locked --workspace --exclude ringback-tests
 	$(VENV)/bin/python -m unittest discover --start-directory local --top-level-directory .
 	$(VENV)/bin/python -m unittest discover --start-directory deployment --top-level-directory .
-	$(VENV)/bin/python -m local exec -- cargo test --locked --package ringback-bench -- --include-ignored
+	$(BENCH) $(VENV)/bin/python -m local exec -- cargo test --locked --manifest-path bench/Cargo.toml \
+	  -- --include-ignored
 endif
 	$(VENV)/bin/python -m local run --once
 	$(VENV)/bin/python -m local exec -- $(VENV)/bin/python -m unittest \
@@ -72,21 +75,23 @@ build: $(VENV)/ready ## build target/lambda/<function>/bootstrap (PROFILE=releas
 	$(if $(and $(ARCH),$(if $(TARGET_$(ARCH)),,unknown)),$(error ARCH is x86_64 or arm64))
 	$(CARGO_LAMBDA) build --locked --profile $(PROFILE) $(TARGET_$(ARCH)) $(PACKAGES)
 
-package: $(VENV)/ready $(CHECKS)/python-ready ## build what a deployment uploads, and look at it (PROFILE=release for one that may be deployed; ARCH=x86_64 for the other processor)
+package: $(VENV)/ready $(CHECKS)/python-ready ## build and check what a deployment uploads (PROFILE=release)
 	$(if $(and $(ARCH),$(if $(TARGET_$(ARCH)),,unknown)),$(error ARCH is x86_64 or arm64))
 	$(if $(PACKAGE_$(PROFILE)),,$(error PROFILE is quick or release))
-	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(LIGHT_$(PROFILE)) $(SAM) build --no-cached --build-dir $(PACKAGE_$(PROFILE)) \
-	  --parameter-overrides Architecture=$(or $(ARCH),arm64)
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(LIGHT_$(PROFILE)) $(SAM) build --no-cached \
+	  --build-dir $(PACKAGE_$(PROFILE)) --parameter-overrides Architecture=$(or $(ARCH),arm64)
 	@deployment/packaged $(PACKAGE_$(PROFILE)) $(or $(ARCH),arm64)
 
 check: $(CHECKS)/ready $(SCANNER)/ready $(VENV)/ready ## formatting, lints, types, docs, template, licences
 	@! $(LONG_LINES) || { echo 'lines of more than 110 characters: see above' >&2; exit 1; }
 	cargo fmt --all --check
 	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
+	cargo fmt --check --all --manifest-path bench/Cargo.toml
 	$(CHECKS)/bin/ruff format --check $(PYTHON)
 	$(CHECKS)/bin/ruff check $(PYTHON)
 	$(CHECKS)/bin/mypy
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(BENCH) cargo clippy --locked --workspace --all-targets --manifest-path bench/Cargo.toml -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --quiet --locked --workspace --no-deps
 	$(SAM) validate --lint --template template.yaml
 	$(VENV)/bin/python -m deployment.base > .local/base.json
@@ -103,15 +108,15 @@ token: ## make a token, the secret in your URLs (API_URL=https://... prints the 
 deploy: $(VENV)/ready $(CHECKS)/python-ready ## build and deploy STAGE=dev or STAGE=prod (docs/deploy.md)
 	@$(VENV)/bin/python -m deployment deploy
 
-smoke: $(VENV)/ready ## send six samples to URL=https://.../TOKEN and check them (STACK=name: records too)
+smoke: $(VENV)/ready ## send samples to URL=https://.../TOKEN, check and remove them (STACK=name)
 	@$(VENV)/bin/python -m deployment smoke
 
-logs: $(CHECKS)/python-ready ## show the logs of STACK=name until Ctrl-C (FUNCTION=NotifyFunction for one, SINCE=15m)
+logs: $(CHECKS)/python-ready ## show the logs of STACK=name until Ctrl-C (FUNCTION=NotifyFunction, SINCE=15m)
 	$(if $(STACK),,$(error which stack? Set STACK=name))
-	@SAM_CLI_TELEMETRY=0 $(CHECKS)/bin/sam logs --stack-name $(STACK) --tail --start-time '$(or $(SINCE),15m) ago' \
-	  $(if $(FUNCTION),--name $(FUNCTION))
+	@SAM_CLI_TELEMETRY=0 $(CHECKS)/bin/sam logs --stack-name $(STACK) --tail \
+	  --start-time '$(or $(SINCE),15m) ago' $(if $(FUNCTION),--name $(FUNCTION))
 
-replay: $(VENV)/ready ## send dead letters through the spool again: of `make run`, or with STACK=name of a deployment
+replay: $(VENV)/ready ## move dead letters back into the spool, of `make run` or of the deployment STACK=name
 	@$(VENV)/bin/python -m local replay
 
 restore: $(VENV)/ready ## put back into the table of STACK=name what it lacks of the restored table FROM=name
@@ -123,11 +128,12 @@ erase: $(VENV)/ready ## erase the user USER_ID=... from the records of STACK=nam
 destroy: $(VENV)/ready $(CHECKS)/python-ready ## delete STACK=name; its table stays
 	@$(VENV)/bin/python -m deployment destroy
 
-bench: $(VENV)/ready ## measure the release builds against a no-op, the SDK's defaults, Node and Python; writes docs/performance.md and .json (some 40 minutes the first time, 10 after)
+bench: $(VENV)/ready ## measure against Node, Python and a no-op (40 minutes); writes docs/performance.md
 	bench/peers/set_up
-	python3 bench/peers/test_peers.py
-	$(CARGO_LAMBDA) build --locked --release $(PACKAGES) --package floor
-	cargo run --locked --profile quick --package ringback-bench -- --out docs/performance.md
+	$(CARGO_LAMBDA) build --locked --release $(PACKAGES)
+	$(BENCH) $(CARGO_LAMBDA) build --locked --release --manifest-path bench/Cargo.toml \
+	  --package floor --lambda-dir target/lambda
+	$(BENCH) cargo run --locked --profile quick --manifest-path bench/Cargo.toml -- --out docs/performance.md
 
 chaos: $(VENV)/ready ## run against an AWS that fails in every way (15 minutes); writes docs/chaos.md
 	$(VENV)/bin/python -m local exec -- cargo run --locked --package ringback-tests --bin chaos -- \

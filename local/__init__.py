@@ -6,10 +6,10 @@
     template    what is taken from it: tables, topics, queues, functions and their environment
     emulator    MiniStack, which stands in for DynamoDB, SNS and SQS, or Amazon's DynamoDB Local
     router      cargo-lambda, which stands in for API Gateway and the Lambda service
-    poller      Lambda's part between a queue and a function
-    functions   the functions themselves: built, started, listened to
+    functions   the functions themselves: built, started, watched
     cases       plays target/cases and compares
-    screen      what a person reads
+    show        what a person reads
     processes   starting and ending programs
-    aws         clients, of AWS or of the local stack; what `make replay` does is in redrive
+    aws         clients, of AWS or of the local stack
+    redrive     moves dead letters back into the spool
 """

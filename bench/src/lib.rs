@@ -1,29 +1,26 @@
-//! Measures the functions: how they start, what a callback costs, and whether either grows with a call, the table or the spool.
+//! Measures the functions: how they start, what a callback costs, and whether either grows with a call, the
+//! table or the spool.
 //!
-//! A function runs here as on Lambda, on a Runtime API of ours ([`runtime_api`]) and against a DynamoDB and an SNS of ours ([`aws_stub`]), beside the least that
-//! a Lambda function can be and what else one would write ([`catalogue`]). [`measure`] takes the figures, [`growth`] and [`replay`] those of long calls and of
-//! the spool, [`usage`] counts what AWS charges for; [`bars`] judges them, [`report`] and [`chart`] write them down.
+//! A function runs here as on Lambda: on a Runtime API (`ringback_tests::control_plane`) and against DynamoDB
+//! and SNS on loopback ([`aws`], [`table`]). Beside it run the least that a function can be and what else one
+//! would write ([`subject`]). [`starts`], [`growth`], [`replay`] and [`calls`] take the figures, each with
+//! [`environments`] of a function. [`bars`] judges them, [`page`] writes them down. Linux only: processor
+//! cores and clocks are its own.
 
-pub mod arguments;
-pub mod aws_stub;
+pub mod aws;
 pub mod bars;
-pub mod catalogue;
-pub mod chart;
-pub mod cores;
-pub mod error;
+pub mod calls;
+pub mod cases;
+pub mod environments;
 pub mod growth;
-pub mod hold;
-mod http;
 pub mod machine;
-pub mod measure;
 pub mod package;
+pub mod page;
+pub mod peers;
+pub mod process;
 pub mod replay;
-pub mod report;
 pub mod results;
-pub mod runtime_api;
-pub mod sample;
-pub mod statistics;
+pub mod starts;
+pub mod stories;
 pub mod subject;
 pub mod table;
-pub mod trust;
-pub mod usage;

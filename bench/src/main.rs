@@ -1,152 +1,124 @@
-//! `ringback-bench --out docs/performance.md`: measures the functions and writes the page. It needs the release builds that `make bench` makes first.
+//! `ringback-bench --out docs/performance.md`: measures the functions and writes the page, and
+//! `performance.json` beside it for programs. It needs the release builds that `make bench` makes first.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use ringback_bench::arguments::{Arguments, Part};
-use ringback_bench::aws_stub::AwsStub;
-use ringback_bench::catalogue::{Entry, Kind, Places};
-use ringback_bench::cores::Cores;
-use ringback_bench::error::BenchError;
-use ringback_bench::growth::{self, Ground};
+use anyhow::{Context, Result};
+use argh::{FromArgValue, FromArgs};
+use ringback_bench::aws::Aws;
 use ringback_bench::machine::Machine;
-use ringback_bench::measure::{self, Aws, Held, Plan};
-use ringback_bench::package::Weight;
+use ringback_bench::process::Cores;
 use ringback_bench::results::Results;
-use ringback_bench::{chart, replay, report, usage};
+use ringback_bench::subject::{Also, Bench};
+use ringback_bench::{calls, growth, page, peers, replay, starts};
 
-fn main() -> ExitCode {
-    match run() {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("ringback-bench: {error}");
-            ExitCode::FAILURE
-        }
+/// Measures the functions against the floor of a Lambda and against what else one would write.
+#[derive(FromArgs)]
+struct Arguments {
+    /// cold starts of each subject (20)
+    #[argh(option, default = "20")]
+    rounds: usize,
+    /// warm callbacks of each subject (2000)
+    #[argh(option, default = "2000")]
+    warm: u64,
+    /// a subject to measure beside the floor; all unless given
+    #[argh(option)]
+    only: Vec<String>,
+    /// another build of a function beside the others, as NAME=BOOTSTRAP=FUNCTION
+    #[argh(option, from_str_fn(also))]
+    also: Vec<Also>,
+    /// where <function>/bootstrap are (target/lambda)
+    #[argh(option, default = "\"target/lambda\".into()")]
+    bootstraps: PathBuf,
+    /// starts, calls, growth or replay; all unless given
+    #[argh(option)]
+    part: Vec<Part>,
+    /// without the run at 7 % of a core
+    #[argh(switch)]
+    skip_held: bool,
+    /// every part, of a few minutes: for trying the harness
+    #[argh(switch)]
+    short: bool,
+    /// the page to write into; else the report is printed
+    #[argh(option)]
+    out: Option<PathBuf>,
+}
+
+fn also(text: &str) -> Result<Also, String> {
+    Also::parse(text)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, FromArgValue)]
+enum Part {
+    Starts,
+    Calls,
+    Growth,
+    Replay,
+}
+
+impl Arguments {
+    fn has(&self, part: Part) -> bool {
+        self.part.is_empty() || self.part.contains(&part)
     }
 }
 
-fn run() -> Result<ExitCode, BenchError> {
-    let arguments = Arguments::parse(std::env::args_os().skip(1))?;
+fn main() -> Result<ExitCode> {
+    let arguments: Arguments = argh::from_env();
     // Before there is any other thread, because threads inherit it.
-    let cores = Cores::part().map_err(BenchError::io("put the harness on a core of its own"))?;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let places = Places {
-        bootstraps: root.join(&arguments.bootstraps),
-        scratch: root.join("target/bench"),
-        root: root.canonicalize().unwrap_or(root),
-    };
-    // The certificates of earlier runs' stubs.
-    let _ = fs::remove_dir_all(places.scratch.join("trust"));
-    let began = Instant::now();
-    let mut progress = |what: &str| eprintln!("{:4.0} s  {what}", began.elapsed().as_secs_f64());
-    let results = measured(&arguments, &places, cores, &mut progress)?;
-    progress("done");
-    write_page(&arguments, &places, &results)?;
-    Ok(if ours_always_answered(&results) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
+    let cores = Cores::part().context("put the harness on a core of its own")?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
+    let bench =
+        Bench { bootstraps: root.join(&arguments.bootstraps), root, cores, is_short: arguments.short };
+    // The certificates and logs of earlier runs.
+    ["trust", "log"].iter().for_each(|folder| drop(fs::remove_dir_all(bench.scratch().join(folder))));
 
-fn measured(
-    arguments: &Arguments,
-    places: &Places,
-    cores: Cores,
-    progress: &mut dyn FnMut(&str),
-) -> Result<Results, BenchError> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let mut results = Results {
-        machine: Machine::look(&places.root),
         command: format!("ringback-bench {}", words.join(" ")).trim().to_owned(),
-        apart: cores != Cores::Shared,
-        rounds: arguments.rounds,
-        warm_calls: arguments.warm_calls,
-        figures: Vec::new(),
-        held: Held::Skipped,
-        growth: None,
-        replay: None,
-        usage: None,
+        machine: Machine::look(&bench.root),
+        had_a_core: cores.are_apart,
+        rounds: if bench.is_short { 2 } else { arguments.rounds.max(1) },
+        warm_callbacks: if bench.is_short { 100 } else { arguments.warm.max(1) },
+        ..Results::default()
     };
-    if arguments.part.has(Part::Starts) {
-        let aws = Aws::start()?;
-        let entries = places.entries(&aws.stub, &arguments.only, &arguments.also)?;
-        let plan = Plan { rounds: arguments.rounds, warm_calls: arguments.warm_calls, cores };
-        progress("packing");
-        let weights = weights(&entries, places)?;
-        results.figures = measure::starts_and_calls(&entries, &weights, &aws, plan, progress)?;
-        if arguments.throttled {
-            results.held = measure::held(&entries, &aws, plan, progress);
+    let out = arguments.out.as_ref().map(|out| bench.root.join(out));
+    let json = out.clone().unwrap_or_else(|| bench.scratch().join("results")).with_extension("json");
+    let began = Instant::now();
+    let mut measure = |part: Part, name: &str, run: &dyn Fn(&mut Results) -> Result<()>| -> Result<()> {
+        if arguments.has(part) {
+            eprintln!("{:4.0} s  {name}", began.elapsed().as_secs_f64());
+            run(&mut results).context(name.to_owned())?;
+            // Part by part, so that one that fails does not take the others with it.
+            fs::write(&json, serde_json::to_string_pretty(&results)? + "\n")?;
         }
-        // Kept part by part, so that one that fails does not take the others with it.
-        keep_json(arguments, places, &results)?;
-    }
-    let subject = |function: &str, stub: &AwsStub| places.function(function, stub);
-    let ground = Ground { subject: &subject, events: &places.root.join("events"), cores };
-    if arguments.part.has(Part::Growth) {
-        progress("growth");
-        results.growth = Some(growth::run(&ground)?);
-        keep_json(arguments, places, &results)?;
-    }
-    if arguments.part.has(Part::Replay) {
-        progress("replay");
-        results.replay = Some(replay::run(&ground)?);
-        keep_json(arguments, places, &results)?;
-    }
-    if arguments.part.has(Part::Usage) {
-        progress("usage");
-        results.usage = Some(usage::run(&ground)?);
-        keep_json(arguments, places, &results)?;
-    }
-    Ok(results)
-}
-
-fn weights(entries: &[Entry], places: &Places) -> Result<BTreeMap<String, Weight>, BenchError> {
-    let weigh = |entry: &Entry| {
-        let name = entry.subject.name.clone();
-        let weight = entry.deployed.weigh(&places.scratch.join("packed").join(&name))?;
-        Ok((name, weight))
+        Ok(())
     };
-    entries.iter().map(weigh).collect()
-}
-
-fn keep(path: &Path, text: &str) -> Result<(), BenchError> {
-    let cannot = || BenchError::io(format!("write {}", path.display()));
-    path.parent().map_or(Ok(()), fs::create_dir_all).map_err(cannot())?;
-    fs::write(path, text).map_err(cannot())
-}
-
-fn keep_json(arguments: &Arguments, places: &Places, results: &Results) -> Result<(), BenchError> {
-    let json = serde_json::to_string_pretty(results).unwrap_or_default();
-    keep(&places.root.join(&arguments.json), &(json + "\n"))
-}
-
-fn write_page(arguments: &Arguments, places: &Places, results: &Results) -> Result<(), BenchError> {
-    let Some(page) = arguments.out.as_ref().map(|out| places.root.join(out)) else {
-        println!("{}", report::measured(results, None));
-        return Ok(());
-    };
-    let picture: PathBuf = page.with_extension("svg");
-    let name = picture.file_name().map(|name| name.to_string_lossy().into_owned());
-    if let Some(svg) = chart::svg(results) {
-        keep(&picture, &svg)?;
-    }
-    if let Some(figured) = usage::figured(results) {
-        let json = serde_json::to_string_pretty(&figured).unwrap_or_default();
-        keep(&page.with_extension("json"), &(json + "\n"))?;
-    }
-    let known = fs::read_to_string(&page).unwrap_or_else(|_| report::EMPTY_PAGE.to_owned());
-    let text = report::into_page(&known, &report::measured(results, name.as_deref()));
-    let text = text.ok_or_else(|| BenchError::Unreadable {
-        path: page.clone(),
-        what: "it has no place for what was measured".to_owned(),
+    measure(Part::Starts, "starts", &|results| {
+        let aws = Aws::start()?;
+        let subjects = bench.subjects(&aws, &arguments.only, &arguments.also)?;
+        peers::check(&bench, &aws, &subjects)?;
+        starts::run(&bench, &aws, &subjects, !arguments.skip_held, results)
     })?;
-    keep(&page, &text)
-}
+    measure(Part::Calls, "calls", &|results| calls::run(&bench).map(|calls| results.calls = calls))?;
+    measure(Part::Growth, "growth", &|results| {
+        growth::run(&bench).map(|growth| results.growth = Some(growth))
+    })?;
+    measure(Part::Replay, "replay", &|results| {
+        replay::run(&bench).map(|replay| results.replay = Some(replay))
+    })?;
 
-/// Others may fail at 7 % of a core, and the report says so. A function of ours that does has failed the run.
-fn ours_always_answered(results: &Results) -> bool {
-    let Held::Measured(held) = &results.held else { return true };
-    let is_ours =
-        |name: &str| results.figures.iter().any(|figures| figures.name == name && figures.kind == Kind::Function);
-    held.iter().all(|figures| figures.trouble.is_none() || !is_ours(&figures.name))
+    match out {
+        None => println!("{}", page::measured(&results)),
+        Some(out) => {
+            let known = fs::read_to_string(&out).with_context(|| out.display().to_string())?;
+            let page = page::into_page(&known, &page::measured(&results));
+            fs::write(&out, page.with_context(|| format!("{} has no place for figures", out.display()))?)?;
+        }
+    }
+    // Others may fail at 7 % of a core, and the page says so. A function that does has failed the run.
+    let has_failed = results.functions().any(|function| matches!(function.held, Some(Err(_))));
+    Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

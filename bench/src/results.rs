@@ -1,117 +1,117 @@
-//! A run's results, as they are kept beside the report for programs to read.
+//! A run's results: what the page shows, and what `docs/performance.json` holds for programs.
 
-use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
-use crate::catalogue::Kind;
+use serde::Serialize;
+
+use crate::calls::CallRow;
 use crate::growth::Growth;
 use crate::machine::Machine;
-use crate::measure::{Figures, Held};
 use crate::replay::Replay;
-use crate::usage::Call;
+use crate::starts::Starts;
+use crate::subject::Kind;
 
-/// Everything that a run found out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Results {
-    /// Where and with what.
-    pub machine: Machine,
-    /// How the run was called.
     pub command: String,
+    pub machine: Machine,
     /// Whether the functions had a core to themselves.
-    pub apart: bool,
+    pub had_a_core: bool,
     /// Cold starts of each subject.
     pub rounds: usize,
-    /// Warm calls of each subject.
-    pub warm_calls: u32,
-    /// With a whole core, in the order of the catalogue. Empty when the part was not asked for.
-    pub figures: Vec<Figures>,
-    /// With a share of one.
-    pub held: Held,
-    /// Of long calls and full tables, if it was asked for.
+    /// Warm callbacks of each subject.
+    pub warm_callbacks: u64,
+    pub starts: Vec<Starts>,
+    /// Why no subject could be held to a share of a core.
+    pub cannot_hold: Option<String>,
+    pub calls: Vec<CallRow>,
     pub growth: Option<Growth>,
-    /// Of the spool, if it was asked for.
     pub replay: Option<Replay>,
-    /// Of what AWS charges for, if it was asked for.
-    pub usage: Option<Vec<Call>>,
 }
 
 impl Results {
-    /// The figures of the only subject of its kind.
-    pub fn of_kind(&self, kind: Kind) -> Option<&Figures> {
-        self.figures.iter().find(|figures| figures.kind == kind)
+    /// The only subject of its kind.
+    pub fn of_kind(&self, kind: Kind) -> Option<&Starts> {
+        self.starts.iter().find(|starts| starts.kind == kind)
     }
 
-    /// The figures of our functions.
-    pub fn functions(&self) -> impl Iterator<Item = &Figures> {
-        self.figures.iter().filter(|figures| figures.kind == Kind::Function)
+    pub fn functions(&self) -> impl Iterator<Item = &Starts> {
+        self.starts.iter().filter(|starts| starts.kind == Kind::Function)
     }
 }
 
-impl Results {
-    /// A cold start as a small function has it: INIT with a whole core, the first callback held to a share of one. `None` when it was not measured.
-    pub fn held_cold(&self, name: &str) -> Option<f64> {
-        let Held::Measured(all) = &self.held else { return None };
-        let held = all.iter().find(|held| held.name == name && held.trouble.is_none())?;
-        let whole = self.figures.iter().find(|figures| figures.name == name)?;
-        Some(whole.init.p50 + held.first.p50)
+/// Half of all measurements are at most the first, nine tenths at most the second, 99 of 100 at most the
+/// third; in ms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Spread {
+    pub p50: f64,
+    pub p90: f64,
+    /// Of fewer than 100 measurements, the largest.
+    pub p99: f64,
+}
+
+impl Spread {
+    pub fn of(times: impl IntoIterator<Item = Duration>) -> Self {
+        let mut sorted: Vec<f64> = times.into_iter().map(|time| time.as_secs_f64() * 1e3).collect();
+        sorted.sort_unstable_by(f64::total_cmp);
+        Self { p50: percentile(&sorted, 50), p90: percentile(&sorted, 90), p99: percentile(&sorted, 99) }
     }
+}
+
+/// The smallest of the sorted values that so many of a hundred do not exceed; 0 when there is none.
+pub fn percentile(sorted: &[f64], percent: usize) -> f64 {
+    let position = (sorted.len() * percent).div_ceil(100);
+    sorted.get(position.saturating_sub(1)).copied().unwrap_or_default()
 }
 
 /// A run that was never made, for the tests of what is written about runs.
 #[cfg(test)]
 pub(crate) fn example() -> Results {
-    use crate::measure::HeldFigures;
-    use crate::statistics::Spread;
-
     let spread = |p50: f64| Spread { p50, p90: p50 * 1.1, p99: p50 * 1.5 };
-    let figures = |name: &str, kind, requests, cold: f64, warm_cpu| Figures {
+    let starts = |name: &str, kind, requests, cold: f64, warm_cpu_ms: f64| Starts {
         name: name.to_owned(),
         kind,
         requests,
-        handshakes: requests as f64,
+        handshakes: requests,
         init: spread(cold * 0.6),
         first: spread(cold * 0.4),
         cold: spread(cold),
-        init_cpu: cold * 0.5,
-        first_cpu: cold * 0.3,
-        warm: spread(warm_cpu * 2.0),
-        warm_cpu,
+        init_cpu_ms: cold * 0.5,
+        first_cpu_ms: cold * 0.3,
+        warm: spread(warm_cpu_ms * 2.0),
+        warm_cpu_ms,
         resident_bytes: 5_000_000,
         program_bytes: 3_000_000,
         zip_bytes: 2_000_000,
+        held: None,
     };
-    let held = |name: &str, trouble: Option<&str>| HeldFigures {
-        name: name.to_owned(),
-        rounds: 10,
-        first: spread(30.0),
-        warm: spread(0.5),
-        trouble: trouble.map(str::to_owned),
-    };
-    Results {
-        machine: Machine {
-            processor: "Example 9000".to_owned(),
-            cores: 2,
-            date: "2026-11-22".to_owned(),
-            ..Machine::default()
-        },
-        command: "ringback-bench".to_owned(),
-        apart: true,
-        rounds: 20,
-        warm_calls: 2_000,
-        figures: vec![
-            figures("floor", Kind::Floor, 0, 4.0, 0.05),
-            figures("notify", Kind::Function, 1, 10.0, 0.15),
-            figures("call-event", Kind::Function, 2, 10.0, 0.25),
-            figures("stock", Kind::Stock, 2, 160.0, 0.3),
-            figures("node", Kind::Node, 2, 650.0, 1.5),
-            figures("python", Kind::Python, 2, 700.0, 3.0),
+    let mut results = Results {
+        machine: Machine { processor: "Example 9000".to_owned(), ..Machine::default() },
+        starts: vec![
+            starts("floor", Kind::Floor, 0.0, 4.0, 0.05),
+            starts("notify", Kind::Function, 1.0, 10.0, 0.15),
+            starts("call-event", Kind::Function, 2.0, 10.0, 0.25),
+            starts("stock", Kind::Stock, 2.0, 160.0, 0.3),
+            starts("node", Kind::Node, 2.0, 650.0, 1.5),
         ],
-        held: Held::Measured(vec![
-            held("floor", None),
-            held("call-event", None),
-            held("stock", Some("answered | 503")),
-        ]),
-        growth: None,
-        replay: None,
-        usage: None,
+        ..Results::default()
+    };
+    let held = |first| Ok(crate::starts::Held { rounds: 10, first: spread(first), warm: spread(0.5) });
+    let all = [held(1.0), held(1.0), held(4.0), Err("it answered | 503".to_owned()), held(1_000.0)];
+    results.starts.iter_mut().zip(all).for_each(|(starts, held)| starts.held = Some(held));
+    results
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_a_value_that_was_measured_in_any_order() {
+        let hundred: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert_eq!([1, 50, 99, 100].map(|percent| percentile(&hundred, percent)), [1.0, 50.0, 99.0, 100.0]);
+        assert_eq!(percentile(&[], 50), 0.0);
+        let times = (0..20).rev().map(|number| Duration::from_micros(number * 1000));
+        assert_eq!(Spread::of(times), Spread { p50: 9.0, p90: 17.0, p99: 19.0 });
     }
 }

@@ -1,234 +1,265 @@
-//! What is measured: a program that asks a Runtime API for events, and its process.
+//! What is put side by side: the floor, the functions, and what else one would write.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
-use crate::cores::Cores;
-use crate::error::BenchError;
-use crate::runtime_api::{Invocation, RuntimeApi};
+use anyhow::{Context, Result};
+use serde::Serialize;
 
-/// What is told of a process that ended by itself.
-const LAST_WORDS: usize = 1_200;
-const BETWEEN_TWO_LOOKS: Duration = Duration::from_millis(100);
+use crate::aws::Aws;
+use crate::cases::{CALLS, Case, Cases};
+use crate::process::Cores;
+
+/// The callbacks' functions, each with the case that its starts and warm callbacks are measured by.
+const MEASURED_BY: [(&str, &str); 5] = [
+    ("notify", "audio-call"),
+    ("call-event", "answered-call"),
+    ("group-call-event", "standup-2-second-participant-joins"),
+    ("agent-call-status", "agent-call-reaches-callee"),
+    ("tencent-call-event", "current-one-to-one-1-starts"),
+];
+/// What the stock build, Node and Python do too.
+pub const COMPARED: &str = "call-event";
+
+/// What a subject is to the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The least that a function can be.
+    Floor,
+    Function,
+    /// Another build of a function.
+    Also,
+    /// `call-event` with the AWS SDK as it comes.
+    Stock,
+    Node,
+    Python,
+}
 
 /// A program and what it needs to run as a function.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// Its name in the report.
     pub name: String,
-    /// What to run.
+    pub kind: Kind,
+    /// The function that it is or does the work of.
+    pub function: String,
     pub program: PathBuf,
-    /// With which arguments.
     pub arguments: Vec<OsString>,
-    /// Where it runs; where the harness does if it does not matter.
     pub folder: Option<PathBuf>,
-    /// Its whole environment but for what tells it of the Runtime API: nothing of the reader's shell may make it work or slow it down.
+    /// All of it: nothing of the reader's shell may make it work or slow it down.
     pub environment: BTreeMap<String, OsString>,
-    /// Where what it prints goes: a file, so that nobody has to read along.
-    pub log: PathBuf,
-}
-
-/// A subject's process with a Runtime API of its own. It is killed when this is dropped.
-#[derive(Debug)]
-pub struct Running {
-    name: String,
-    log: PathBuf,
-    child: Child,
-    api: RuntimeApi,
-    spawned_at: Instant,
+    /// What is uploaded to Lambda.
+    pub deployed: PathBuf,
 }
 
 impl Subject {
-    /// Starts it on the functions' core.
-    ///
-    /// # Errors
-    /// [`BenchError::Io`] when it cannot be started.
-    pub fn start(&self, cores: Cores) -> Result<Running, BenchError> {
-        self.start_by(|command| cores.spawn(command))
+    /// The case that it is measured by.
+    pub fn case(&self, cases: &Cases) -> Result<Case> {
+        let measured_by = MEASURED_BY.iter().find(|(function, _)| *function == self.function);
+        let (function, case) = measured_by.with_context(|| format!("{} has no case", self.function))?;
+        let call = CALLS.iter().find(|call| call.function == *function && case.starts_with(call.cases));
+        cases.case(function, case, call.with_context(|| format!("{case} is of no call"))?.sid)
     }
 
-    /// Starts it on the cores of the functions and the harness.
-    ///
-    /// # Errors
-    /// [`BenchError::Io`] when it cannot be started.
-    pub fn start_anywhere(&self, cores: Cores) -> Result<Running, BenchError> {
-        self.start_by(|command| cores.spawn_anywhere(command))
-    }
-
-    fn start_by(
-        &self,
-        spawn: impl FnOnce(&mut Command) -> io::Result<(Instant, Child)>,
-    ) -> Result<Running, BenchError> {
-        let cannot = || BenchError::io(format!("start {} ({})", self.name, self.program.display()));
-        let api = RuntimeApi::start().map_err(cannot())?;
-        if let Some(folder) = self.log.parent() {
-            fs::create_dir_all(folder).map_err(cannot())?;
-        }
-        let log = File::create(&self.log).map_err(cannot())?;
-        let mut command = Command::new(&self.program);
-        command
-            .args(&self.arguments)
-            .env_clear()
-            .envs(&self.environment)
-            .env("AWS_LAMBDA_RUNTIME_API", api.address().to_string())
-            .stdin(Stdio::null())
-            .stderr(log.try_clone().map_err(cannot())?)
-            .stdout(log);
-        if let Some(folder) = &self.folder {
-            command.current_dir(folder);
-        }
-        let (spawned_at, child) = spawn(&mut command).map_err(cannot())?;
-        Ok(Running { name: self.name.clone(), log: self.log.clone(), child, api, spawned_at })
-    }
-}
-
-impl Running {
-    /// Just before the process was made.
-    pub fn spawned_at(&self) -> Instant {
-        self.spawned_at
-    }
-
-    /// The process's number.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Waits for the end of INIT: the first request for an event.
-    ///
-    /// # Errors
-    /// [`BenchError::Ended`] or [`BenchError::TimedOut`].
-    pub fn wait_for_init(&mut self, timeout: Duration) -> Result<Instant, BenchError> {
-        let deadline = Instant::now() + timeout;
-        loop {
-            if let Some(at) = self.api.wait_for_poll(BETWEEN_TWO_LOOKS.min(timeout)) {
-                return Ok(at);
-            }
-            if let Some(status) = self.child.try_wait().map_err(BenchError::io("look after a process"))? {
-                return Err(BenchError::Ended {
-                    subject: self.name.clone(),
-                    status: status.to_string(),
-                    said: self.last_words(),
-                });
-            }
-            if Instant::now() >= deadline {
-                return Err(self.timed_out("the first request for an event"));
-            }
+    /// Requests to AWS that a callback costs, and how many of them publish a message.
+    pub fn requests(&self) -> (f64, f64) {
+        match (self.kind, self.function.as_str()) {
+            (Kind::Floor, _) => (0.0, 0.0),
+            (_, "notify") => (1.0, 1.0),
+            _ => (2.0, 0.0),
         }
     }
+}
 
-    /// Hands an event over and waits for the answer, and then until the function asks for the next event: what it still does after
-    /// the answer belongs to it.
-    ///
-    /// # Errors
-    /// As [`RuntimeApi::invoke`], with the subject's name and what it said last.
-    pub fn invoke(&self, event: &[u8], timeout: Duration) -> Result<Invocation, BenchError> {
-        let invocation = self.api.invoke(event, timeout).map_err(|error| match error {
-            BenchError::TimedOut(what) => self.timed_out(&what),
-            other => BenchError::Wrong { subject: self.name.clone(), what: other.to_string() },
-        })?;
-        if !self.api.wait_until_idle(timeout) {
-            return Err(self.timed_out("the request for the next event"));
+/// Where everything is.
+#[derive(Clone, Debug)]
+pub struct Bench {
+    /// The repository.
+    pub root: PathBuf,
+    /// Where `<function>/bootstrap` are.
+    pub bootstraps: PathBuf,
+    pub cores: Cores,
+    /// A trial run: every part of the page, of a few minutes.
+    pub is_short: bool,
+}
+
+impl Bench {
+    pub fn cases(&self) -> Cases {
+        Cases::of(&self.root)
+    }
+
+    /// Where a run may write.
+    pub fn scratch(&self) -> PathBuf {
+        self.root.join("target/bench")
+    }
+
+    /// One of the functions.
+    pub fn function(&self, function: &str, aws: &Aws) -> Result<Subject> {
+        let bootstrap = self.bootstraps.join(function).join("bootstrap");
+        self.native(Kind::Function, function, function, bootstrap, aws)
+    }
+
+    /// All that is put side by side, or the floor and what is named.
+    pub fn subjects(&self, aws: &Aws, only: &[String], also: &[Also]) -> Result<Vec<Subject>> {
+        let stock = self.root.join("target/bench-stock/release/stock");
+        let floor = self.bootstraps.join("floor/bootstrap");
+        let mut subjects = vec![self.native(Kind::Floor, "floor", COMPARED, floor, aws)?];
+        for (function, _) in MEASURED_BY {
+            subjects.push(self.function(function, aws)?);
         }
-        Ok(invocation)
+        subjects.push(self.native(Kind::Stock, "stock", COMPARED, stock, aws)?);
+        subjects.push(self.node(aws)?);
+        subjects.push(self.python(aws)?);
+        subjects.retain(|it| it.kind == Kind::Floor || only.is_empty() || only.contains(&it.name));
+        for also in also {
+            subjects.push(self.native(
+                Kind::Also,
+                &also.name,
+                &also.function,
+                self.root.join(&also.bootstrap),
+                aws,
+            )?);
+        }
+        Ok(subjects)
     }
 
-    fn timed_out(&self, what: &str) -> BenchError {
-        BenchError::TimedOut(format!("{}: {what} ({})", self.name, self.last_words()))
+    fn node(&self, aws: &Aws) -> Result<Subject> {
+        let folder = self.root.join(".local/bench/node");
+        let deployed = folder.join("deployed");
+        let mut node = self.subject(Kind::Node, "node", COMPARED, folder.join("node"), aws);
+        node.arguments = vec![folder.join("client.mjs").into()];
+        node.deployed = deployed.join("function.mjs");
+        node.environment.extend([
+            ("LAMBDA_TASK_ROOT".to_owned(), deployed.into()),
+            ("_HANDLER".to_owned(), "function.handler".into()),
+            ("NODE_EXTRA_CA_CERTS".to_owned(), self.trusted(aws, "stub", "")?),
+        ]);
+        Ok(node)
     }
 
-    /// The CPU time of the whole process until now, threads that have ended included: the process's own clock, which counts nanoseconds.
-    ///
-    /// # Errors
-    /// When the process is gone, or where there is no such clock.
-    pub fn cpu(&self) -> io::Result<Duration> {
-        cpu_of(self.id())
+    fn python(&self, aws: &Aws) -> Result<Subject> {
+        let folder = self.root.join("bench/peers/python");
+        let library = self.root.join(".local/bench/python/lib");
+        let mut versions = fs::read_dir(&library).map_or_else(|_| vec![], |found| found.flatten().collect());
+        let bundle = versions.pop().map(|version| version.path().join("site-packages/botocore/cacert.pem"));
+        let bundle = bundle.and_then(|bundle| fs::read_to_string(bundle).ok()).unwrap_or_default();
+        let program = library.with_file_name("bin/python");
+        let mut python = self.subject(Kind::Python, "python", COMPARED, program, aws);
+        python.arguments = ["-m", "awslambdaric", "function.handler"].map(Into::into).into();
+        // boto3 is Lambda's own.
+        python.deployed = folder.join("function.py");
+        python.folder = Some(folder);
+        python.environment.insert("AWS_CA_BUNDLE".to_owned(), self.trusted(aws, "boto", &bundle)?);
+        Ok(python)
     }
 
-    /// The memory that the process has in RAM.
-    ///
-    /// # Errors
-    /// When the process is gone, or where there is no `/proc`.
-    pub fn resident_bytes(&self) -> io::Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
-        let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB"));
-        let kilobytes: Option<u64> = kilobytes.and_then(|text| text.trim().parse().ok());
-        kilobytes.map(|count| count * 1024).ok_or_else(|| io::Error::other("no VmRSS in /proc"))
+    /// A compiled program. It trusts as many authorities as it would read on Lambda, and from where it would:
+    /// the functions know `AWS_CA_BUNDLE`, and what reads the system's knows `SSL_CERT_FILE`.
+    fn native(&self, kind: Kind, name: &str, function: &str, program: PathBuf, aws: &Aws) -> Result<Subject> {
+        let carried = fs::read_to_string(self.root.join("shared/roots/amazon.pem"))
+            .context("shared/roots/amazon.pem")?;
+        let of_system =
+            ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+        let of_system = of_system.iter().find_map(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+        let mut subject = self.subject(kind, name, function, program, aws);
+        subject.environment.extend([
+            ("AWS_CA_BUNDLE".to_owned(), self.trusted(aws, "carried", &carried)?),
+            ("SSL_CERT_FILE".to_owned(), self.trusted(aws, "system", &of_system)?),
+        ]);
+        Ok(subject)
     }
 
-    /// The end of what it printed.
-    pub fn last_words(&self) -> String {
-        last_words(&self.log)
+    /// A file of authorities, with the stub's.
+    fn trusted(&self, aws: &Aws, name: &str, others: &str) -> Result<OsString> {
+        let folder = self.scratch().join("trust").join(aws.port().to_string());
+        fs::create_dir_all(&folder)?;
+        let path = folder.join(name).with_extension("pem");
+        fs::write(&path, format!("{others}\n{}", aws.authority_pem))?;
+        Ok(path.into())
+    }
+
+    /// A program with the environment that Lambda and template.yaml give a function; the settings fit the
+    /// cases.
+    fn subject(&self, kind: Kind, name: &str, function: &str, program: PathBuf, aws: &Aws) -> Subject {
+        let environment = [
+            ("AWS_ACCESS_KEY_ID", "ASIAEXAMPLEEXAMPLE00"),
+            ("AWS_SECRET_ACCESS_KEY", "example/example/example/example/example0"),
+            // Of about the length of a role's.
+            ("AWS_SESSION_TOKEN", &"example/".repeat(100)),
+            ("AWS_REGION", "us-east-1"),
+            // boto3 reads no other.
+            ("AWS_DEFAULT_REGION", "us-east-1"),
+            ("AWS_ENDPOINT_URL", &aws.url()),
+            ("AWS_LAMBDA_FUNCTION_NAME", function),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/ringback"),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/11/22/[$LATEST]00000000000000000000000000000000"),
+            ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
+            ("AWS_LAMBDA_LOG_LEVEL", "INFO"),
+            ("METRICS_NAMESPACE", "Ringback/ringback"),
+            ("CALLBACK_TOKEN_SHA256", "128221626c643cda6c13a4375b74d2a0086abe6df589f4f5fcdb5a036ef9329e"),
+            ("LINE_SERVICE_IDS", "linecorp.com,planetkit,planetkit-inhouse"),
+            ("TENCENT_SDK_APP_IDS", "8888888,1400000001"),
+            ("RECORDS_TABLE", "ringback-records"),
+            ("RETENTION_DAYS", "90"),
+            ("PUSH_JOBS_TOPIC_ARN", "arn:aws:sns:us-east-1:000000000000:push-jobs"),
+            ("SPOOL_TOPIC_ARN", "arn:aws:sns:us-east-1:000000000000:spool"),
+            ("DEAD_LETTERS_TOPIC_ARN", "arn:aws:sns:us-east-1:000000000000:dead-letters"),
+        ];
+        Subject {
+            name: name.to_owned(),
+            kind,
+            function: function.to_owned(),
+            deployed: program.clone(),
+            program,
+            arguments: Vec::new(),
+            folder: None,
+            environment: environment.map(|(name, value)| (name.to_owned(), value.into())).into(),
+        }
     }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+/// Another build of a function, to be measured beside the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Also {
+    name: String,
+    bootstrap: PathBuf,
+    function: String,
+}
+
+impl Also {
+    /// Reads `NAME=BOOTSTRAP=FUNCTION`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let [name, bootstrap, function] = text.split('=').collect::<Vec<_>>()[..] else {
+            return Err(format!("NAME=BOOTSTRAP=FUNCTION, not {text}"));
+        };
+        let bootstrap = Path::new(bootstrap).to_owned();
+        Ok(Self { name: name.to_owned(), bootstrap, function: function.to_owned() })
     }
 }
 
-#[cfg(target_os = "linux")]
-fn cpu_of(id: u32) -> io::Result<Duration> {
-    use nix::time::ClockId;
-    use nix::unistd::Pid;
-
-    let id = i32::try_from(id).map_err(io::Error::other)?;
-    Ok(ClockId::pid_cpu_clock_id(Pid::from_raw(id))?.now()?.into())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn cpu_of(_: u32) -> io::Result<Duration> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-fn last_words(log: &Path) -> String {
-    let text = fs::read(log).unwrap_or_default();
-    let end = text.get(text.len().saturating_sub(LAST_WORDS)..).unwrap_or_default();
-    let words = String::from_utf8_lossy(end).trim().to_owned();
-    if words.is_empty() { "it printed nothing".to_owned() } else { words }
-}
-
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
-    fn shell(name: &str, script: &str) -> Subject {
-        Subject {
-            name: name.to_owned(),
-            program: "/bin/sh".into(),
-            arguments: vec!["-c".into(), script.into()],
-            folder: None,
-            environment: BTreeMap::new(),
-            log: std::env::temp_dir().join(format!("ringback-bench-{}-{name}.log", std::process::id())),
+    #[test]
+    fn every_function_is_measured_by_a_case_of_a_call() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let cores = Cores::shared().unwrap();
+        let bench = Bench { root, bootstraps: PathBuf::new(), cores, is_short: true };
+        let aws = Aws::start().unwrap();
+        for subject in bench.subjects(&aws, &[], &[]).unwrap() {
+            subject.case(&bench.cases()).unwrap();
         }
     }
 
     #[test]
-    fn a_process_that_ends_before_its_first_poll_is_told_with_its_last_words() {
-        let mut running = shell("stumbles", "echo AWS_REGION is missing; exit 3").start(Cores::Shared).unwrap();
-        let error = running.wait_for_init(Duration::from_secs(5)).unwrap_err().to_string();
-        assert!(
-            error.contains("stumbles") && error.contains('3') && error.contains("AWS_REGION is missing"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn the_clock_of_a_process_counts_what_it_burns_and_not_what_it_sleeps() {
-        let burning = shell("burns", "while :; do :; done").start(Cores::Shared).unwrap();
-        let sleeping = shell("sleeps", "exec sleep 60").start(Cores::Shared).unwrap();
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while burning.cpu().unwrap() < Duration::from_millis(200) {
-            assert!(Instant::now() < deadline, "the clock stands still");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        assert!(sleeping.cpu().unwrap() < Duration::from_millis(100));
-        assert!(sleeping.resident_bytes().unwrap() > 4096);
+    fn another_build_has_a_name_a_bootstrap_and_a_function() {
+        let also = Also::parse("fat=a/bootstrap=notify").unwrap();
+        assert_eq!((also.name.as_str(), also.function.as_str()), ("fat", "notify"));
+        assert!(Also::parse("fat=a/bootstrap").is_err());
     }
 }

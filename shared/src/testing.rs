@@ -3,9 +3,6 @@
 
 mod doubles;
 
-use std::cell::RefCell;
-use std::path::PathBuf;
-
 use serde_json::{Value, json};
 
 pub use self::doubles::{DeadTable, DeadTopic, MemoryTable, MemoryTopic, Published};
@@ -17,7 +14,7 @@ use crate::call::model::{Arrival, Outcome};
 use crate::door::{access::Gate, callback::Callback, request::Unverified};
 use crate::lambda::handler::{Handler, Recorder};
 use crate::lambda::http::{Answer, GatewayEvent, answer};
-use crate::lambda::outcome::{CallbackOutcome, OutcomeDetails};
+use crate::lambda::outcome::OutcomeDetails;
 use crate::lambda::settings::Environment;
 
 /// The time of arrival in all tests.
@@ -40,29 +37,12 @@ impl Sample {
     }
 }
 
-/// Every sample event of a function. A file without an expectation is an error, and so is the
-/// reverse.
+/// Every case of a function.
 pub fn samples(function: &str) -> Vec<Sample> {
-    let events = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../events");
-    let read = |path: PathBuf| -> Value {
-        let text =
-            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-    };
-    let Value::Object(mut expected) = read(events.join("expected.json")) else {
-        panic!("expected.json is not an object")
-    };
-    expected.retain(|name, _| name.starts_with(&format!("{function}/")));
-    let mut samples = Vec::new();
-    for file in std::fs::read_dir(events.join(function)).unwrap() {
-        let path = file.unwrap().path();
-        let name = format!("{function}/{}", path.file_stem().unwrap().to_string_lossy());
-        let expected = expected.remove(&name).unwrap_or_else(|| panic!("{name} is not in expected.json"));
-        samples.push(Sample { name, event: read(path), expected });
-    }
-    assert!(expected.is_empty(), "expected.json names events that are not there: {:?}", expected.keys());
-    assert!(!samples.is_empty(), "no events for {function}");
-    samples.sort_by(|a, b| a.name.cmp(&b.name));
+    let cases = ringback_cases::all().unwrap().into_iter().filter(|case| case.function() == function);
+    let samples: Vec<Sample> =
+        cases.map(|case| Sample { name: case.name, event: case.event, expected: case.expected }).collect();
+    assert!(!samples.is_empty(), "no cases of {function}");
     samples
 }
 
@@ -120,62 +100,12 @@ pub fn send(handler: &impl Handler, method: &str, path: &str, query: &str, body:
     block_on(handler.handle(Unverified::new(method.into(), path.into(), query.into(), body.into()), ARRIVAL))
 }
 
-/// Plays the named sample events of a function one after the other.
-pub fn play(handler: &impl Handler, function: &str, cases: &[&str]) {
-    let samples = samples(function);
-    for case in cases {
-        let name = format!("{function}/{case}");
-        let sample = samples.iter().find(|sample| sample.name == name).unwrap_or_else(|| panic!("no {name}"));
-        let outcome = block_on(handler.handle(sample.request(), ARRIVAL)).outcome;
-        assert!(
-            matches!(outcome, CallbackOutcome::Recorded | CallbackOutcome::Duplicate),
-            "{name}: {outcome:?}"
-        );
-    }
-}
-
-/// Plays a story (all samples whose names begin alike) in many orders and with repeats, to two
-/// handlers that do not know what the other has written. The call must end the same each time.
-pub fn play_in_any_order(callback: Callback, story: &str) {
-    let function = callback.route.binary();
-    let prefix = format!("{function}/{story}");
-    let story: Vec<Sample> =
-        samples(&function).into_iter().filter(|sample| sample.name.starts_with(&prefix)).collect();
-    assert!(story.len() > 2, "{prefix} has fewer than three samples");
-    let random = RefCell::new(fastrand::Rng::with_seed(7));
-    let play = |order: &[usize]| {
-        let table = MemoryTable::default();
-        let handlers = [(); 2].map(|()| recorder(callback, &table, DeadTopic));
-        let mut ends = Vec::new();
-        for &position in order {
-            let handler = random.borrow_mut().choice(&handlers).unwrap();
-            ends.extend(block_on(handler.handle(story[position].request(), ARRIVAL)).ended);
-        }
-        // A group whose leaves arrive before its joins ends, continues and ends again; the last
-        // count is the call's.
-        assert_eq!(
-            ends.last(),
-            counted_end(&table.call()).last(),
-            "{prefix} in order {order:?} is counted otherwise"
-        );
-        (table.items(), order.to_vec())
-    };
-    let mut order: Vec<usize> = (0..story.len()).collect();
-    let (told, _) = play(&order);
-    for _ in 0..300 {
-        random.borrow_mut().shuffle(&mut order);
-        let repeated: Vec<usize> =
-            order.iter().copied().chain(random.borrow_mut().choice(0..story.len())).collect();
-        let (items, order) = play(&repeated);
-        assert!(items == told, "{prefix} in order {order:?} ends differently");
-    }
-}
-
 /// The end that a call item shows, as it is counted; empty for a call that goes on.
 pub fn counted_end(call: &Value) -> Vec<CallEnd> {
     let Some(outcome) = call["outcome"].as_str() else { return Vec::new() };
     let outcome: Outcome = serde_json::from_value(outcome.into()).unwrap();
-    let talk_seconds = if outcome == Outcome::Answered { call["duration_s"].as_u64().unwrap() } else { 0 };
+    let talk_seconds =
+        if outcome == Outcome::Answered { call["duration_s"].as_u64().unwrap_or_default() } else { 0 };
     vec![CallEnd { outcome, talk_seconds }]
 }
 

@@ -6,37 +6,6 @@ use ringback::line::group_call_event::CALLBACK;
 use ringback::testing::{self, DeadTopic, MemoryTable, recorder};
 use serde_json::json;
 
-#[test]
-fn a_room_ends_in_the_same_state_whatever_the_order_of_its_events() {
-    testing::play_in_any_order(CALLBACK, "standup-");
-}
-
-#[test]
-fn a_late_join_does_not_reopen_an_ended_room() {
-    let table = MemoryTable::default();
-    let handler = recorder(CALLBACK, &table, DeadTopic);
-    testing::play(
-        &handler,
-        "group-call-event",
-        &["standup-7-room-ends", "standup-2-second-participant-joins"],
-    );
-    let call = table.call();
-    assert_eq!((&call["status"], &call["online"]), (&json!("ended"), &json!(0)));
-}
-
-#[test]
-fn what_the_newest_event_leaves_out_is_kept_from_an_older_one() {
-    let table = MemoryTable::default();
-    let handler = recorder(CALLBACK, &table, DeadTopic);
-    let path = format!("/{}/line/gcall_event", testing::TOKEN);
-    for query in ["sid=r&sc=C&ts=1793600000001&media_type=V&online=4", "sid=r&sc=C&ts=1793600000009&online=5"]
-    {
-        testing::send(&handler, "GET", &path, query, "");
-    }
-    let call = table.call();
-    assert_eq!((&call["media"], &call["online"]), (&json!("video"), &json!(5)));
-}
-
 fn event(participant: usize) -> String {
     format!("sid=r&sc=C&ts={}&online=1&user_id=user-{participant}", 1_793_600_000_001_usize + participant)
 }

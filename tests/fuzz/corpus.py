@@ -1,6 +1,6 @@
-"""The fuzzer's inputs: made from the sample events, and kept as one file a target with an input a line.
+"""The fuzzer's inputs: made from the cases, and kept as one file a target with an input a line.
 
-corpus.py unpack FOLDER    writes what is kept and what the sample events give into FOLDER/<target>/
+corpus.py unpack FOLDER    writes what is kept and what the cases give into FOLDER/<target>/
 corpus.py pack FOLDER      keeps the inputs in FOLDER/<target>/: the shortest, up to a limit; minimise them before
 """
 
@@ -8,6 +8,7 @@ import base64
 import hashlib
 import json
 import re
+import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-EVENTS = HERE.parent.parent / "events"
+ROOT = HERE.parent.parent
+CASES = ROOT / "target/cases"
 KEPT = HERE / "corpus"
 # The order of FUNCTIONS in src/lib.rs.
 FUNCTIONS = ["notify", "call-event", "group-call-event", "agent-call-status", "tencent-call-event"]
@@ -48,10 +50,16 @@ def from_event(function: str, event: dict[str, Any]) -> Iterator[tuple[str, byte
 
 
 def from_samples() -> Iterator[tuple[str, bytes]]:
-    """Inputs from every sample event, and one from each story: samples that are numbered in their names."""
+    """Inputs from every case, and one from each story: cases that are numbered in their names."""
+    subprocess.run(
+        ["cargo", "run", "--quiet", "--locked", "--package", "ringback-cases"],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     stories: dict[tuple[str, str], list[bytes]] = defaultdict(list)
     for function in FUNCTIONS:
-        for path in sorted((EVENTS / function).glob("*.json")):
+        for path in sorted((CASES / function).glob("*.json")):
             event = json.loads(path.read_text("utf-8"))
             inputs = list(from_event(function, event))
             yield from inputs
@@ -60,7 +68,7 @@ def from_samples() -> Iterator[tuple[str, bytes]]:
                 for target, data in inputs:
                     if target != "query" and not data.startswith(b"{"):
                         stories[target, f"{function}/{story[1]}"].append(data)
-    for path in sorted((EVENTS / "replay").glob("*.json")):
+    for path in sorted((CASES / "replay").glob("*.json")):
         for message in json.loads(path.read_text("utf-8"))["Records"]:
             yield "spool_message", str(message.get("body") or "").encode("utf-8", "surrogatepass")
     for (target, _), parts in stories.items():
@@ -84,7 +92,7 @@ def unpack(folder: Path) -> None:
 
 
 def pack(folder: Path) -> None:
-    """Keeps the shortest inputs of each target that the sample events do not give."""
+    """Keeps the shortest inputs of each target that the cases do not give."""
     KEPT.mkdir(exist_ok=True)
     given = {data for _, data in from_samples()}
     for target in sorted(path for path in folder.iterdir() if path.is_dir()):

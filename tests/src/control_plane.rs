@@ -1,21 +1,28 @@
-//! A Lambda control plane of a few lines: it starts one built function and hands it events, so that a test can choose the function's environment.
+//! A Lambda control plane of a few lines: it starts one function with an environment of the caller's choice
+//! and hands it events over a Runtime API.
+//!
+//! Benchmarks stand on it too. So the thread that hands over an event writes it to the waiting connection
+//! itself, and the connection's thread takes the time as soon as it has read the answer: next to nothing of
+//! this is between the two.
 
-use std::cell::RefCell;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::http::{Message, Server, response};
 use crate::stack::built;
 
 /// X-Ray's id of every event.
 pub const TRACE_ID: &str = "1-5759e988-bd862e3fe1be46a994272793";
-const PATIENCE: Duration = Duration::from_secs(20);
+const TRACE: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0";
+const FUNCTION_ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:ringback";
+/// In the year 2286.
+const DEADLINE_MS: &str = "9999999999999";
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a function made of an event.
 #[derive(Clone, Debug)]
@@ -28,57 +35,77 @@ pub enum Reply {
     Nothing,
 }
 
-/// A running function.
+/// A function's process with a Runtime API of its own.
+#[derive(Debug)]
 pub struct Function {
     process: Child,
-    address: SocketAddr,
-    ending: Arc<AtomicBool>,
-    calls: Receiver<(String, TcpStream)>,
-    asked: RefCell<Option<(String, TcpStream)>>,
+    /// Just before its process was made.
+    pub spawned_at: Instant,
+    runtime_api: Arc<RuntimeApi>,
+    _server: Server,
+}
+
+#[derive(Debug, Default)]
+struct RuntimeApi {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    first_asked: Option<Instant>,
+    /// The connection that waits for an event.
+    waiting: Option<TcpStream>,
+    handed_over: u64,
+    answer: Option<Answer>,
+}
+
+#[derive(Debug)]
+struct Answer {
+    path: String,
+    body: Vec<u8>,
+    at: Instant,
 }
 
 impl Drop for Function {
     fn drop(&mut self) {
         self.kill();
-        self.ending.store(true, Ordering::SeqCst);
-        let _ = TcpStream::connect(self.address);
     }
 }
 
 impl Function {
-    /// Starts a function with these variables and no others.
+    /// Starts a built function with these variables and no others.
     pub fn start(name: &str, variables: &[(&str, &str)]) -> Self {
         Self::start_saying(name, variables, Stdio::null(), Stdio::null())
     }
 
     /// The same with its standard output and error going somewhere.
     pub fn start_saying(name: &str, variables: &[(&str, &str)], output: Stdio, error: Stdio) -> Self {
-        let runtime_api = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = runtime_api.local_addr().unwrap();
-        let process = command(name, variables)
-            .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
-            .stdout(output)
-            .stderr(error)
-            .spawn()
-            .unwrap();
-        let ending = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&ending);
-        let (send, calls) = channel();
-        std::thread::spawn(move || {
-            for connection in runtime_api.incoming() {
-                if told.load(Ordering::SeqCst) {
-                    return;
-                }
-                // A call that breaks off is that of a function that was killed.
-                if let Some(call) = connection.ok().and_then(read_request) {
-                    let _ = send.send(call);
-                }
-            }
-        });
-        Self { process, address, ending, calls, asked: RefCell::default() }
+        let mut command = command(name, variables);
+        command.stdout(output).stderr(error);
+        Self::spawn(command, |command| Ok((Instant::now(), command.spawn()?))).unwrap()
     }
 
-    /// Hands the function one event and waits for its response; says how long it took from the one to the other.
+    /// Starts any program as a function. `spawn` makes the process and says when it did.
+    pub fn spawn(
+        mut command: Command,
+        spawn: impl FnOnce(&mut Command) -> io::Result<(Instant, Child)>,
+    ) -> io::Result<Self> {
+        let runtime_api = Arc::new(RuntimeApi::default());
+        let api = Arc::clone(&runtime_api);
+        // A connection that breaks off is that of a function that was killed.
+        let server = Server::start(move |connection| drop(api.serve(connection)))?;
+        let (spawned_at, process) = spawn(command.env("AWS_LAMBDA_RUNTIME_API", server.address.to_string()))?;
+        Ok(Self { process, spawned_at, runtime_api, _server: server })
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Hands the function one event and waits for its response; says how long it took from the one to the
+    /// other.
     pub fn invoke(&self, event: &str) -> (Value, Duration) {
         let handed = self.hand_over(event);
         match self.reply(handed, PATIENCE) {
@@ -88,42 +115,48 @@ impl Function {
         }
     }
 
+    /// When the function asked for its first event, which is the end of INIT.
+    pub fn first_asked(&self) -> Option<Instant> {
+        self.runtime_api.wait_for(PATIENCE, |state| state.first_asked)
+    }
+
     /// Waits until the function asks for an event, and says whether it did.
     pub fn wait_until_it_asks(&self) -> bool {
-        let mut asked = self.asked.borrow_mut();
-        if asked.is_none() {
-            *asked = self.calls.recv_timeout(PATIENCE).ok();
-        }
-        asked.is_some()
+        self.runtime_api.wait_for(PATIENCE, |state| state.waiting.as_ref().map(drop)).is_some()
     }
 
     /// Hands the function one event as soon as it asks for one, and says when.
     pub fn hand_over(&self, event: &str) -> Instant {
-        assert!(self.wait_until_it_asks(), "the function did not call");
-        let (asked, mut connection) = self.asked.take().unwrap();
-        assert!(asked.contains("/invocation/next"), "the function asked for {asked}");
-        let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nlambda-runtime-aws-request-id: 1\r\n\
-             lambda-runtime-trace-id: Root={TRACE_ID};Parent=53995c3f42cd8ad8;Sampled=0\r\n\
-             lambda-runtime-deadline-ms: 99999999999999\r\nlambda-runtime-invoked-function-arn: arn\r\nconnection: close\r\n\
-             content-length: {}\r\n\r\n",
-            event.len()
-        );
-        connection.write_all(head.as_bytes()).unwrap();
-        connection.write_all(event.as_bytes()).unwrap();
-        drop(connection);
-        Instant::now()
+        let asked = self.runtime_api.wait_for(PATIENCE, |state| {
+            state.handed_over += u64::from(state.waiting.is_some());
+            state.answer = None;
+            Some((state.waiting.take()?, request_id(state.handed_over)))
+        });
+        let (mut connection, id) = asked.expect("the function did not ask for an event");
+        let headers = [
+            ("content-type", "application/json"),
+            ("lambda-runtime-aws-request-id", id.as_str()),
+            ("lambda-runtime-trace-id", TRACE),
+            ("lambda-runtime-deadline-ms", DEADLINE_MS),
+            ("lambda-runtime-invoked-function-arn", FUNCTION_ARN),
+        ];
+        let event = response(200, &headers, event.as_bytes());
+        let handed = Instant::now();
+        // A function that was killed meanwhile will not answer, which shows.
+        let _ = connection.write_all(&event);
+        handed
     }
 
     /// Waits so long for what the function makes of the event that was handed over.
     pub fn reply(&self, handed: Instant, wait: Duration) -> Reply {
-        let Ok((answered, connection)) = self.calls.recv_timeout(wait) else { return Reply::Nothing };
-        let took = handed.elapsed();
-        accept(connection);
-        let body = answered.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-        match serde_json::from_str(body) {
-            Ok(response) if answered.contains("/invocation/1/response") => Reply::Response(response, took),
-            _ => Reply::Failed(answered),
+        let Some(answer) = self.runtime_api.wait_for(wait, |state| state.answer.take()) else {
+            return Reply::Nothing;
+        };
+        match serde_json::from_slice(&answer.body) {
+            Ok(response) if answer.path.ends_with("/response") => {
+                Reply::Response(response, answer.at.duration_since(handed))
+            }
+            _ => Reply::Failed(format!("{}: {}", answer.path, String::from_utf8_lossy(&answer.body))),
         }
     }
 
@@ -137,6 +170,63 @@ impl Function {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+impl RuntimeApi {
+    fn wait_for<T>(&self, wait: Duration, mut find: impl FnMut(&mut State) -> Option<T>) -> Option<T> {
+        let mut found = None;
+        let state = self.state.lock().unwrap();
+        let is_missing = |state: &mut State| {
+            found = find(state);
+            found.is_none()
+        };
+        drop(self.changed.wait_timeout_while(state, wait, is_missing).unwrap());
+        found
+    }
+
+    fn serve(&self, mut connection: TcpStream) -> io::Result<()> {
+        while let Some(request) = Message::read(&mut connection)? {
+            let at = Instant::now();
+            let path = request.word(1);
+            if path.ends_with("/invocation/next") {
+                let mut state = self.state.lock().unwrap();
+                state.first_asked.get_or_insert(at);
+                state.waiting = Some(connection.try_clone()?);
+            } else {
+                let answer = Answer { path: path.to_owned(), body: request.body(), at };
+                self.state.lock().unwrap().take(answer);
+                connection.write_all(&response(202, &[("content-type", "application/json")], b"{}"))?;
+            }
+            self.changed.notify_all();
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Takes an answer to the event that was handed over last, and no older one.
+    fn take(&mut self, answer: Answer) {
+        if answer.path.contains(&request_id(self.handed_over)) {
+            self.answer = Some(answer);
+        }
+    }
+}
+
+/// In the form that Lambda's have.
+fn request_id(number: u64) -> String {
+    format!("00000000-0000-4000-8000-{number:012x}")
+}
+
+/// A batch of messages as Lambda hands it over from SQS: the id and body of each.
+pub fn sqs_event<'a>(messages: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let record = |(id, body)| {
+        json!({
+            "messageId": id, "receiptHandle": "receipt", "body": body, "md5OfBody": "", "messageAttributes": {},
+            "attributes": { "ApproximateReceiveCount": "1" }, "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:spool", "awsRegion": "us-east-1",
+        })
+    };
+    json!({ "Records": messages.map(record).collect::<Vec<_>>() }).to_string()
 }
 
 fn command(name: &str, variables: &[(&str, &str)]) -> Command {
@@ -154,54 +244,10 @@ fn command(name: &str, variables: &[(&str, &str)]) -> Command {
 
 /// Starts a function that is expected to give up at once: its exit code and what it said.
 pub fn start_and_end(name: &str, variables: &[(&str, &str)]) -> (Option<i32>, String) {
-    // Port 9 discards: a function that starts after all finds no control plane, and ends with another message.
+    // Port 9 discards: a function that starts after all finds no control plane, and ends with another
+    // message.
     let output = command(name, variables).env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     (output.status.code(), said)
-}
-
-fn read_request(connection: TcpStream) -> Option<(String, TcpStream)> {
-    connection.set_read_timeout(Some(PATIENCE)).ok()?;
-    let mut reader = BufReader::new(connection);
-    let mut request = String::new();
-    let mut length = 0;
-    let mut chunked = false;
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        let lower = line.to_ascii_lowercase();
-        if let Some(value) = lower.strip_prefix("content-length:") {
-            length = value.trim().parse().ok()?;
-        }
-        chunked |= lower.starts_with("transfer-encoding:") && lower.contains("chunked");
-        request.push_str(&line);
-        if line == "\r\n" {
-            break;
-        }
-    }
-    if chunked {
-        loop {
-            let mut size = String::new();
-            reader.read_line(&mut size).ok()?;
-            let size = usize::from_str_radix(size.trim(), 16).ok()?;
-            let mut chunk = vec![0; size + 2];
-            reader.read_exact(&mut chunk).ok()?;
-            request.push_str(&String::from_utf8_lossy(&chunk[..size]));
-            if size == 0 {
-                break;
-            }
-        }
-    } else {
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body).ok()?;
-        request.push_str(&String::from_utf8_lossy(&body));
-    }
-    Some((request, reader.into_inner()))
-}
-
-fn accept(mut connection: TcpStream) {
-    // A function that was killed meanwhile does not need to know.
-    let _ = connection.write_all(b"HTTP/1.1 202 Accepted\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
 }

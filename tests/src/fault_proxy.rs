@@ -2,12 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket, Type};
+
+use crate::http::{Message, Server, response};
 
 /// Longer than any client waits, and an end for every thread.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,7 +46,7 @@ pub enum Service {
 pub struct FaultProxy {
     address: SocketAddr,
     state: Arc<State>,
-    listening: Mutex<Option<(Arc<AtomicBool>, JoinHandle<()>)>>,
+    listening: Mutex<Option<Server>>,
     // While nobody listens, this holds the port, so that no other program can get it.
     _port: Socket,
 }
@@ -56,12 +57,6 @@ struct State {
     fault: Mutex<(Fault, Instant)>,
     struck: AtomicU64,
     overheard: Mutex<Option<Vec<String>>>,
-}
-
-impl Drop for FaultProxy {
-    fn drop(&mut self) {
-        self.close();
-    }
 }
 
 impl FaultProxy {
@@ -103,41 +98,23 @@ impl FaultProxy {
         if fault == Fault::Refuses { self.close() } else { self.open() }
     }
 
-    /// How many requests and connections a fault has struck. Those that nobody listened to are not among them.
+    /// How many requests and connections a fault has struck. Those that nobody listened to are not among
+    /// them.
     pub fn struck(&self) -> u64 {
         self.state.struck.load(Ordering::Relaxed)
     }
 
     fn open(&self) {
-        let mut listening = self.listening.lock().unwrap();
-        if listening.is_some() {
-            return;
-        }
-        let socket = socket(self.address);
-        socket.listen(1024).unwrap();
-        let listener = TcpListener::from(socket);
-        let state = Arc::clone(&self.state);
-        let closing = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&closing);
-        let thread = std::thread::spawn(move || {
-            for connection in listener.incoming() {
-                if told.load(Ordering::SeqCst) {
-                    return;
-                }
-                let Ok(connection) = connection else { continue };
-                let state = Arc::clone(&state);
-                std::thread::spawn(move || state.serve(connection));
-            }
+        self.listening.lock().unwrap().get_or_insert_with(|| {
+            let socket = socket(self.address);
+            socket.listen(1024).unwrap();
+            let state = Arc::clone(&self.state);
+            Server::on(TcpListener::from(socket), move |connection| state.serve(connection)).unwrap()
         });
-        *listening = Some((closing, thread));
     }
 
     fn close(&self) {
-        if let Some((closing, thread)) = self.listening.lock().unwrap().take() {
-            closing.store(true, Ordering::SeqCst);
-            let _ = TcpStream::connect(self.address);
-            let _ = thread.join();
-        }
+        *self.listening.lock().unwrap() = None;
     }
 }
 
@@ -152,14 +129,15 @@ impl State {
     fn fault(&self) -> Fault {
         let (fault, since) = *self.fault.lock().unwrap();
         match fault {
-            Fault::Flaps if (since.elapsed().as_millis() / TURN.as_millis()).is_multiple_of(2) => Fault::Refuses,
+            Fault::Flaps if (since.elapsed().as_millis() / TURN.as_millis()).is_multiple_of(2) => {
+                Fault::Refuses
+            }
             Fault::Flaps => Fault::None,
             other => other,
         }
     }
 
     fn serve(&self, mut connection: TcpStream) {
-        let _ = connection.set_nodelay(true);
         loop {
             // A new connection is struck before its request, an old one with it.
             if self.fault() == Fault::Refuses {
@@ -221,60 +199,56 @@ impl State {
         answer
     }
 
+    /// AWS's two ways to say that there are too many requests, in turns.
     fn throttling(&self, number: u64) -> Vec<u8> {
         match (self.service, number.is_multiple_of(2)) {
             (Service::DynamoDb, true) => dynamodb_error(
-                "400 Bad Request",
+                400,
                 "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",
-                "The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning level \
-                 with the UpdateTable API.",
+                "The level of configured provisioned throughput for the table was exceeded. \
+                 Consider increasing your provisioning level with the UpdateTable API.",
             ),
             (Service::DynamoDb, false) => dynamodb_error(
-                "400 Bad Request",
+                400,
                 "com.amazonaws.dynamodb.v20120810#ThrottlingException",
                 "Throughput exceeds the current capacity of your table or index.",
             ),
-            (Service::Sns, true) => sns_error("400 Bad Request", "Sender", "Throttling", "Rate exceeded"),
-            (Service::Sns, false) => sns_error("429 Too Many Requests", "Sender", "Throttled", "Rate exceeded"),
+            (Service::Sns, true) => sns_error(400, "Sender", "Throttling", "Rate exceeded"),
+            (Service::Sns, false) => sns_error(429, "Sender", "Throttled", "Rate exceeded"),
         }
     }
 
+    /// AWS's own error and that of a load balancer before it, in turns.
     fn failing(&self, number: u64) -> Vec<u8> {
         match (self.service, number.is_multiple_of(2)) {
             (Service::DynamoDb, true) => dynamodb_error(
-                "500 Internal Server Error",
+                500,
                 "com.amazonaws.dynamodb.v20120810#InternalServerError",
                 "Internal server error",
             ),
-            (Service::Sns, true) => {
-                sns_error("500 Internal Server Error", "Receiver", "InternalError", "Internal error")
-            }
-            // What a load balancer says that is not AWS's API at all.
-            (_, false) => http("500 Internal Server Error", "text/html", "<html><body>500</body></html>"),
+            (Service::Sns, true) => sns_error(500, "Receiver", "InternalError", "Internal error"),
+            (_, false) => error(500, "text/html", "<html><body>500</body></html>"),
         }
     }
 }
 
-fn dynamodb_error(status: &str, kind: &str, message: &str) -> Vec<u8> {
+fn dynamodb_error(status: u16, kind: &str, message: &str) -> Vec<u8> {
     let body = serde_json::json!({ "__type": kind, "message": message }).to_string();
-    http(status, "application/x-amz-json-1.0", &body)
+    error(status, "application/x-amz-json-1.0", &body)
 }
 
-fn sns_error(status: &str, side: &str, code: &str, message: &str) -> Vec<u8> {
+fn sns_error(status: u16, side: &str, code: &str, message: &str) -> Vec<u8> {
     let body = format!(
-        "<ErrorResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">\n  <Error>\n    <Type>{side}</Type>\n    <Code>{code}</Code>\n    \
-         <Message>{message}</Message>\n  </Error>\n  <RequestId>2f7a1b1e-0000-5000-8000-000000000000</RequestId>\n</ErrorResponse>\n"
+        "<ErrorResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">\n  <Error>\n    <Type>{side}</Type>\n    \
+         <Code>{code}</Code>\n    <Message>{message}</Message>\n  </Error>\n  \
+         <RequestId>2f7a1b1e-0000-5000-8000-000000000000</RequestId>\n</ErrorResponse>\n"
     );
-    http(status, "text/xml", &body)
+    error(status, "text/xml", &body)
 }
 
-fn http(status: &str, content_type: &str, body: &str) -> Vec<u8> {
-    let length = body.len();
-    format!(
-        "HTTP/1.1 {status}\r\nx-amzn-requestid: 2f7a1b1e-0000-5000-8000-000000000000\r\ncontent-type: {content_type}\r\n\
-         content-length: {length}\r\n\r\n{body}"
-    )
-    .into_bytes()
+fn error(status: u16, content_type: &str, body: &str) -> Vec<u8> {
+    let request_id = ("x-amzn-requestid", "2f7a1b1e-0000-5000-8000-000000000000");
+    response(status, &[request_id, ("content-type", content_type)], body.as_bytes())
 }
 
 /// Ends a connection with RST instead of FIN.
@@ -289,32 +263,5 @@ fn is_timeout(error: &std::io::Error) -> bool {
 /// One request or response as it stands; `None` at the connection's end.
 fn read_message(connection: &mut TcpStream) -> Option<Vec<u8>> {
     connection.set_read_timeout(Some(PATIENCE)).ok()?;
-    let mut message = Vec::with_capacity(4096);
-    let mut more = |message: &mut Vec<u8>| {
-        let mut buffer = [0; 8192];
-        let count = connection.read(&mut buffer).ok().filter(|count| *count > 0)?;
-        message.extend_from_slice(&buffer[..count]);
-        Some(())
-    };
-    let head = loop {
-        if let Some(end) = message.windows(4).position(|window| window == b"\r\n\r\n") {
-            break end + 4;
-        }
-        more(&mut message)?;
-    };
-    let lines = String::from_utf8_lossy(&message[..head]).to_ascii_lowercase();
-    let header = |name: &str| {
-        lines.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim).map(str::to_owned))
-    };
-    if header("transfer-encoding").is_some_and(|value| value.contains("chunked")) {
-        while !message[head..].ends_with(b"0\r\n\r\n") {
-            more(&mut message)?;
-        }
-    } else {
-        let length: usize = header("content-length").map_or(Some(0), |length| length.parse().ok())?;
-        while message.len() < head + length {
-            more(&mut message)?;
-        }
-    }
-    Some(message)
+    Some(Message::read(connection).ok()??.bytes)
 }

@@ -1,10 +1,147 @@
-//! HTTP/1.1 over a socket. Client libraries refuse to send what these tests must be able to send: any bytes at all.
+//! HTTP/1.1 over a socket, for client and server alike. Libraries refuse to send what these tests must be
+//! able to send (any bytes at all), and hide what they must be able to break (the bytes of an answer).
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A request or a response, byte for byte. Without `Content-Length` or chunks it has no body.
+#[derive(Debug, Default)]
+pub struct Message {
+    /// Head and body as they came.
+    pub bytes: Vec<u8>,
+    head: usize,
+}
+
+impl Message {
+    /// Reads one, and nothing beyond it: clients wait for each answer. `None` when the connection was closed.
+    pub fn read(connection: &mut impl Read) -> io::Result<Option<Self>> {
+        let mut message = Self::default();
+        while !message.is_whole()? {
+            let mut more = [0; 16 << 10];
+            match connection.read(&mut more)? {
+                0 if message.bytes.is_empty() => return Ok(None),
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => message.bytes.extend_from_slice(&more[..count]),
+            }
+        }
+        Ok(Some(message))
+    }
+
+    fn is_whole(&mut self) -> io::Result<bool> {
+        if self.head == 0 {
+            let end = self.bytes.windows(4).position(|window| window == b"\r\n\r\n");
+            let Some(end) = end else { return Ok(false) };
+            self.head = end + 4;
+        }
+        if self.is_chunked() {
+            return Ok(unchunked(&self.bytes[self.head..]).is_some());
+        }
+        let length: usize = self.header("content-length").unwrap_or("0").parse().map_err(io::Error::other)?;
+        Ok(self.bytes.len() >= self.head + length)
+    }
+
+    fn is_chunked(&self) -> bool {
+        self.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"))
+    }
+
+    /// The first line and the headers.
+    pub fn head(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.head]).unwrap_or_default()
+    }
+
+    /// A word of the first line: of a request the method and the target, of a response the version and the
+    /// status.
+    pub fn word(&self, position: usize) -> &str {
+        self.head().split_whitespace().nth(position).unwrap_or_default()
+    }
+
+    /// A header by its name in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head().lines().skip(1).find_map(|line| {
+            let (known, value) = line.split_once(':')?;
+            known.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    /// The body, out of its chunks if it came in chunks.
+    pub fn body(&self) -> Vec<u8> {
+        let body = &self.bytes[self.head..];
+        if self.is_chunked() { unchunked(body).unwrap_or_default() } else { body.to_vec() }
+    }
+}
+
+/// `None` while the last chunk is missing.
+fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|window| window == b"\r\n")?;
+        let length = usize::from_str_radix(std::str::from_utf8(&rest[..end]).ok()?.trim(), 16).ok()?;
+        body.extend_from_slice(rest.get(end + 2..end + 2 + length)?);
+        rest = rest.get(end + 2 + length + 2..)?;
+        if length == 0 {
+            return Some(body);
+        }
+    }
+}
+
+/// A response in one piece, so that it leaves in one packet.
+pub fn response(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let reason = if status < 400 { "OK" } else { "Error" };
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status} {reason}\r\n{headers}content-length: {length}\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+/// Serves each connection in a thread of its own. It stops listening when it is dropped.
+#[derive(Debug)]
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    closing: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Listens on a free port of the loopback interface.
+    pub fn start(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> io::Result<Self> {
+        Self::on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?, serve)
+    }
+
+    /// The same on a socket of the caller's.
+    pub fn on(listener: TcpListener, serve: impl Fn(TcpStream) + Send + Sync + 'static) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let closing = Arc::new(AtomicBool::new(false));
+        let (is_closing, serve) = (Arc::clone(&closing), Arc::new(serve));
+        let thread = thread::spawn(move || {
+            for connection in listener.incoming() {
+                if is_closing.load(Ordering::SeqCst) {
+                    return;
+                }
+                let Ok(connection) = connection else { continue };
+                // An answer of two small packets must not wait for the acknowledgement of the first.
+                let _ = connection.set_nodelay(true);
+                let serve = Arc::clone(&serve);
+                thread::spawn(move || serve(connection));
+            }
+        });
+        Ok(Self { address, closing, thread: Some(thread) })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.closing.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.address);
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
 
 /// What came back.
 #[derive(Clone, Debug)]
@@ -31,30 +168,16 @@ pub fn send(address: &str, method: &str, target: &str, headers: &[(&str, &str)],
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = body.len();
     let head = format!(
-        "{method} {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n"
+        "{method} {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{headers}\
+         content-length: {length}\r\n\r\n"
     );
     connection.write_all(head.as_bytes()).unwrap();
     connection.write_all(body.as_bytes()).unwrap();
-    let mut answer = Vec::new();
-    connection.read_to_end(&mut answer).unwrap();
-    let answer = String::from_utf8_lossy(&answer);
-    let (head, body) =
-        answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer to {method} {target}: {answer:?}"));
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-    let headers = head.to_ascii_lowercase();
-    let body = if headers.contains("transfer-encoding: chunked") { unchunked(body) } else { body.to_owned() };
-    Response { status: status.unwrap_or_else(|| panic!("no status: {head}")), headers, body }
-}
-
-fn unchunked(mut rest: &str) -> String {
-    let mut body = String::new();
-    while let Some((length, chunk)) = rest.split_once("\r\n") {
-        let length = usize::from_str_radix(length.trim(), 16).unwrap();
-        if length == 0 {
-            break;
-        }
-        body.push_str(&chunk[..length]);
-        rest = chunk[length..].trim_start_matches("\r\n");
+    let answer = Message::read(&mut connection).ok().flatten();
+    let answer = answer.unwrap_or_else(|| panic!("no whole answer to {method} {target}"));
+    Response {
+        status: answer.word(1).parse().unwrap_or_else(|_| panic!("no status: {}", answer.head())),
+        headers: answer.head().to_ascii_lowercase(),
+        body: String::from_utf8_lossy(&answer.body()).into_owned(),
     }
-    body
 }

@@ -1,7 +1,9 @@
-//! What the outer tests stand on: the running local stack, plain HTTP, a Lambda control plane of a few lines, and the harness behind `make chaos`.
+//! What the outer tests stand on: the running local stack, plain HTTP, a Lambda control plane of a few lines,
+//! and the harness behind `make chaos`.
 //!
-//! `make test` starts the stack, runs the tests in `tests/` and stops it. The tests speak HTTP to the functions as a vendor would, and look at DynamoDB
-//! and SQS as an operator would; no AWS code is replaced by anything.
+//! `make test` starts the stack, runs the tests in `tests/` and stops it. The tests speak HTTP to the
+//! functions as a vendor would, and look at DynamoDB and SQS as an operator would; no AWS code is replaced by
+//! anything.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod chaos;

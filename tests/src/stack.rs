@@ -89,7 +89,13 @@ pub fn callback(method: &str, path_and_query: &str, body: &str) -> Response {
     let url = variable("CALLBACK_URL");
     let address = address_of(&url);
     let token = url.rsplit_once('/').unwrap().1;
-    http::send(address, method, &format!("/{token}{path_and_query}"), &[("content-type", "application/json")], body)
+    http::send(
+        address,
+        method,
+        &format!("/{token}{path_and_query}"),
+        &[("content-type", "application/json")],
+        body,
+    )
 }
 
 /// Sends a request to the stack with any path.
@@ -106,9 +112,9 @@ pub fn invoke(function: &str, event: &str) -> Response {
 /// Asks AWS's JSON protocol at the endpoint that a variable names.
 pub fn aws(endpoint: &str, target: &str, json_version: &str, body: &Value) -> Value {
     let content_type = format!("application/x-amz-json-{json_version}");
-    let credentials =
-        "AWS4-HMAC-SHA256 Credential=local/20261101/us-east-1/service/aws4_request, SignedHeaders=host, Signature=0";
-    let headers = [("x-amz-target", target), ("content-type", content_type.as_str()), ("authorization", credentials)];
+    let credentials = "AWS4-HMAC-SHA256 Credential=local/20261101/us-east-1/x/aws4_request, SignedHeaders=host, Signature=0";
+    let headers =
+        [("x-amz-target", target), ("content-type", content_type.as_str()), ("authorization", credentials)];
     let answer = http::send(address_of(&variable(endpoint)), "POST", "/", &headers, &body.to_string());
     assert_eq!(answer.status, 200, "{target}: {}", answer.body);
     answer.json()
@@ -138,10 +144,12 @@ pub fn call_and_events(sid: &str) -> (Value, Vec<Value>) {
 pub fn push_jobs(sid: &str) -> Vec<(Value, Value)> {
     let mut found: Vec<(String, Value, Value)> = Vec::new();
     let patience = Instant::now() + Duration::from_secs(5);
-    // The queue holds other tests' jobs too and gives ten at a time, so each look hides what it saw for a moment.
+    // The queue holds other tests' jobs too and gives ten at a time, so each look hides what it saw for a
+    // moment.
     while Instant::now() < patience {
         let receive = json!({
-            "QueueUrl": variable("PUSH_JOBS_QUEUE_URL"), "MaxNumberOfMessages": 10, "VisibilityTimeout": 2, "MessageAttributeNames": ["All"],
+            "QueueUrl": variable("PUSH_JOBS_QUEUE_URL"), "MaxNumberOfMessages": 10, "VisibilityTimeout": 2,
+            "MessageAttributeNames": ["All"],
         });
         let answer = aws("AWS_ENDPOINT_URL_SQS", "AmazonSQS.ReceiveMessage", "1.0", &receive);
         let messages = answer["Messages"].as_array().cloned().unwrap_or_default();

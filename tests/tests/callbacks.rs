@@ -160,8 +160,11 @@ fn what_is_missing_is_named() {
         let answer = callback("GET", path, "");
         assert_eq!((answer.status, &answer.json()["field"]), (400, &json!(field)), "{path}");
     }
-    let answer =
-        callback("POST", "/tencent/call_event?sdkappid=8888888&command=caller_start_call", r#"{"UserId":"a"}"#);
+    let answer = callback(
+        "POST",
+        "/tencent/call_event?sdkappid=8888888&command=caller_start_call",
+        r#"{"UserId":"a"}"#,
+    );
     assert_eq!(answer.status, 400);
     assert!(answer.json()["ErrorInfo"].as_str().unwrap().contains("CallId"));
 }
@@ -179,7 +182,9 @@ fn an_event_that_no_gateway_would_send_is_answered_too() {
 
 #[test]
 fn a_warm_callback_is_answered_in_under_50_ms() {
-    for path in ["/line/notify_cb?param=x&sid=", "/line/call_event?sid=", "/line/gcall_event?ts=1793600000001&sid="] {
+    for path in
+        ["/line/notify_cb?param=x&sid=", "/line/call_event?sid=", "/line/gcall_event?ts=1793600000001&sid="]
+    {
         callback("GET", &format!("{path}{}", fresh("warm-up")), "");
         let mut times: Vec<Duration> = (0..20)
             .map(|_| {

@@ -7,8 +7,14 @@ use std::time::Duration;
 use ringback_tests::chaos::{Harness, Place, Row, Sending, Trial};
 use ringback_tests::fault_proxy::Fault;
 
-const FAULTS: [Fault; 6] =
-    [Fault::Refuses, Fault::Throttles, Fault::Answers500, Fault::Hangs, Fault::ResetsInMidAnswer, Fault::Flaps];
+const FAULTS: [Fault; 6] = [
+    Fault::Refuses,
+    Fault::Throttles,
+    Fault::Answers500,
+    Fault::Hangs,
+    Fault::ResetsInMidAnswer,
+    Fault::Flaps,
+];
 
 /// One trial at a time: the time that answers take is part of each.
 static TURN: Mutex<()> = Mutex::new(());

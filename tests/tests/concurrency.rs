@@ -1,16 +1,19 @@
 //! Many writers at once, on emulated DynamoDB, with the functions' own store.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use futures_util::future::join_all;
 use ringback::aws::budget;
 use ringback::aws::dynamodb::DynamoDb;
+use ringback::call::model::Arrival;
 use ringback::door::callback::Callback;
 use ringback::lambda::handler::{Handler, Recorder};
 use ringback::lambda::outcome::CallbackOutcome;
 use ringback::lambda::settings::{Environment, RecorderSettings};
 use ringback::line::group_call_event;
 use ringback::tencent;
-use ringback::testing::{self, ARRIVAL, DeadTopic, Sample};
+use ringback::testing::{self, DeadTopic, Sample};
 use ringback_tests::stack::call_and_events;
 use serde_json::Value;
 
@@ -22,12 +25,22 @@ fn recorder(callback: Callback) -> Recorder<DynamoDb, DeadTopic> {
     testing::recorder(callback, table, DeadTopic)
 }
 
+/// Now: the emulator deletes expired items while the tests run.
+fn arrival() -> Arrival {
+    let milliseconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap();
+    Arrival { milliseconds }
+}
+
 /// The story under a session id of its own.
 fn renamed(samples: &[Sample], old: &str, new: &str) -> Vec<Sample> {
     let rename = |event: &Value| serde_json::from_str(&event.to_string().replace(old, new)).unwrap();
     samples
         .iter()
-        .map(|sample| Sample { name: sample.name.clone(), event: rename(&sample.event), expected: Value::Null })
+        .map(|sample| Sample {
+            name: sample.name.clone(),
+            event: rename(&sample.event),
+            expected: Value::Null,
+        })
         .collect()
 }
 
@@ -50,7 +63,7 @@ async fn told_by_many_writers(callback: Callback, story: &str, sid_of: fn(&Value
     let in_order = format!("in-order-{:016x}", fastrand::u64(..));
     let writer = recorder(callback);
     for sample in renamed(&samples, &sid, &in_order) {
-        let outcome = writer.handle(sample.request(), ARRIVAL).await.outcome;
+        let outcome = writer.handle(sample.request(), arrival()).await.outcome;
         assert!(matches!(outcome, CallbackOutcome::Recorded | CallbackOutcome::Duplicate), "{outcome:?}");
     }
     let at_once = format!("at-once-{:016x}", fastrand::u64(..));
@@ -60,7 +73,7 @@ async fn told_by_many_writers(callback: Callback, story: &str, sid_of: fn(&Value
         let mut order: Vec<usize> = (0..story.len()).collect();
         fastrand::shuffle(&mut order);
         for position in order {
-            let outcome = writer.handle(story[position].request(), ARRIVAL).await.outcome;
+            let outcome = writer.handle(story[position].request(), arrival()).await.outcome;
             assert!(matches!(outcome, CallbackOutcome::Recorded | CallbackOutcome::Duplicate), "{outcome:?}");
         }
     }))

@@ -58,7 +58,8 @@ fn observed(function: &str) -> (String, BTreeSet<String>) {
     let samples = testing::samples(function);
     let all: Vec<String> = samples.iter().map(|sample| once_more(sample.event.clone()).to_string()).collect();
     let effective = samples.iter().filter(|sample| sample.expected["effect"] != "none");
-    let mut few: Vec<String> = effective.take(FEW).map(|sample| once_more(sample.event.clone()).to_string()).collect();
+    let mut few: Vec<String> =
+        effective.take(FEW).map(|sample| once_more(sample.event.clone()).to_string()).collect();
     let mut printed = said(function, &aws.variables(), &[all, few.clone(), few.clone()].concat());
     few.extend([r#"{"Records":[{"messageId":"1","body":"no record"}]}"#.to_owned()]);
     aws.dynamodb.set(Fault::Refuses);
@@ -111,7 +112,8 @@ fn permission(request: &str) -> String {
         return format!("dynamodb:{operation} RecordsTable");
     }
     let field = |name: &str| {
-        let value = body.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default();
+        let value =
+            body.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default();
         value.replace("%3A", ":")
     };
     let topics = [
@@ -174,7 +176,8 @@ fn what_the_functions_print_and_ask_for_is_written_down() {
         let (printed, asked) = observed(&function);
         metrics.extend(series(&printed));
         if asked.iter().any(|permission| permission.contains("dynamodb:PutItem")) {
-            permissions.insert(format!("{function} dynamodb:Attributes RecordsTable {}", ATTRIBUTES.join(",")));
+            permissions
+                .insert(format!("{function} dynamodb:Attributes RecordsTable {}", ATTRIBUTES.join(",")));
         }
         permissions.extend(asked);
     }
@@ -225,11 +228,14 @@ fn every_attribute_that_may_be_put_is_put_by_some_sample() {
     let mut put = BTreeSet::new();
     for function in Route::ALL.map(Route::binary) {
         let aws = Aws::start();
-        let events: Vec<String> =
-            testing::samples(&function).into_iter().map(|sample| once_more(sample.event).to_string()).collect();
+        let events: Vec<String> = testing::samples(&function)
+            .into_iter()
+            .map(|sample| once_more(sample.event).to_string())
+            .collect();
         said(&function, &aws.variables(), &events);
         for request in aws.dynamodb.overheard() {
-            let body: Value = serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap_or_default();
+            let body: Value =
+                serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap_or_default();
             put.extend(body["Item"].as_object().into_iter().flat_map(|item| item.keys().cloned()));
         }
     }

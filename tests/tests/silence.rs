@@ -95,7 +95,8 @@ fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
-        let escaped = tail.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        let escaped =
+            tail.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
         match escaped.filter(|_| *first == b'%') {
             Some(byte) => (bytes.push(byte), rest = &tail[2..]),
             None => (bytes.push(*first), rest = tail),
@@ -117,8 +118,9 @@ fn values(value: &Value, texts: &mut BTreeSet<String>) {
         Value::String(text) => texts.extend([text.clone()]),
         Value::Array(items) => items.iter().for_each(|item| values(item, texts)),
         Value::Object(members) => {
-            let others =
-                members.iter().filter(|(name, _)| !["CallId", "sid"].iter().any(|id| name.eq_ignore_ascii_case(id)));
+            let others = members
+                .iter()
+                .filter(|(name, _)| !["CallId", "sid"].iter().any(|id| name.eq_ignore_ascii_case(id)));
             others.for_each(|(_, value)| values(value, texts));
         }
         Value::Number(number) => texts.extend([number.to_string()]),
@@ -135,7 +137,10 @@ fn without_what_is_allowed(said: &str) -> String {
                 for allowed in ["timestamp", "latency_ms", "store_ms", "publish_ms", "talk_seconds", "sid"] {
                     fields.remove(allowed);
                 }
-                if fields.get("call_outcome").and_then(Value::as_str).is_some_and(|word| CALL_OUTCOMES.contains(&word))
+                if fields
+                    .get("call_outcome")
+                    .and_then(Value::as_str)
+                    .is_some_and(|word| CALL_OUTCOMES.contains(&word))
                 {
                     fields.remove("call_outcome");
                 }
@@ -211,10 +216,20 @@ fn planted(function: &str) -> Vec<Value> {
         vec![
             gateway("POST", path, &ours("caller_start_call"), &old.to_string()),
             gateway("POST", path, &ours("Call.CallbackAfterStartCall"), &new.to_string()),
-            gateway("POST", path, &ours("planted-command"), &old.to_string().replace("planted-event", "start_call")),
+            gateway(
+                "POST",
+                path,
+                &ours("planted-command"),
+                &old.to_string().replace("planted-event", "start_call"),
+            ),
             gateway("POST", path, &query("sdkappid=1999999999"), &old.to_string()),
             gateway("POST", path, &ours("caller_start_call"), r#"{"UserId":"planted-user"}"#),
-            gateway("POST", path, &ours("caller_start_call"), r#"{"UserId":"planted-user","CallId":"planted-call-id"#),
+            gateway(
+                "POST",
+                path,
+                &ours("caller_start_call"),
+                r#"{"UserId":"planted-user","CallId":"planted-call-id"#,
+            ),
             gateway("PUT", path, &ours("caller_start_call"), &old.to_string()),
         ]
     };
@@ -269,7 +284,11 @@ fn assert_silent(endpoint: Option<&str>, processes: usize) {
                 let (events, sought) = events(&function);
                 let said = said_by_several(&function, &variables(endpoint), &events, processes);
                 let lines = said.lines().filter(|line| line.contains(r#""outcome""#)).count();
-                assert!(lines + 2 >= events.len(), "{function} printed {lines} lines for {} events", events.len());
+                assert!(
+                    lines + 2 >= events.len(),
+                    "{function} printed {lines} lines for {} events",
+                    events.len()
+                );
                 found
                     .lock()
                     .unwrap()
@@ -297,7 +316,8 @@ fn quoting_aws() -> String {
                 let quoted = String::from_utf8_lossy(&request[..length]).into_owned();
                 // DynamoDB speaks JSON, SNS XML.
                 let answer = if quoted.contains("x-amz-target") {
-                    json!({ "__type": "com.amazon.coral.validate#ValidationException", "message": quoted }).to_string()
+                    json!({ "__type": "com.amazon.coral.validate#ValidationException", "message": quoted })
+                        .to_string()
                 } else {
                     let quoted = quoted.replace('&', "&amp;").replace('<', "&lt;");
                     format!(

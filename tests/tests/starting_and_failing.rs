@@ -83,7 +83,10 @@ fn a_bundle_of_authorities_that_cannot_be_read_stops_the_start_and_is_named() {
             let mut variables = variables("https://127.0.0.1:9");
             variables.push(("AWS_CA_BUNDLE", bundle.to_owned()));
             let (code, said) = start_and_end(function, &borrowed(&variables));
-            assert!(code == Some(1) && said.contains("AWS_CA_BUNDLE"), "{function} with {bundle}: {code:?} {said}");
+            assert!(
+                code == Some(1) && said.contains("AWS_CA_BUNDLE"),
+                "{function} with {bundle}: {code:?} {said}"
+            );
         }
     }
 }
@@ -154,7 +157,10 @@ fn only_what_tencent_signed_this_minute_comes_in_once_a_signing_token_is_set() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let signed_at = |seconds: u64| {
         let time = seconds.to_string();
-        format!("sdkappid=8888888&RequestTime={time}&Sign={}", SigningToken::parse(token).unwrap().sign(&time))
+        format!(
+            "sdkappid=8888888&RequestTime={time}&Sign={}",
+            SigningToken::parse(token).unwrap().sign(&time)
+        )
     };
     for (query, status) in [
         (signed_at(now), 200),
@@ -202,7 +208,10 @@ fn when_aws_is_out_of_reach_nothing_is_answered_with_200_and_nobody_waits_longer
         for (function, event) in [
             ("notify", event("GET", "/line/notify_cb", "sid=a&param=b", "")),
             ("call-event", event("GET", "/line/call_event", "sid=a", "")),
-            ("tencent-call-event", event("POST", "/tencent/call_event", "sdkappid=8888888", r#"{"CallId":"a"}"#)),
+            (
+                "tencent-call-event",
+                event("POST", "/tencent/call_event", "sdkappid=8888888", r#"{"CallId":"a"}"#),
+            ),
         ] {
             let running = Function::start(function, &borrowed(&variables(&endpoint)));
             let (response, took) = running.invoke(&event);
@@ -217,7 +226,8 @@ fn nothing_that_was_sent_is_in_an_answer() {
     for function in Route::ALL.map(Route::binary) {
         // Only refusals, so that no AWS is needed.
         let running = Function::start(&function, &borrowed(&variables("http://127.0.0.1:9")));
-        let refused = testing::samples(&function).into_iter().filter(|sample| sample.expected["effect"] == "none");
+        let refused =
+            testing::samples(&function).into_iter().filter(|sample| sample.expected["effect"] == "none");
         for sample in refused {
             let (response, _) = running.invoke(&sample.event.to_string());
             let answer = response["body"].as_str().unwrap_or_default();
@@ -226,7 +236,11 @@ fn nothing_that_was_sent_is_in_an_answer() {
                 assert!(value.len() < 6 || !answer.contains(value), "{}: {answer}", sample.name);
             }
             assert!(!answer.contains(TOKEN), "{}: {answer}", sample.name);
-            assert!(response["statusCode"].as_u64().is_some_and(|status| status < 500), "{}: {response}", sample.name);
+            assert!(
+                response["statusCode"].as_u64().is_some_and(|status| status < 500),
+                "{}: {response}",
+                sample.name
+            );
             assert_eq!(response["headers"]["cache-control"], Value::from("no-store"), "{}", sample.name);
         }
     }

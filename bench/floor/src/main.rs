@@ -1,4 +1,5 @@
-//! The floor: the least that a Rust function over HTTP can be. It answers every request with an empty object, and does nothing else.
+//! The floor: the least that a function over HTTP can be in Rust. It answers every request with an empty
+//! object.
 //!
 //! What a callback's function costs above this is what the callback costs.
 

@@ -123,15 +123,16 @@ impl CallFacts {
     }
 
     fn kind(&self) -> Kind {
-        let several = self.callees().len() > 1;
-        value(&self.kind).copied().unwrap_or(if several { Kind::Group } else { Kind::OneToOne })
+        let by_size = || if self.callees().len() > 1 { Kind::Group } else { Kind::OneToOne };
+        value(&self.kind).copied().unwrap_or_else(by_size)
     }
 
     fn status(&self) -> Status {
         if self.over || self.attempt_failed || self.is_ended_by_its_people() {
             return Status::Ended;
         }
-        self.reached.unwrap_or(Status::Ringing)
+        let reached = self.reached.unwrap_or(Status::Ringing);
+        if self.talked() { reached.max(Status::Ongoing) } else { reached }
     }
 
     /// Whether the participants' reports end the whole call.

@@ -1,22 +1,22 @@
 //! What must hold whatever was sent: no answer of ours above 499, and nothing in a record or a push job that AWS would refuse.
 
+use ringback::call::CallFacts;
+use ringback::call::model::Arrival;
+use ringback::call::record::{CALL, Item, Record, Retention, call_item, event_item, event_key};
 use ringback::door::{
     access::{Gate, Verified},
     request::Unverified,
 };
-use ringback::call::CallFacts;
+use ringback::door::{callback::Callback, route::Route};
 use ringback::lambda::handler::{Handler, Notifier};
 use ringback::lambda::http::{GatewayEvent, answer};
-use ringback::line;
-use ringback::call::model::Arrival;
 use ringback::lambda::outcome::CallbackOutcome;
-use ringback::call::record::{CALL, Item, Record, Retention, call_item, event_item, event_key};
-use ringback::text::refusal::Refusal;
-use ringback::door::{callback::Callback, route::Route};
 use ringback::lambda::settings::Environment;
-use ringback::testing::{ARRIVAL, DeadTopic, MemoryTable, MemoryTopic, TOKEN, recorder_behind};
 use ringback::lambda::spool;
+use ringback::line;
 use ringback::tencent;
+use ringback::testing::{ARRIVAL, DeadTopic, MemoryTable, MemoryTopic, TOKEN, recorder_behind};
+use ringback::text::refusal::Refusal;
 use serde_json::{Map, Value};
 use tokio::runtime::{Builder, Runtime};
 
@@ -181,7 +181,10 @@ pub fn check_record(record: &Record) {
     let event = event_item(record, ARRIVAL, retention());
     check_item(event.attributes()["record"].as_str().unwrap(), &event);
     let vendor = event.attributes()["vendor"].as_object().unwrap();
-    assert!(record.origin.provider == tencent::TENCENT.name || !(vendor.contains_key("param") || vendor.contains_key("cc_param")));
+    assert!(
+        record.origin.provider == tencent::TENCENT.name
+            || !(vendor.contains_key("param") || vendor.contains_key("cc_param"))
+    );
     check_facts(record, &record.call);
 }
 
@@ -196,7 +199,8 @@ pub fn check_spool(record: &Record, arrival: Arrival) {
         "the spool changes the event"
     );
     assert!(
-        call_item(&read, &read.call, arrived, retention()) == call_item(record, &record.call, arrival, retention())
+        call_item(&read, &read.call, arrived, retention())
+            == call_item(record, &record.call, arrival, retention())
     );
 }
 
@@ -253,7 +257,8 @@ pub fn check_job(text: &str, attributes: &[(&str, String)]) {
     for name in ["cc_param", "sid", "version", "expires_at"] {
         assert!(body[name].as_str().is_some_and(|text| !text.is_empty()), "{name} is missing");
     }
-    let bytes = text.len() + attributes.iter().map(|(name, value)| name.len() + "String".len() + value.len()).sum::<usize>();
+    let bytes = text.len()
+        + attributes.iter().map(|(name, value)| name.len() + "String".len() + value.len()).sum::<usize>();
     assert!(attributes.iter().all(|(_, value)| !value.is_empty()), "an empty attribute");
     assert!(bytes <= MESSAGE_BYTES, "{bytes} bytes");
 }

@@ -2,16 +2,17 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use ringback::call::record::Record;
 use ringback::door::{access::Verified, request::Unverified};
 use ringback::line::{self, notify::Notify, push_job::PushJob};
-use ringback::call::record::Record;
-use ringback::text::refusal::Refusal;
 use ringback::testing::ARRIVAL;
+use ringback::text::refusal::Refusal;
 use ringback_fuzz::{Share, admit, check_job, check_record, check_spool, path_to};
 
 type Read = fn(&Verified) -> Result<Record, Refusal>;
 
-const RECORDERS: [Read; 3] = [line::call_event::read, line::group_call_event::read, line::agent_call_status::read];
+const RECORDERS: [Read; 3] =
+    [line::call_event::read, line::group_call_event::read, line::agent_call_status::read];
 
 fuzz_target!(|data: &[u8]| {
     let query = String::from_utf8_lossy(data).into_owned();

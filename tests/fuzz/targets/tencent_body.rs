@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringback::door::request::Unverified;
 use ringback::call::CallFacts;
 use ringback::call::record::Record;
+use ringback::door::request::Unverified;
 use ringback::tencent;
 use ringback::testing::ARRIVAL;
 use ringback_fuzz::{Share, admit, admit_signed, check_facts, check_record, check_spool, expanded, path_to};
@@ -13,7 +13,8 @@ fn read(callback: &str, share: Share) -> Option<Record> {
     let route = &tencent::CALL_EVENT;
     let (command, body) = callback.split_once('\n')?;
     let query = format!("SdkAppid=1400000001&{command}");
-    let request = |query: String| Unverified::new("POST".into(), path_to(route), query, expanded(body, share));
+    let request =
+        |query: String| Unverified::new("POST".into(), path_to(route), query, expanded(body, share));
     if command.contains("Sign") {
         let _ = admit_signed(request(query.clone()));
     }
@@ -23,7 +24,8 @@ fn read(callback: &str, share: Share) -> Option<Record> {
 
 fuzz_target!(|data: &[u8]| {
     let (text, share) = (String::from_utf8_lossy(data), Share::of(data));
-    let records: Vec<Record> = text.split('\0').take(12).filter_map(|callback| read(callback, share)).collect();
+    let records: Vec<Record> =
+        text.split('\0').take(12).filter_map(|callback| read(callback, share)).collect();
     for record in &records {
         check_record(record);
         if share.is_thorough() {

@@ -12,7 +12,9 @@ fn main() -> ExitCode {
     let (mut callbacks, mut out, mut only) = (1_000, None, String::new());
     for pair in arguments.chunks(2) {
         match pair {
-            [name, value] if name == "--callbacks" => callbacks = value.parse().expect("a number of callbacks"),
+            [name, value] if name == "--callbacks" => {
+                callbacks = value.parse().expect("a number of callbacks")
+            }
             [name, value] if name == "--out" => out = Some(value.clone()),
             [name, value] if name == "--only" => only.clone_from(value),
             _ => {
@@ -43,5 +45,9 @@ fn main() -> ExitCode {
         std::fs::write(path, report::page(&rows, &format!("chaos {}", arguments.join(" "))))
             .expect("the page can be written");
     }
-    if !rows.is_empty() && rows.iter().all(chaos::Row::is_right) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if !rows.is_empty() && rows.iter().all(chaos::Row::is_right) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

@@ -5,12 +5,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::aws::{Channel, Message};
 use super::callbacks::{self, Callback, Session, Tells};
 use super::vendors::Seen;
-use crate::control_plane::{Function, Reply};
+use crate::control_plane::{Function, Reply, sqs_event};
 use crate::stack::items;
 
 const REPLAYERS: usize = 4;
@@ -29,7 +29,11 @@ pub(super) enum Replay {
 }
 
 /// Hands the spool's messages to `replay` until it is empty, and says which messages there were and what was odd.
-pub(super) fn replay(spool: &Channel, variables: &[(&str, &str)], how: Replay) -> (HashSet<String>, Vec<String>) {
+pub(super) fn replay(
+    spool: &Channel,
+    variables: &[(&str, &str)],
+    how: Replay,
+) -> (HashSet<String>, Vec<String>) {
     let spooled = Mutex::new(HashSet::new());
     let odd = Mutex::new(Vec::new());
     let batches = AtomicUsize::new(0);
@@ -61,9 +65,9 @@ pub(super) fn replay(spool: &Channel, variables: &[(&str, &str)], how: Replay) -
                     if failed.is_none() || !function.is_running() {
                         running = None;
                     }
-                    let (back, done): (Vec<_>, Vec<_>) = messages
-                        .into_iter()
-                        .partition(|message| failed.as_ref().is_none_or(|failed| failed.contains(&message.id)));
+                    let (back, done): (Vec<_>, Vec<_>) = messages.into_iter().partition(|message| {
+                        failed.as_ref().is_none_or(|failed| failed.contains(&message.id))
+                    });
                     spool.delete(&done);
                     spool.give_back(&back);
                 }
@@ -76,15 +80,8 @@ pub(super) fn replay(spool: &Channel, variables: &[(&str, &str)], how: Replay) -
 
 /// The ids of the messages that `replay` gives back; `None` when it does not say, and all of them come again.
 fn invoke(function: &mut Function, messages: &[Message], kills: bool) -> Option<HashSet<String>> {
-    let record = |message: &Message| {
-        json!({
-            "messageId": message.id, "receiptHandle": "receipt", "body": message.body, "attributes": { "ApproximateReceiveCount": "1" },
-            "messageAttributes": {}, "md5OfBody": "", "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:spool",
-            "awsRegion": "us-east-1",
-        })
-    };
-    let records: Vec<Value> = messages.iter().map(record).collect();
-    let handed = function.hand_over(&json!({ "Records": records }).to_string());
+    let batch = sqs_event(messages.iter().map(|message| (message.id.as_str(), message.body.as_str())));
+    let handed = function.hand_over(&batch);
     let wait = if kills { Duration::from_micros(fastrand::u64(0..40_000)) } else { PATIENCE };
     let reply = match function.reply(handed, wait) {
         Reply::Nothing => {
@@ -114,7 +111,12 @@ pub struct Found {
 }
 
 /// Compares the table and the push jobs with what was answered.
-pub(super) fn look(callbacks: &[Callback], sessions: &[Session], seen: &[Vec<Seen>], push_jobs: &Channel) -> Found {
+pub(super) fn look(
+    callbacks: &[Callback],
+    sessions: &[Session],
+    seen: &[Vec<Seen>],
+    push_jobs: &Channel,
+) -> Found {
     let taken = |number: usize| seen[number].iter().any(|seen| seen.taken == Some(true));
     let mut found = Found::default();
     look_at_push_jobs(callbacks, sessions, taken, push_jobs, &mut found);
@@ -156,7 +158,9 @@ fn look_at_push_jobs(
     let mut jobs: HashMap<String, Vec<Value>> = HashMap::new();
     for message in push_jobs.take_all() {
         let body: Value = serde_json::from_str(&message.body).unwrap_or_default();
-        jobs.entry(body["sid"].as_str().unwrap_or_default().to_owned()).or_default().push(body["cc_param"].clone());
+        jobs.entry(body["sid"].as_str().unwrap_or_default().to_owned())
+            .or_default()
+            .push(body["cc_param"].clone());
     }
     for callback in callbacks {
         let Tells::Push { cc_param } = &callback.tells else { continue };
@@ -176,7 +180,12 @@ fn look_at_push_jobs(
     }
 }
 
-fn look_at_session(callbacks: &[Callback], session: &Session, taken: impl Fn(usize) -> bool, found: &mut Found) {
+fn look_at_session(
+    callbacks: &[Callback],
+    session: &Session,
+    taken: impl Fn(usize) -> bool,
+    found: &mut Found,
+) {
     let sid = &session.sid;
     let (calls, events): (Vec<Value>, Vec<Value>) =
         items(sid).into_iter().partition(|item| item["record"]["S"] == "call");
@@ -213,7 +222,12 @@ fn look_at_session(callbacks: &[Callback], session: &Session, taken: impl Fn(usi
 }
 
 /// Whether the call item tells exactly what must be told and any of what may be.
-fn is_right(callbacks: &[Callback], must: &[usize], may: &[usize], call: Option<&Value>) -> Result<(), String> {
+fn is_right(
+    callbacks: &[Callback],
+    must: &[usize],
+    may: &[usize],
+    call: Option<&Value>,
+) -> Result<(), String> {
     let Some(call) = call else {
         return if must.is_empty() { Ok(()) } else { Err("no call item".to_owned()) };
     };
@@ -242,6 +256,8 @@ fn is_right(callbacks: &[Callback], must: &[usize], may: &[usize], call: Option<
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::stack::{aws, variable};
 

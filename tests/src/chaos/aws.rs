@@ -28,8 +28,10 @@ impl Channel {
     /// Makes both.
     pub(super) fn create(name: &str) -> Self {
         let answer = sns(&[("Action", "CreateTopic"), ("Name", name)]);
-        let topic = answer.split_once("<TopicArn>").unwrap().1.split_once("</TopicArn>").unwrap().0.to_owned();
-        let queue = sqs("CreateQueue", &json!({ "QueueName": name, "Attributes": { "VisibilityTimeout": "60" } }));
+        let topic =
+            answer.split_once("<TopicArn>").unwrap().1.split_once("</TopicArn>").unwrap().0.to_owned();
+        let queue =
+            sqs("CreateQueue", &json!({ "QueueName": name, "Attributes": { "VisibilityTimeout": "60" } }));
         let queue = queue["QueueUrl"].as_str().unwrap().to_owned();
         let arn = topic.replace(":sns:", ":sqs:");
         sns(&[
@@ -63,7 +65,9 @@ impl Channel {
     /// How many messages it holds, hidden ones included.
     pub(super) fn holds(&self) -> u64 {
         let answer = sqs("GetQueueAttributes", &json!({ "QueueUrl": self.queue, "AttributeNames": ["All"] }));
-        let count = |name: &str| answer["Attributes"][name].as_str().and_then(|count| count.parse().ok()).unwrap_or(0);
+        let count = |name: &str| {
+            answer["Attributes"][name].as_str().and_then(|count| count.parse().ok()).unwrap_or(0)
+        };
         count("ApproximateNumberOfMessages") + count("ApproximateNumberOfMessagesNotVisible")
     }
 
@@ -81,7 +85,8 @@ impl Channel {
     /// They are to come again: at once, because nobody wants to wait for SQS's minute here.
     pub(super) fn give_back(&self, messages: &[Message]) {
         for message in messages {
-            let change = json!({ "QueueUrl": self.queue, "ReceiptHandle": message.receipt, "VisibilityTimeout": 0 });
+            let change =
+                json!({ "QueueUrl": self.queue, "ReceiptHandle": message.receipt, "VisibilityTimeout": 0 });
             sqs("ChangeMessageVisibility", &change);
         }
     }
@@ -108,8 +113,7 @@ fn sqs(action: &str, body: &Value) -> Value {
 fn sns(parameters: &[(&str, &str)]) -> String {
     let body: Vec<String> =
         parameters.iter().map(|(name, value)| format!("{name}={}", value.replace(':', "%3A"))).collect();
-    let authorization =
-        "AWS4-HMAC-SHA256 Credential=local/20261101/us-east-1/sns/aws4_request, SignedHeaders=host, Signature=0";
+    let authorization = "AWS4-HMAC-SHA256 Credential=local/20261101/us-east-1/sns/aws4_request, SignedHeaders=host, Signature=0";
     let headers = [("content-type", "application/x-www-form-urlencoded"), ("authorization", authorization)];
     let endpoint = variable("AWS_ENDPOINT_URL_SNS");
     let answer = http::send(address_of(&endpoint), "POST", "/", &headers, &body.join("&"));

@@ -152,7 +152,11 @@ impl Stories {
         // As in base64: with `+`, `/` and `=`, which LINE sends escaped or not.
         let random: String = (0..48).map(|_| fastrand::alphanumeric()).collect();
         let cc_param = format!("{random}+/{random}==");
-        let param = if fastrand::bool() { cc_param.replace('+', "%2B").replace('=', "%3D") } else { cc_param.clone() };
+        let param = if fastrand::bool() {
+            cc_param.replace('+', "%2B").replace('=', "%3D")
+        } else {
+            cc_param.clone()
+        };
         let query = format!("sid={sid}&{PEOPLE}&type=V&param={param}");
         self.add("notify", "/line/notify_cb", session, &query, None, Tells::Push { cc_param });
     }
@@ -172,7 +176,14 @@ impl Stories {
         let query = format!(
             "sid={sid}&{PEOPLE}&type=A&setup_time={BASE}&start_time={start}&end_time={at}&duration={duration}&disconnect_reason={reason}"
         );
-        self.add("call-event", "/line/call_event", session, &query, None, Tells::End { outcome, reason, talked, at });
+        self.add(
+            "call-event",
+            "/line/call_event",
+            session,
+            &query,
+            None,
+            Tells::End { outcome, reason, talked, at },
+        );
     }
 
     fn room(&mut self) {
@@ -201,8 +212,9 @@ impl Stories {
     fn agent(&mut self, reached: bool) {
         let (session, sid) = self.session();
         let result = if reached { "SUCCESS&fail_reason=None" } else { "FAIL&fail_reason=UNKNOWN" };
-        let query =
-            format!("sid={sid}&agent_type=AUDIO_CALLER&media_source_type=STORED_SOURCE&{PEOPLE}&result={result}");
+        let query = format!(
+            "sid={sid}&agent_type=AUDIO_CALLER&media_source_type=STORED_SOURCE&{PEOPLE}&result={result}"
+        );
         let tells = Tells::Reached(reached);
         self.add("agent-call-status", "/line/agent_call_status", session, &query, None, tells);
         if reached {
@@ -321,7 +333,11 @@ pub(super) fn call(told: &[&Tells]) -> Attributes {
             Tells::Push { .. } => {}
             Tells::Reached(true) => {}
             Tells::Reached(false) => {
-                call.extend([("status", word("ended")), ("outcome", word("failed")), ("duration_s", number(0))]);
+                call.extend([
+                    ("status", word("ended")),
+                    ("outcome", word("failed")),
+                    ("duration_s", number(0)),
+                ]);
             }
             Tells::End { outcome, reason, talked, at } => {
                 call.extend([
@@ -368,7 +384,11 @@ pub(super) fn call(told: &[&Tells]) -> Attributes {
                 tencent(&mut call, does, at, answered, &mut answered_at);
             }
             Tells::Whole { does, at } => {
-                call.extend([("kind", word("one-to-one")), ("media", word("video")), ("callee.user_id", word("bob"))]);
+                call.extend([
+                    ("kind", word("one-to-one")),
+                    ("media", word("video")),
+                    ("callee.user_id", word("bob")),
+                ]);
                 if does != Does::Answers {
                     call.insert("caller.user_id", word("alice"));
                 }

@@ -71,14 +71,23 @@ pub struct Row {
 impl Row {
     /// Whether all is as it must be.
     pub fn is_right(&self) -> bool {
-        self.found.lost == 0 && self.found.doubled == 0 && self.found.wrong.is_empty() && self.slowest <= LONGEST_ANSWER
+        self.found.lost == 0
+            && self.found.doubled == 0
+            && self.found.wrong.is_empty()
+            && self.slowest <= LONGEST_ANSWER
     }
 }
 
 /// Every fault for DynamoDB alone, for SNS alone and for both, between a trial without one and two with SIGKILL.
 pub fn all_trials() -> Vec<Trial> {
-    let faults =
-        [Fault::Refuses, Fault::Throttles, Fault::Answers500, Fault::Hangs, Fault::ResetsInMidAnswer, Fault::Flaps];
+    let faults = [
+        Fault::Refuses,
+        Fault::Throttles,
+        Fault::Answers500,
+        Fault::Hangs,
+        Fault::ResetsInMidAnswer,
+        Fault::Flaps,
+    ];
     let mut trials = vec![Trial { fault: Fault::None, place: Place::Both }];
     for fault in faults {
         trials.extend([Place::DynamoDb, Place::Sns, Place::Both].map(|place| Trial { fault, place }));
@@ -168,7 +177,8 @@ impl Harness {
         let mut wrong = Vec::new();
         if to_dynamodb == Fault::Throttles {
             // While the table still refuses, whatever replay says that it has written would be lost.
-            let (messages, odd) = aftermath::replay(&self.spool, &borrowed(&behind_proxies), Replay::Batches(4));
+            let (messages, odd) =
+                aftermath::replay(&self.spool, &borrowed(&behind_proxies), Replay::Batches(4));
             spooled.extend(messages);
             wrong.extend(odd);
         }

@@ -1,6 +1,6 @@
 //! The table.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::process::Command;
 
 use super::{Place, Row, Trial, vendors};
 use crate::fault_proxy::Fault;
@@ -90,17 +90,11 @@ behind a proxy that makes the faults. The fault lasts for the whole of its row.
     )
 }
 
+/// In UTC.
 fn today() -> String {
-    let days = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 86_400);
-    // Days of the Gregorian calendar, counted from March so that a leap day is a year's last.
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let day_of_era = shifted % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year}-{month:02}-{day:02}")
+    let output = Command::new("date").args(["-u", "+%F"]).output();
+    output.map_or_else(
+        |error| error.to_string(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
 }

@@ -56,8 +56,11 @@ pub(super) fn send(
         let numbers = in_some_order(callbacks.iter().filter(|callback| callback.function == function));
         Desk::with(&numbers, deadline)
     };
-    let desks: Vec<(&str, usize, Desk)> =
-        sending.instances.iter().map(|(function, instances)| (*function, *instances, desk(function))).collect();
+    let desks: Vec<(&str, usize, Desk)> = sending
+        .instances
+        .iter()
+        .map(|(function, instances)| (*function, *instances, desk(function)))
+        .collect();
     // So many programs that start at once would keep the first callbacks waiting.
     let all_ask = Barrier::new(sending.instances.iter().map(|(_, instances)| instances).sum());
     std::thread::scope(|scope| {
@@ -80,7 +83,8 @@ pub(super) fn send(
                         }
                         let taken = what.taken == Some(true);
                         let mut seen = seen[number].lock().unwrap();
-                        let wait = TENCENTS_WAITS[..sending.repeats.min(TENCENTS_WAITS.len())].get(seen.len());
+                        let wait =
+                            TENCENTS_WAITS[..sending.repeats.min(TENCENTS_WAITS.len())].get(seen.len());
                         seen.push(what);
                         match wait.filter(|_| callback.is_sent_again() && !taken) {
                             Some(seconds) => desk.again(number, Duration::from_secs(*seconds) / HASTE),
@@ -120,14 +124,17 @@ fn deliver(running: &mut Function, event: &str, kills: bool) -> Seen {
     };
     let took = handed.elapsed();
     match reply {
-        Reply::Response(response, took) => Seen { taken: Some(is_taken(&response)), took, odd: odd(&response) },
+        Reply::Response(response, took) => {
+            Seen { taken: Some(is_taken(&response)), took, odd: odd(&response) }
+        }
         Reply::Failed(report) => Seen { taken: Some(false), took, odd: Some(report) },
         Reply::Nothing => Seen { taken: None, took, odd: None },
     }
 }
 
 fn is_taken(response: &Value) -> bool {
-    let body: Value = response["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
+    let body: Value =
+        response["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
     response["statusCode"] == 200 && body.get("ErrorCode").is_none_or(|code| *code == 0)
 }
 
