@@ -16,7 +16,9 @@ use ringback::door::request::Unverified;
 use ringback::lambda::handler::{Handler, Notifier};
 use ringback::lambda::http::{Answer, GatewayEvent, answer};
 use ringback::line::{NOTIFY, call_event};
-use ringback::testing::{self, ARRIVAL, DeadTopic, MemoryTable, MemoryTopic, block_on, environment, recorder};
+use ringback::testing::{
+    self, ARRIVAL, DeadTopic, MemoryTable, MemoryTopic, block_on, environment, recorder,
+};
 use serde_json::{Value, json};
 
 const HOST: &str = "url0example.lambda-url.ap-northeast-1.on.aws";
