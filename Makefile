@@ -94,6 +94,8 @@ check: $(CHECKS)/ready $(SCANNER)/ready $(VENV)/ready ## formatting, lints, type
 	$(BENCH) cargo clippy --locked --workspace --all-targets --manifest-path bench/Cargo.toml -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --quiet --locked --workspace --no-deps
 	$(SAM) validate --lint --template template.yaml
+	$(VENV)/bin/python -m deployment.base > .local/base.json
+	$(CHECKS)/bin/cfn-lint --regions us-east-1 --ignore-checks W2001 --template .local/base.json
 	$(VENV)/bin/python -m deployment.scanned > .local/scanned.json
 	$(SCANNER)/bin/checkov
 	$(CHECKS)/bin/cargo-machete

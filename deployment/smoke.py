@@ -27,7 +27,7 @@ from local.show import clean
 from .records import CALL, Item, Place, local_stack, name_of, place_of
 
 # Where the samples are: <function>/<case>.json, and what must become of them in expected.json.
-CASES = ROOT / "events"
+CASES = ROOT / "target/cases"
 # The older and the current generation of Tencent's callbacks are two.
 SAMPLES = (
     "notify/audio-call",

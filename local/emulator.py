@@ -22,6 +22,7 @@ from .template import ACCOUNT, REGION, Function, Template
 # Both the key id and the secret: there is nothing to protect.
 CREDENTIAL = "local"
 PREFIX = "ringback-local-"
+SERVICES = "dynamodb,lambda,sns,sqs"
 STORES = ("ministack", "dynamodb-local")
 # Where `make` unpacks npm's amplify-dynamodb-simulator.
 DYNAMODB_LOCAL = Path(__file__).resolve().parent.parent / ".local/dynamodb-local/package/emulator"
@@ -44,7 +45,7 @@ class Emulator:
     """The running emulators and their clients."""
 
     def __init__(self, processes: Processes, port: int, folder: Path, store: str) -> None:
-        self.ministack = endpoint = _start_ministack(processes, port, folder)
+        self.ministack = endpoint = start_ministack(processes, port, folder, SERVICES)
         self.environment = {
             "AWS_ENDPOINT_URL_DYNAMODB": endpoint,
             "AWS_ENDPOINT_URL_SNS": endpoint,
@@ -134,7 +135,9 @@ class Emulator:
         return [json.loads(message["Body"]) for message in messages]
 
 
-def _start_ministack(processes: Processes, port: int, folder: Path) -> str:
+def start_ministack(processes: Processes, port: int, folder: Path, services: str) -> str:
+    """Starts MiniStack with some of its services, and returns where it is."""
+    endpoint = f"http://{LOOPBACK}:{port}"
     environment = {
         "PATH": os.environ.get("PATH", ""),
         "BIND_HOST": LOOPBACK,
@@ -142,7 +145,9 @@ def _start_ministack(processes: Processes, port: int, folder: Path) -> str:
         "MINISTACK_HOST": LOOPBACK,
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "MINISTACK_REGION": REGION,
-        "SERVICES": "cloudformation,dynamodb,lambda,sns,sqs",
+        "SERVICES": services,
+        # The functions that it runs itself get this one.
+        "AWS_ENDPOINT_URL": endpoint,
         # Each of these would open a port of its own on every interface. test_loopback.py checks.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
@@ -154,7 +159,7 @@ def _start_ministack(processes: Processes, port: int, folder: Path) -> str:
     command = [sys.executable, "-m", "ministack"]
     log = folder / "emulator.log"
     processes.start_server("the emulator (MiniStack)", command, port, log, env=environment, cwd=folder)
-    return f"http://{LOOPBACK}:{port}"
+    return endpoint
 
 
 def _start_dynamodb_local(processes: Processes, folder: Path) -> str:

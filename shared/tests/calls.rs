@@ -1,5 +1,6 @@
-//! Whole calls through the real handlers, with the table in memory: in the order in which their tables tell them, and,
-//! where the order must not matter, in many orders, with repeats, in two environments.
+//! Whole calls through the real handlers, with the table in memory: in the order in which their
+//! tables tell them, and, where the order must not matter, in many orders, with repeats, in two
+//! environments.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
@@ -23,7 +24,8 @@ fn recorders(table: &MemoryTable) -> Recorders<'_> {
     Callback::ALL.into_iter().map(start).collect()
 }
 
-/// Plays each step in one of the environments. Returns the statuses of the answers and the ends that were counted.
+/// Plays each step in one of the environments. Returns the statuses of the answers and the ends
+/// that were counted.
 fn play(steps: &[&Step], environments: &[Recorders<'_>], random: &mut Rng) -> (Vec<u16>, Vec<CallEnd>) {
     let (mut statuses, mut ends) = (Vec::new(), Vec::new());
     for step in steps {

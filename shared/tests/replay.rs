@@ -113,14 +113,14 @@ fn a_message_that_panics_goes_back_alone_and_each_is_reported() {
     let (table, dead_letters) = (MemoryTable::default(), MemoryTopic::default());
     let trap = Trap { table: &table, sid: "a-trap".to_owned() };
     let replayer = replayer(trap, &dead_letters);
-    let told = RefCell::new(Vec::new());
+    let reported = RefCell::new(Vec::new());
     let replayed = block_on(replayer.replay(batch(&[bad, good]), |message| {
-        told.borrow_mut().push((message.outcome, message.session.is_some()))
+        reported.borrow_mut().push((message.outcome, message.session.is_some()))
     }));
     let back: Vec<String> = report(&replayed).failures.into_iter().map(|failure| failure.id).collect();
     assert_eq!(back, ["0"]);
     assert_eq!(
-        told.into_inner(),
+        reported.into_inner(),
         [(ReplayOutcome::Back("panicked"), false), (ReplayOutcome::Recorded, true)]
     );
     assert_eq!(table.items().len(), 2);

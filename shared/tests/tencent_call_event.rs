@@ -15,7 +15,7 @@ fn people_beyond_the_bound_are_cut_the_same_way_in_a_repeat() {
     let path = format!("/{}/tencent/call_event", testing::TOKEN);
     let table = MemoryTable::default();
     let handler = recorder(CALLBACK, &table, DeadTopic);
-    let tell = || {
+    let send = || {
         testing::send(
             &handler,
             "POST",
@@ -24,9 +24,9 @@ fn people_beyond_the_bound_are_cut_the_same_way_in_a_repeat() {
             &body,
         )
     };
-    tell();
+    send();
     let once = table.call();
-    tell();
+    send();
     assert_eq!(table.call(), once);
     assert_eq!(once["callees"].as_array().unwrap().len(), 256);
 }

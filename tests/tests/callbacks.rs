@@ -1,4 +1,4 @@
-//! Callbacks over HTTP, and what is in DynamoDB and in the queue of push jobs afterwards.
+//! Callbacks over HTTP, and what is then in DynamoDB and in the queue of push jobs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::time::{Duration, Instant};
@@ -59,7 +59,7 @@ fn a_call_event_becomes_an_event_and_a_call_and_the_same_again_changes_nothing()
 }
 
 #[test]
-fn a_room_is_told_by_many_events_and_one_call() {
+fn a_room_has_many_events_and_one_call() {
     let sid = fresh("room");
     let event = |rest: &str| {
         let query = format!(

@@ -1,4 +1,4 @@
-//! A short run of what `chaos` does at length (docs/chaos.md): every fault, a few dozen callbacks each.
+//! A short run of `chaos` (docs/chaos.md): every fault, a few dozen callbacks each.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +16,7 @@ const FAULTS: [Fault; 6] = [
     Fault::Flaps,
 ];
 
-/// One trial at a time: the time that answers take is part of each.
+/// One trial at a time, since the time of the answers is measured.
 static TURN: Mutex<()> = Mutex::new(());
 
 fn harness() -> Harness {
@@ -33,7 +33,7 @@ fn harness() -> Harness {
     })
 }
 
-/// Nothing is lost, nothing is doubled, and nobody waits longer than 2 s, whatever it is.
+/// Nothing is lost or doubled, and no answer takes longer than 2 s.
 fn run(faults: &[Fault], place: Place) -> Vec<Row> {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let harness = harness();
@@ -62,7 +62,7 @@ fn whatever_is_wrong_with_dynamodb_every_callback_is_taken_and_on_record_in_the_
 #[test]
 fn whatever_is_wrong_with_sns_no_record_is_lost() {
     for row in run(&FAULTS, Place::Sns) {
-        assert!(row.refused > 0 || row.fault == "flaps", "nobody was told: {row:#?}");
+        assert!(row.refused > 0 || row.fault == "flaps", "no vendor saw a failure: {row:#?}");
     }
 }
 

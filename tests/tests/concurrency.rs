@@ -1,4 +1,4 @@
-//! Many writers at once, on emulated DynamoDB, with the functions' own store.
+//! Concurrent writers on emulated DynamoDB, with the functions' own store.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -31,7 +31,7 @@ fn arrival() -> Arrival {
     Arrival { milliseconds }
 }
 
-/// The story under a session id of its own.
+/// The story with a session id of its own.
 fn renamed(samples: &[Sample], old: &str, new: &str) -> Vec<Sample> {
     let rename = |event: &Value| serde_json::from_str(&event.to_string().replace(old, new)).unwrap();
     samples
@@ -51,13 +51,14 @@ fn without_arrival(mut item: Value) -> Value {
     item
 }
 
-/// Plays a story by several writers at once, each in an order of its own, and by one writer in the order it happened. Both calls must be the same.
-async fn told_by_many_writers(callback: Callback, story: &str, sid_of: fn(&Value) -> String) {
+/// Plays a story with several writers at once, each in its own order, and with one writer in the
+/// original order. Both calls must be the same.
+async fn written_by_many(callback: Callback, story: &str, sid_of: fn(&Value) -> String) {
     let function = callback.route.binary();
     let prefix = format!("{function}/{story}");
     let samples: Vec<Sample> =
         testing::samples(&function).into_iter().filter(|sample| sample.name.starts_with(&prefix)).collect();
-    assert!(samples.len() > 2, "{prefix} is no story");
+    assert!(samples.len() > 2, "{prefix} has fewer than three samples");
     let sid = sid_of(&samples[0].event);
 
     let in_order = format!("in-order-{:016x}", fastrand::u64(..));
@@ -86,22 +87,22 @@ async fn told_by_many_writers(callback: Callback, story: &str, sid_of: fn(&Value
 }
 
 #[tokio::test]
-async fn a_room_told_by_many_writers_at_once_is_the_same_room() {
+async fn a_room_written_by_many_at_once_is_the_same_room() {
     let sid = |event: &Value| {
         let query = event["rawQueryString"].as_str().unwrap();
         query.split('&').find_map(|piece| piece.strip_prefix("sid=")).unwrap().to_owned()
     };
-    told_by_many_writers(group_call_event::CALLBACK, "standup-", sid).await;
+    written_by_many(group_call_event::CALLBACK, "standup-", sid).await;
 }
 
 #[tokio::test]
-async fn a_tencent_call_told_by_many_writers_at_once_is_the_same_call() {
+async fn a_tencent_call_written_by_many_at_once_is_the_same_call() {
     let sid = |event: &Value| {
         let body: Value = serde_json::from_str(event["body"].as_str().unwrap()).unwrap();
         let call_id = [&body["CallId"], &body["CallInfo"]["CallId"]].into_iter().find_map(Value::as_str);
         call_id.unwrap().to_owned()
     };
     for story in ["old-one-to-one-", "old-group-", "current-group-"] {
-        told_by_many_writers(tencent::CALLBACK, story, sid).await;
+        written_by_many(tencent::CALLBACK, story, sid).await;
     }
 }

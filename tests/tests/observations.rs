@@ -1,7 +1,9 @@
-//! What the built functions print as metrics and ask of AWS is written down in `deployment/metrics.txt` and `deployment/permissions.txt`, no more and no less.
-//! The tests of the template compare its alarms, its dashboard and its roles with these files, so that they cannot be about something that no function does.
+//! Compares the metrics that the built functions print, and the requests that they make to AWS,
+//! with `deployment/metrics.txt` and `deployment/permissions.txt`. The template's tests compare
+//! alarms, dashboard and roles with these files, so they cannot refer to something that no function
+//! does.
 //!
-//! `OBSERVE=write` writes the files anew.
+//! `OBSERVE=write` writes the files again.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
@@ -16,12 +18,12 @@ use ringback_tests::stack::{address_of, function_variables, functions, said, var
 use serde_json::{Value, json};
 
 const NAMESPACE: &str = "Ringback/observed";
-/// Enough of what has an effect to see how a function fails.
+/// Enough events with an effect to see how a function fails.
 const FEW: usize = 3;
 
 type Variables = Vec<(&'static str, String)>;
 
-/// The functions' AWS, between them and the running stack, listening.
+/// A proxy that records what the functions ask of the running stack.
 struct Aws {
     dynamodb: FaultProxy,
     sns: FaultProxy,
@@ -52,7 +54,8 @@ impl Aws {
     }
 }
 
-/// Everything that a function can be seen to do: with an AWS that is well, twice the same; without its table; without AWS; with a signing token.
+/// Everything that a function can be seen to do: with a working AWS, twice the same; without its
+/// table; without AWS; with a signing token.
 fn observed(function: &str) -> (String, BTreeSet<String>) {
     let aws = Aws::start();
     let samples = testing::samples(function);
@@ -72,7 +75,7 @@ fn observed(function: &str) -> (String, BTreeSet<String>) {
     (printed, requests(function, &aws))
 }
 
-/// The same event for a call of its own, because the table is everybody's.
+/// The same event for another call, because tests share the table.
 fn once_more(mut event: Value) -> Value {
     let run = format!("{:08x}", fastrand::u32(..));
     if let Some(query) = event["rawQueryString"].as_str() {
@@ -92,10 +95,10 @@ fn renamed(text: &str, id: &str, run: &str) -> String {
     text.replacen(&name, &format!("{name}{run}-"), 1)
 }
 
-/// What was asked of AWS, as IAM calls it.
+/// The requests to AWS, under IAM's names.
 fn requests(function: &str, aws: &Aws) -> BTreeSet<String> {
     let asked = aws.dynamodb.overheard().into_iter().chain(aws.sns.overheard());
-    // A connection is opened by a request of nobody's.
+    // This request only opens a connection.
     let asked = asked.filter(|request| !request.starts_with("GET /ping "));
     asked.map(|request| format!("{function} {}", permission(&request))).collect()
 }
@@ -125,7 +128,7 @@ fn permission(request: &str) -> String {
     format!("sns:{} {}", field("Action"), topic.unwrap_or_else(|| panic!("an unknown topic: {body}")).1)
 }
 
-/// The series that lines bring about, as CloudWatch would name them.
+/// The series in these lines, as CloudWatch would name them.
 fn series(printed: &str) -> BTreeSet<String> {
     let lines = printed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     lines.filter(|line| line.get("_aws").is_some()).flat_map(|line| series_of(&line)).collect()
@@ -152,7 +155,7 @@ fn series_of(line: &Value) -> Vec<String> {
     found
 }
 
-/// Compares with a file of the deployment, or writes it.
+/// Compares with a file in `deployment/`, or writes it.
 fn assert_written_down(file: &str, observed: &BTreeSet<String>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deployment").join(file);
     let text: String = observed.iter().map(|line| format!("{line}\n")).collect();
@@ -243,7 +246,7 @@ fn every_attribute_that_may_be_put_is_put_by_some_sample() {
 }
 
 #[test]
-fn a_metric_that_is_no_number_or_whose_dimension_is_missing_would_be_noticed() {
+fn a_metric_that_is_not_a_number_or_lacks_a_dimension_is_found() {
     let line = |broken: &str| {
         let good = r#"{"provider":"line","callbacks":1,"_aws":{"Timestamp":1793600000123,"CloudWatchMetrics":[{"Namespace":"Ringback/observed",
             "Dimensions":[["provider"]],"Metrics":[{"Name":"callbacks","Unit":"Count"}]}]}}"#;

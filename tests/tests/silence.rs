@@ -1,5 +1,6 @@
-//! Nothing that was sent is in anything that a function prints, however talkative it is made: not on stdout, not on stderr, not when AWS fails, and not in a
-//! panic. The session id is the exception, and so are seconds of talk; what the functions print is otherwise their own words.
+//! Functions print nothing that was sent: not on stdout, not on stderr, not at the lowest log
+//! level, not when AWS fails, and not in a panic. The exceptions are the session id and seconds of
+//! talk.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
@@ -13,15 +14,15 @@ use ringback::testing::{self, TOKEN};
 use ringback_tests::stack::{function_variables, functions, said};
 use serde_json::{Value, json};
 
-/// Shorter values turn up in our own words by chance.
+/// Shorter values occur in our own text by chance.
 const SHORTEST: usize = 5;
 const SECRETS: [(&str, &str); 2] =
     [("AWS_SECRET_ACCESS_KEY", "planted-secret-access-key"), ("AWS_SESSION_TOKEN", "planted-session-token")];
 const SIGNING_TOKEN: &str = "planted-signing-token";
-/// How a call went, in our words. Some are sent as well.
+/// Call outcomes in our terms. Some are sent by vendors too.
 const CALL_OUTCOMES: [&str; 8] =
     ["answered", "missed", "rejected", "canceled", "busy", "answered_elsewhere", "failed", "unknown"];
-/// What may be sent and is a word of ours as well.
+/// What may be sent and is also a term of ours.
 const HARMLESS: [&str; 9] = [
     "notify",
     "notify_cb",
@@ -34,10 +35,10 @@ const HARMLESS: [&str; 9] = [
     "callback",
 ];
 
-/// A function's environment on the running stack, with every crate told to say all it can.
+/// A function's environment on the running stack, with every crate at its most verbose.
 fn variables(endpoint: Option<&str>) -> Vec<(&'static str, String)> {
     let mut variables = function_variables();
-    // Its own secrets are sought in what is said.
+    // Its own secrets are searched for in the output.
     variables.retain(|(name, _)| SECRETS.iter().all(|(secret, _)| secret != name));
     if let Some(endpoint) = endpoint {
         variables.retain(|(name, _)| !name.starts_with("AWS_ENDPOINT_URL"));
@@ -54,7 +55,7 @@ fn variables(endpoint: Option<&str>) -> Vec<(&'static str, String)> {
     variables
 }
 
-/// The same by several processes side by side: when AWS does not answer, each event takes its time.
+/// The same with several processes in parallel: when AWS does not answer, each event takes time.
 fn said_by_several(
     function: &str,
     variables: &[(&'static str, String)],
@@ -69,7 +70,8 @@ fn said_by_several(
     })
 }
 
-/// Every text in an event that came from outside: path, query, headers, address, body. Session ids may be printed.
+/// Every text in an event that came from outside: path, query, headers, address, body. Session ids
+/// may be printed.
 fn sent(event: &Value) -> BTreeSet<String> {
     let mut texts = BTreeSet::new();
     for record in event["Records"].as_array().into_iter().flatten() {
@@ -105,7 +107,7 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The texts of a body; the whole of it when it is no JSON.
+/// The texts of a body; all of it if it is not JSON.
 fn body(text: &str, texts: &mut BTreeSet<String>) {
     match serde_json::from_str(text) {
         Ok(value) => values(&value, texts),
@@ -128,7 +130,8 @@ fn values(value: &Value, texts: &mut BTreeSet<String>) {
     }
 }
 
-/// What a function printed without what it may print: times, durations, session ids. As it stands, and with the escapes of its JSON undone.
+/// What a function printed, without what it may print: times, durations, session ids. Both as
+/// printed and with JSON escapes decoded.
 fn without_what_is_allowed(said: &str) -> String {
     let mut left = String::new();
     for line in said.lines() {
@@ -144,7 +147,7 @@ fn without_what_is_allowed(said: &str) -> String {
                 {
                     fields.remove("call_outcome");
                 }
-                // Nothing but names of fields is in it beside the time, and none of them is sent.
+                // Besides the time it only has names of fields, and these are never sent.
                 fields.remove("calls_ended");
                 if let Some(metrics) = fields.get_mut("_aws").and_then(Value::as_object_mut) {
                     metrics.remove("Timestamp");
@@ -174,7 +177,8 @@ fn gateway(method: &str, path: &str, query: &str, body: &str) -> Value {
     })
 }
 
-/// Events in which every field holds a value that cannot be mistaken for anything else: accepted, refused late, refused early, and cut off.
+/// Events in which every field has a value that cannot be mistaken for anything else: accepted,
+/// refused late, refused early, and cut off.
 fn planted(function: &str) -> Vec<Value> {
     const LINE: &str = "param=planted-param%2B%2F==&cc_param=planted-cc-param&from_user_id=planted-from-user&to_user_id=planted-to-user\
          &user_id=planted-user&id=planted-room&host_id=planted-host&stid=planted-stid&app_svr_data=planted-app-data\
@@ -243,7 +247,7 @@ fn planted(function: &str) -> Vec<Value> {
             good(record).replace("1793600001234", r#""planted-arrival""#),
             good(record).replace(r#""f""#, r#""planted-source""#),
             good(record).replace(r#"{"user_id":"planted-user"}"#, r#""planted-who""#),
-            "planted message that is no JSON".to_owned(),
+            "planted message that is not JSON".to_owned(),
             r#""planted message that is a text""#.to_owned(),
         ];
         let records: Vec<Value> = messages
@@ -263,7 +267,7 @@ fn planted(function: &str) -> Vec<Value> {
     }
 }
 
-/// Everything for one function: the sample events, the planted ones, and what is no JSON.
+/// Everything for one function: the sample events, the planted ones, and what is not JSON.
 fn events(function: &str) -> (Vec<String>, BTreeSet<String>) {
     let samples = testing::samples(function).into_iter().map(|sample| sample.event);
     let all: Vec<Value> = samples.chain(planted(function)).collect();
@@ -274,7 +278,8 @@ fn events(function: &str) -> (Vec<String>, BTreeSet<String>) {
     (texts, sought)
 }
 
-/// Plays everything through all functions at once and fails with what was printed that should not be.
+/// Plays everything through all functions at once, and fails with what should not have been
+/// printed.
 fn assert_silent(endpoint: Option<&str>, processes: usize) {
     let found = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -369,7 +374,7 @@ fn a_wrong_signature_is_refused_in_silence() {
 }
 
 #[test]
-fn a_panic_says_where_and_nothing_of_what_was_sent_and_the_function_lives_on() {
+fn a_panic_logs_its_place_and_nothing_that_was_sent_and_the_function_continues() {
     let events = planted("notify");
     let sought = events.iter().flat_map(sent).collect();
     let texts: Vec<String> = events.iter().map(Value::to_string).collect();

@@ -1,4 +1,4 @@
-//! The built functions by themselves: what stops their start, and what they answer when AWS does not.
+//! The built functions alone: what stops their start, and what they answer when AWS does not.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -101,7 +101,7 @@ fn a_namespace_that_cloudwatch_would_not_take_stops_the_start_and_is_named() {
     }
 }
 
-/// An AWS that says yes to everything. What it was asked comes with the number of the connection.
+/// An AWS that accepts everything. Each request comes with the number of its connection.
 fn agreeable_aws() -> (String, Receiver<(usize, String)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -175,7 +175,7 @@ fn only_what_tencent_signed_this_minute_comes_in_once_a_signing_token_is_set() {
 }
 
 #[test]
-fn for_an_address_that_is_not_listed_there_is_nothing_here_whatever_its_headers_say() {
+fn an_address_that_is_not_listed_gets_404_whatever_its_headers_say() {
     let mut variables = variables("http://127.0.0.1:9");
     variables.push(("LINE_SOURCE_CIDRS", "192.0.2.0/24".to_owned()));
     let running = Function::start("call-event", &borrowed(&variables));
@@ -200,7 +200,7 @@ fn either_of_two_tokens_opens_so_that_a_change_has_no_gap() {
 }
 
 #[test]
-fn when_aws_is_out_of_reach_nothing_is_answered_with_200_and_nobody_waits_longer_than_2_s() {
+fn without_aws_nothing_gets_a_200_and_every_answer_comes_within_2_s() {
     let refuses = "http://127.0.0.1:9".to_owned();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let hangs = format!("http://{}", silent.local_addr().unwrap());
@@ -224,7 +224,7 @@ fn when_aws_is_out_of_reach_nothing_is_answered_with_200_and_nobody_waits_longer
 #[test]
 fn nothing_that_was_sent_is_in_an_answer() {
     for function in Route::ALL.map(Route::binary) {
-        // Only refusals, so that no AWS is needed.
+        // Refusals only, so that no AWS is needed.
         let running = Function::start(&function, &borrowed(&variables("http://127.0.0.1:9")));
         let refused =
             testing::samples(&function).into_iter().filter(|sample| sample.expected["effect"] == "none");

@@ -119,7 +119,6 @@ pub struct Origin {
     pub callback: &'static str,
 }
 
-/// One-to-one or group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {

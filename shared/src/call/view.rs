@@ -141,22 +141,22 @@ impl CallFacts {
     /// because a second device that stops ringing refuses too. A group ends once its caller has
     /// left and no one else is in it.
     fn is_ended_by_its_people(&self) -> bool {
-        let told = |end| self.reported(end).is_some();
+        let reported = |end| self.reported(end).is_some();
         match self.kind() {
             Kind::OneToOne => {
-                let left = told(End::CallerLeft) || told(End::CalleeLeft);
-                let refused = told(End::CallerRefused) || told(End::CalleeRefused);
+                let left = reported(End::CallerLeft) || reported(End::CalleeLeft);
+                let refused = reported(End::CallerRefused) || reported(End::CalleeRefused);
                 left || (refused && !self.talked())
             }
             Kind::Group => {
                 let people = || self.people.0.values();
                 if self.talked() {
-                    return told(End::CallerLeft) && !people().any(Part::is_in);
+                    return reported(End::CallerLeft) && !people().any(Part::is_in);
                 }
                 // The caller learns of each callee who declines; the others may still answer.
                 let timed_out = value(&self.outcome) == Some(&Outcome::Missed);
-                told(End::CallerLeft)
-                    || (told(End::CallerRefused) && (timed_out || !people().any(Part::is_ringing)))
+                reported(End::CallerLeft)
+                    || (reported(End::CallerRefused) && (timed_out || !people().any(Part::is_ringing)))
             }
         }
     }
@@ -207,7 +207,7 @@ impl CallFacts {
         if let Some(claim) = &self.ended {
             return Some((claim.source, claim.value));
         }
-        let told = |end| self.reported(end).flatten();
+        let reported = |end| self.reported(end).flatten();
         let people = || self.people.0.values();
         let end = match (self.kind(), started.is_some() || self.talked()) {
             // The first end counts; the other side may report its own much later. An end before the
@@ -215,14 +215,15 @@ impl CallFacts {
             (Kind::OneToOne, talked) => {
                 let begun = started.or(self.setup.as_ref()).map(|claim| claim.value.0);
                 let refusals = [End::CallerRefused, End::CalleeRefused].into_iter().filter(|_| !talked);
-                let ends = [End::CallerLeft, End::CalleeLeft].into_iter().chain(refusals).filter_map(told);
+                let ends =
+                    [End::CallerLeft, End::CalleeLeft].into_iter().chain(refusals).filter_map(reported);
                 let (after, before): (Vec<_>, Vec<_>) = ends.partition(|end| Some(*end) >= begun);
                 after.into_iter().min().or(before.into_iter().max())
             }
-            (Kind::Group, true) => people().filter_map(|part| part.left).max().or(told(End::CallerLeft)),
-            (Kind::Group, false) => told(End::CallerLeft)
+            (Kind::Group, true) => people().filter_map(|part| part.left).max().or(reported(End::CallerLeft)),
+            (Kind::Group, false) => reported(End::CallerLeft)
                 .or(people().filter_map(|part| part.left.max(part.refused_at)).max())
-                .or(told(End::CallerRefused)),
+                .or(reported(End::CallerRefused)),
         };
         end.map(|moment| (Source::Inferred, moment))
     }

@@ -70,10 +70,10 @@ pub async fn run_replay<S, T: Store, P: Publish>(
     let (replayer, log) = (&connect(settings), &log);
     let respond = async |event: LambdaEvent<Batch>| -> Result<_, Infallible> {
         let trace = trace_id(&event.context);
-        let tell = |message: &ReplayedMessage| {
+        let log_message = |message: &ReplayedMessage| {
             log.print("replay", message.outcome.level(), replay_line(message, trace.as_ref()), now());
         };
-        Ok(report(&replayer.replay(event.payload, tell).await))
+        Ok(report(&replayer.replay(event.payload, log_message).await))
     };
     exit_code(lambda_runtime::run(service_fn(respond)).await)
 }

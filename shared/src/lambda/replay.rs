@@ -80,7 +80,7 @@ impl ReplayOutcome {
 pub struct ReplayedMessage {
     /// What became of it.
     pub outcome: ReplayOutcome,
-    /// The route of its callback, if the message could be read.
+    /// Vendor and callback, if the message could be read.
     pub origin: Option<Origin>,
     /// The call, if it could be read.
     pub session: Option<SessionId>,
@@ -128,14 +128,14 @@ impl<S: Store, P: Publish> Replayer<S, P> {
 
     /// Replays a batch, all messages concurrently. Reports each as soon as it is done, since the
     /// batch may be cut off.
-    pub async fn replay(&self, batch: Batch, tell: impl Fn(&ReplayedMessage)) -> Vec<ReplayedMessage> {
+    pub async fn replay(&self, batch: Batch, on_done: impl Fn(&ReplayedMessage)) -> Vec<ReplayedMessage> {
         let replayed = batch.messages.into_iter().map(async |message| {
             let id = message.id.clone();
             // A panic must not affect the other messages.
             let replayed = AssertUnwindSafe(self.replay_one(message)).catch_unwind().await;
             let replayed =
                 replayed.unwrap_or_else(|_| ReplayedMessage::unread(id, ReplayOutcome::Back("panicked")));
-            tell(&replayed);
+            on_done(&replayed);
             replayed
         });
         join_all(replayed).await

@@ -169,7 +169,7 @@ mod tests {
             read(&log(Some(level), None).lines("callback", details.outcome.level(), line, AT)[0])
         };
         let lost = || CallbackOutcome::NotStored(not_stored(), not_published());
-        for (outcome, level, told) in [
+        for (outcome, level, whole) in [
             (CallbackOutcome::NotPublished(not_published()), "ERROR", true),
             (lost(), "ERROR", true),
             (CallbackOutcome::Panicked, "ERROR", true),
@@ -179,7 +179,7 @@ mod tests {
             (CallbackOutcome::Recorded, "WARN", false),
         ] {
             let line = said(outcome, level);
-            assert_eq!(line.get("sid").is_some(), told, "{level}: {line}");
+            assert_eq!(line.get("sid").is_some(), whole, "{level}: {line}");
         }
         let line = said(lost(), "WARN");
         assert_eq!(line["level"], "ERROR");

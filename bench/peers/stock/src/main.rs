@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use aws_config::BehaviorVersion;
 use ringback::aws::budget;
 use ringback::aws::dynamodb::DynamoDb;
-use ringback::lambda::handler::Recorder;
-use ringback::lambda;
-use ringback::line::call_event;
-use ringback::lambda::settings::RecorderSettings;
 use ringback::aws::store::RecordStore;
 use ringback::aws::topic::Topic;
+use ringback::lambda;
+use ringback::lambda::handler::Recorder;
+use ringback::lambda::settings::RecorderSettings;
+use ringback::line::call_event;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -21,7 +21,12 @@ async fn main() -> ExitCode {
     let connect = async |settings: RecorderSettings| {
         let table = DynamoDb::new(dynamodb, settings.table);
         let records = RecordStore::new(table, settings.retention, budget::STORE);
-        Recorder::new(settings.gate, settings.callback, records, Topic::new(sns, settings.spool, budget::SPOOL))
+        Recorder::new(
+            settings.gate,
+            settings.callback,
+            records,
+            Topic::new(sns, settings.spool, budget::SPOOL),
+        )
     };
     lambda::run(|environment| RecorderSettings::from_env(environment, call_event::CALLBACK), connect).await
 }
