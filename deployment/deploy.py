@@ -137,7 +137,7 @@ def report(clients: Clients, stack: str, release: str) -> int:
     if behind or not functions or ours(clients, stack).parameters.get("Release") != release:
         print("\n".join(["", f"NOT LIVE: callbacks are not answered by release {release}.", *behind]))
         return 1
-    print(f"\n{len(functions)} functions answer as release {release}: make smoke STACK={stack} URL=…")
+    print(f"\n{len(functions)} functions answer as release {release}: ringback doctor --stack {stack}")
     return 0
 
 

@@ -14,13 +14,12 @@ import yaml
 from botocore.exceptions import NoCredentialsError, NoRegionError
 
 from local.cloudformation import ROOT
-from local.make_token import digest
 from local.processes import StackError
 from local.stack import TOKEN
 
 from . import deploy, destroy
 from .deploy import VARIABLES, not_live, release_name
-from .testing import Account, refused
+from .testing import Account, digest, refused
 
 DIGEST = digest("a token")
 SAMCONFIG = (

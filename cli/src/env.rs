@@ -214,6 +214,17 @@ mod tests {
     }
 
     #[test]
+    fn the_template_has_what_the_variables_are_made_of() {
+        let template = include_str!("../../template.yaml");
+        let topics = ["SpoolTopic", "DeadLettersTopic"];
+        for name in PARAMETERS.map(|(_, parameter)| parameter).into_iter().chain(topics) {
+            assert!(template.contains(&format!("\n  {name}:\n")), "{name}");
+        }
+        let namespace = "METRICS_NAMESPACE: !Sub Ringback/${AWS::StackName}";
+        assert!(template.contains(namespace));
+    }
+
+    #[test]
     fn the_library_and_the_local_stack_have_the_same_public_token() {
         assert_eq!(PUBLIC_TOKEN, ringback::testing::TOKEN);
     }

@@ -368,6 +368,17 @@ mod tests {
     }
 
     #[test]
+    fn the_template_has_what_is_looked_for_in_a_stack() {
+        let template = include_str!("../../template.yaml");
+        let outputs = ["PushJobsTopicArn", "DeadLetterQueueArn", "AlarmsTopicArn", "ApiUrl"];
+        let parameters = ["Stage", "Release", "LineServiceIds", "TencentSdkAppIds"];
+        for name in OURS.into_iter().chain(outputs).chain(parameters) {
+            assert!(template.contains(&format!("\n  {name}:\n")), "{name}");
+        }
+        assert!(template.contains(&format!("AutoPublishAlias: {ALIAS}\n")));
+    }
+
+    #[test]
     fn only_a_stack_that_says_dev_is_not_in_production() {
         let mut stack = Deployed::default();
         assert!(stack.is_production());
