@@ -164,6 +164,10 @@ fn not_refused(answer: &Answer, status: u16) -> String {
         Some(found) if found == status => {
             "it should have no body: a stranger must not learn what is here".to_owned()
         }
+        Some(403) => {
+            "the API refuses it, not the function: docs/deploy-with-cargo-lambda.md, Access".to_owned()
+        }
+        Some(500..) => "the function does not run: docs/first-deployment.md, The processor".to_owned(),
         _ => format!("it should be {status}: does something else answer at this address?"),
     }
 }
@@ -351,6 +355,7 @@ mod tests {
     fn a_refusal_says_nothing() {
         assert_eq!(not_refused(&answer(404, ""), 404), "");
         assert!(not_refused(&answer(404, "hello"), 404).contains("no body"));
+        assert!(not_refused(&answer(502, ""), 404).contains("The processor"));
         assert!(not_refused(&answer(200, ""), 404).contains("it should be 404"));
     }
 

@@ -27,7 +27,8 @@ pub(super) async fn look(place: &Place, token: &Token, found: &mut Findings) {
     match &place.kind {
         Kind::Local(local) => {
             found.add(digest(&[("the functions".to_owned(), local.token_digests.clone())].into(), token));
-            for check in ["stack", "functions", "alarms", "table's protection", "replay's trigger"] {
+            for check in ["stack", "functions", "alarms", "metrics", "table's protection", "replay's trigger"]
+            {
                 found.add(Finding::skipped(check, ONLY_ON_AWS));
             }
         }
@@ -51,6 +52,7 @@ async fn deployed(place: &Place, stack: &Deployed, token: &Token, found: &mut Fi
         Err(why) => found.add(Finding::of("functions", Err(why))),
     }
     found.add(Finding::of("alarms", alarms(place, stack).await));
+    found.add(Finding::of("metrics", metrics(place, stack).await));
     found.add(Finding::of("replay's trigger", trigger(place, stack).await));
     found.add(Finding::of("table's protection", protection(place, stack).await));
     let alarms_topic = stack.outputs.get("AlarmsTopicArn").map(String::as_str).unwrap_or_default();
@@ -129,9 +131,7 @@ impl Function {
         let Self { name, release: live, differs, state, .. } = self;
         // cargo-lambda deploys without a release's name.
         let advice = if live != release && !release.is_empty() {
-            format!(
-                "callbacks reach release {live}, not {release}: a deployment moves or was rolled back; deploy again"
-            )
+            format!("it should be {release}: docs/first-deployment.md, A release without new code")
         } else if !differs.is_empty() {
             format!(
                 "what callbacks reach differs from what was deployed in {}: deploy again",
@@ -180,13 +180,17 @@ async fn functions(place: &Place, stack: &Deployed) -> Result<Vec<Function>, Sto
 
 async fn alarms(place: &Place, stack: &Deployed) -> Result<Finding, Stop> {
     let client = aws_sdk_cloudwatch::Client::new(&place.config("CLOUDWATCH"));
+    // Another stack's name may begin with this one's.
+    let own: Vec<String> = stack.resources(place, "AWS::CloudWatch::Alarm").await?.into_values().collect();
     let asked = client.describe_alarms().alarm_name_prefix(format!("{}-", stack.name));
     let mut pages = asked.into_paginator().send();
     let (mut total, mut ringing, mut silent, mut blind) = (0, Vec::new(), Vec::new(), Vec::new());
     while let Some(page) = pages.next().await {
         let page = page.map_err(Stop::aws("read the alarms"))?;
         for alarm in page.metric_alarms() {
-            let name = alarm.alarm_name().unwrap_or("?").to_owned();
+            let Some(name) = own.iter().find(|own| alarm.alarm_name() == Some(own)).cloned() else {
+                continue;
+            };
             total += 1;
             if alarm.actions_enabled() == Some(false) {
                 silent.push(name.clone());
@@ -199,6 +203,15 @@ async fn alarms(place: &Place, stack: &Deployed) -> Result<Finding, Stop> {
         }
     }
     Ok(judge_alarms(total, &ringing, &silent, &blind))
+}
+
+/// Whether CloudWatch reads the metrics out of the log.
+async fn metrics(place: &Place, stack: &Deployed) -> Result<Finding, Stop> {
+    let client = aws_sdk_cloudwatch::Client::new(&place.config("CLOUDWATCH"));
+    let listed = client.list_metrics().namespace(format!("Ringback/{}", stack.name)).send().await;
+    let count = listed.map_err(Stop::aws("list the metrics"))?.metrics().len();
+    let advice = "some minutes after the first call: docs/first-deployment.md, Metrics from the log";
+    Ok(Finding::new("metrics", format!("{count} series"), if count > 0 { "" } else { advice }))
 }
 
 fn judge_alarms(total: usize, ringing: &[String], silent: &[String], blind: &[String]) -> Finding {
@@ -293,7 +306,7 @@ mod tests {
             ..Function::default()
         };
         assert_eq!(function.finding("r2").advice, "");
-        assert!(function.finding("r3").advice.contains("release r2, not r3"));
+        assert!(function.finding("r3").advice.contains("it should be r3"));
         assert!(
             Function { differs: vec!["code"], ..function.clone() }.finding("r2").advice.contains("in code")
         );
