@@ -1,4 +1,5 @@
-//! `ringback call`: plays whole calls, sending what the vendor would send, in its order and times; or a load of them.
+//! `ringback call`: plays whole calls, sending what the vendor would send, in its order and times; or a load
+//! of them.
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::target::Answer;
 
 /// A record that waits in the spool is written within seconds, where replay runs.
 const PATIENCE: Duration = Duration::from_secs(5);
-const MOST_A_SECOND: u32 = 500;
+const MOST_A_SECOND: i64 = 500;
 const LONGEST_LOAD: u64 = 600;
 const MOST_AT_ONCE: usize = 256;
 
@@ -40,7 +41,7 @@ pub(crate) struct Call {
     #[arg(long, requires = "chaos")]
     seed: Option<u64>,
     /// A load: so many callbacks a second, of call after call
-    #[arg(long, requires = "lasting", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_A_SECOND)))]
+    #[arg(long, requires = "lasting", value_parser = clap::value_parser!(u32).range(1..=MOST_A_SECOND))]
     rate: Option<u32>,
     /// How long the load lasts, such as 60s or 5m
     #[arg(long = "for", id = "lasting", requires = "rate", value_name = "TIME", value_parser = lasting)]
@@ -89,7 +90,8 @@ impl Call {
 
     async fn play(&self, scenario: &Scenario, aimed: &Aimed, out: Output) -> Result<(), Stop> {
         let length = scenario.length();
-        // A call that is played fast began earlier: its last callback is sent at its own time, and none is of the future.
+        // A call that is played fast began earlier: its last callback is sent at its own time, and none is of
+        // the future.
         let saved = Duration::try_from_secs_f64(length - length / self.speed).unwrap_or_default();
         let session = session(scenario, aimed, now().saturating_sub(saved))?;
         let at: Vec<f64> = scenario.steps.iter().map(|step| step.at).collect();

@@ -1,7 +1,7 @@
 //! `ringback doctor`: checks a Ringback from outside and from within, and says what to do about each finding.
 //!
-//! [`callbacks`] sends one call of each kind and looks at what becomes of it. [`stack`] looks at what is deployed. A check
-//! is never left out in silence: what cannot be looked at is said to be skipped, and why.
+//! [`callbacks`] sends one call of each kind and looks at what becomes of it. [`stack`] looks at what is
+//! deployed. A check is never left out in silence: what cannot be looked at is said to be skipped, and why.
 
 mod callbacks;
 mod stack;
@@ -123,7 +123,8 @@ impl Doctor {
         let (ok, failed, skipped) = (count(Verdict::Ok), count(Verdict::Failed), count(Verdict::Skipped));
         let listed = |finding: &Finding| {
             let Finding { check, verdict, seen, advice } = finding;
-            json!({ "check": check, "verdict": format!("{verdict:?}").to_lowercase(), "seen": seen, "advice": advice })
+            let verdict = format!("{verdict:?}").to_lowercase();
+            json!({ "check": check, "verdict": verdict, "seen": seen, "advice": advice })
         };
         let listed: Vec<_> = findings.all.iter().map(listed).collect();
         let value =

@@ -1,7 +1,8 @@
-//! `ringback env`: a function's variables as a file for `cargo lambda deploy --env-file`, from a stack and from options.
+//! `ringback env`: a function's variables as a file for `cargo lambda deploy --env-file`, from a stack and
+//! from options.
 //!
-//! The library's own settings are read with these values. So a variable that the function would miss or refuse stops the
-//! command, and the file has what the function asks for and nothing else.
+//! The library's own settings are read with these values. So a variable that the function would miss or
+//! refuse stops the command, and the file has what the function asks for and nothing else.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

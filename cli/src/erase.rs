@@ -73,15 +73,16 @@ impl Erase {
 struct Found {
     calls: BTreeSet<String>,
     mentions: Vec<Mention>,
-    /// All items of these calls. What names the user goes last, the call item at the end, so that a run that was
-    /// interrupted can be repeated and finds the rest.
+    /// All items of these calls. What names the user goes last, the call item at the end, so that a run that
+    /// was interrupted can be repeated and finds the rest.
     keys: Vec<Key>,
 }
 
 async fn find(table: &impl Records, user: &str, service: Option<&str>, out: Output) -> Result<Found, Stop> {
     let progress = out.progress(None, "items read");
     let mut found = Found::default();
-    // A call's other items need not name the user, and may stand before the one that does. Their keys are kept, not they.
+    // A call's other items need not name the user, and may stand before the one that does. Their keys are
+    // kept, not they.
     let mut all: Vec<(bool, bool, Key)> = Vec::new();
     let mut from = None;
     loop {

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use crate::output::{moment, plain};
 
-/// A line of a function, in one line; nothing for Lambda's own lines about a request that went well and for metrics
-/// alone. `at` is when it was written, in milliseconds since the epoch, where that is not in the line.
+/// A line of a function, in one line; nothing for Lambda's own lines about a request that went well and for
+/// metrics alone. `at` is when it was written, in milliseconds since the epoch, where that is not in the
+/// line.
 pub(crate) fn line(function: &str, at: Option<u64>, text: &str) -> Option<String> {
     let text = text.trim();
     let fields: Value = serde_json::from_str(text).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! Where a record can name a user. An id counts only where ids stand: the user `30` is not in every call of 30 seconds.
+//! Where a record can name a user. An id counts only where ids stand: the user `30` is not in every call of
+//! 30 seconds.
 
 use std::collections::BTreeSet;
 
@@ -271,7 +272,8 @@ mod tests {
             "facts": facts.to_string(),
             "app_data": r#"{"user_id":true,"call":{"line":null}}"#,
             "vendor": {
-                "duration": "30", "disconnect_reason": "1001", "from_service_id": "line", "id": "call", "user_id": "",
+                "duration": "30", "disconnect_reason": "1001", "from_service_id": "line", "id": "call",
+                "user_id": "",
                 "UserList": [{ "User_Account": "bob", "Status": "call", "1001": "30" }],
                 "call": { "user_id": null }, "line": 30,
             },
@@ -294,7 +296,7 @@ mod tests {
         let tencent = json!({ "SdkAppid": "one", "CallInfo": { "UserList": [{ "User_Account": "alice" }] } });
         let facts = r#"{"service":{"s":"f","t":1,"v":"one"},"people":{"alice":{"c":true}}}"#;
         for attributes in [
-            json!({ "caller": { "service_id": "one", "user_id": "alice" }, "callee": { "service_id": "two" } }),
+            json!({ "caller": { "service_id": "one", "user_id": "alice" }, "callee": { "user_id": "b" } }),
             json!({ "vendor": line }),
             json!({ "vendor": tencent }),
             json!({ "facts": facts, "room": { "service_id": "two", "id": "r" } }),

@@ -111,8 +111,8 @@ impl Deployed {
         Ok(found)
     }
 
-    /// The real names of its functions, by those in the template or of their binaries. Where cargo-lambda deploys them,
-    /// they are not the stack's, and are called after it.
+    /// The real names of its functions, by those in the template or of their binaries. Where cargo-lambda
+    /// deploys them, they are not the stack's, and are called after it.
     pub(crate) async fn functions(&self, place: &Place) -> Result<BTreeMap<String, String>, Stop> {
         let of_stack = self.resources(place, "AWS::Lambda::Function").await?;
         if !of_stack.is_empty() {
@@ -328,8 +328,8 @@ pub(crate) fn functions() -> impl Iterator<Item = String> {
     Route::ALL.into_iter().map(Route::binary).chain(["replay".to_owned()])
 }
 
-/// Where the running local stack says where it is: `RINGBACK_STACK_ENV`, or `.local/stack.env` in this folder or one
-/// above it.
+/// Where the running local stack says where it is: `RINGBACK_STACK_ENV`, or `.local/stack.env` in this folder
+/// or one above it.
 fn stack_env() -> Option<PathBuf> {
     if let Some(path) = std::env::var_os("RINGBACK_STACK_ENV").filter(|path| !path.is_empty()) {
         return Some(path.into());

@@ -18,8 +18,8 @@ pub(crate) fn plan(steps: &[f64], speed: f64) -> Vec<Sending> {
     steps.iter().enumerate().map(sending).collect()
 }
 
-/// The same with callbacks that are late and come again, in whatever order that makes. `may_repeat` says which may come
-/// again: an incoming call would ring twice.
+/// The same with callbacks that are late and come again, in whatever order that makes. `may_repeat` says
+/// which may come again: an incoming call would ring twice.
 pub(crate) fn chaos(
     plan: &[Sending],
     may_repeat: impl Fn(usize) -> bool,

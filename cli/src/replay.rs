@@ -50,8 +50,8 @@ impl Replay {
 
 /// Moves messages by tens. Each is in one of the queues at any time.
 ///
-/// SQS's own move takes only what came from another queue of SQS, and SNS fills this one too. No more are moved than
-/// there were at the start: a message that is still bad comes back while others are being moved.
+/// SQS's own move takes only what came from another queue of SQS, and SNS fills this one too. No more are
+/// moved than there were at the start: a message that is still bad comes back while others are being moved.
 async fn move_letters(queues: &impl Letters, waiting: usize, out: Output) -> Result<usize, Stop> {
     let progress = out.progress(Some(waiting as u64), "dead letters");
     let mut moved = 0;

@@ -1,4 +1,5 @@
-//! Whole calls as the vendors send them, from `scenarios.toml`: a table of words becomes callbacks of one session.
+//! Whole calls as the vendors send them, from `scenarios.toml`: a table of words becomes callbacks of one
+//! session.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ringback::door::route::Route;

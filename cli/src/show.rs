@@ -70,8 +70,9 @@ mod tests {
     fn a_story_has_the_call_and_its_events_in_their_order() {
         let items = [
             json!({
-                "record": "call", "kind": "one-to-one", "media": "audio", "status": "ended", "outcome": "answered",
-                "caller": { "service_id": "s", "user_id": "alice" }, "callee": { "user_id": "bob" }, "duration_s": 42,
+                "record": "call", "kind": "one-to-one", "media": "audio", "status": "ended",
+                "outcome": "answered", "caller": { "service_id": "s", "user_id": "alice" },
+                "callee": { "user_id": "bob" }, "duration_s": 42,
                 "ended_at": 1_793_779_668_000_u64, "expires_at": 1_801_555_668_u64,
             }),
             json!({

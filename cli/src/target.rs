@@ -221,8 +221,8 @@ fn clocks_apart(date: &str, now: u64) -> Option<u64> {
     Some(now.abs_diff(u64::try_from(theirs.secs()).ok()?))
 }
 
-/// Connections with the functions' TLS stack. A proxy is never asked for what is on this machine. `AWS_CA_BUNDLE` names
-/// other certificate authorities than the system's.
+/// Connections with the functions' TLS stack. A proxy is never asked for what is on this machine.
+/// `AWS_CA_BUNDLE` names other certificate authorities than the system's.
 pub(crate) fn connector(local: bool, endpoint: &str) -> Result<Connector, Stop> {
     let proxy = if local { ProxyConfig::disabled() } else { ProxyConfig::from_env() };
     let authorities = match std::env::var("AWS_CA_BUNDLE").ok().filter(|path| !path.is_empty() && !local) {

@@ -25,10 +25,10 @@ impl MakeToken {
         let token = Token::random()?;
         let urls = urls(&base, &token);
         let mut lines = vec![
-            "This is shown once and stored nowhere. The token lets its owner ring your users: treat it like a password."
+            "This is shown once and stored nowhere. Its owner can ring your users: keep it like a password."
                 .to_owned(),
             format!("\ntoken   {}\ndigest  {}", token.reveal(), token.digest()),
-            "\nDeploy with the digest: make deploy TOKEN_SHA256=digest (old,new while you change tokens). Then register:"
+            "\nDeploy with the digest: make deploy TOKEN_SHA256=digest (old,new to change it). Then register:"
                 .to_owned(),
         ];
         lines.extend(urls.iter().map(|(what, url)| format!("\n{what}\n  {url}")));

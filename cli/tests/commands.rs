@@ -1,4 +1,5 @@
-//! The built program: against the running local stack where a test says so (`make test` starts one), else alone.
+//! The built program: against the running local stack where a test says so (`make test` starts one), else
+//! alone.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::HashMap;

@@ -1,4 +1,5 @@
-//! One call of each kind, sent as the vendor would, each record twice; what must be refused; and what became of it all.
+//! One call of each kind, sent as the vendor would, each record twice; what must be refused; and what became
+//! of it all.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -98,7 +99,8 @@ async fn send_all(
                 let advice = problem(&answer, step, "duplicate");
                 found.add(Finding::new(format!("{check}, again"), answer.shown(&aimed.target), advice));
             }
-            // Once for each vendor: more would look like unauthorized traffic, and there is an alarm for that.
+            // Once for each vendor: more would look like unauthorized traffic, and there is an alarm for
+            // that.
             if refused.insert(step.route.method) {
                 let other = if step.route.method == "GET" { "POST" } else { "GET" };
                 let (wrong, by) = (
@@ -140,7 +142,7 @@ fn problem(answer: &Answer, step: &Step, result: &str) -> String {
     let problem = match answer.status {
         None => "nothing answered: check the address, the API and the network",
         Some(200) if word == "deferred" => {
-            "it waits in the spool; the function's log has DynamoDB's error: docs/first-deployment.md, Rights to write records"
+            "it waits in the spool, see the log's error: docs/first-deployment.md, Rights to write records"
         }
         Some(200) if word == wanted => return not_storable(answer),
         Some(404) => "the token or the path is wrong: compare the digest, and the URL that is registered",
@@ -148,7 +150,7 @@ fn problem(answer: &Answer, step: &Step, result: &str) -> String {
             "set TENCENT_CALLBACK_TOKEN to the token of Tencent's console"
         }
         Some(403) => {
-            "the id is not on the list: deploy with LINE_SERVICE_IDS or TENCENT_SDK_APP_IDS, or give another id"
+            "the id is not on the list: give another one, or add it to LineServiceIds or TencentSdkAppIds"
         }
         Some(429) => "the API's own limit: raise RequestsPerSecond and RequestBurst",
         Some(500..) => "see the function's log: docs/runbook.md explains each outcome",
