@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+
 def refused(code: str, message: str, operation: str) -> ClientError:
     """What AWS answers when it does not do what it is asked."""
     return ClientError({"Error": {"Code": code, "Message": message}}, operation)

@@ -22,7 +22,8 @@ impl Stop {
             let why = match &error {
                 SdkError::ServiceError(refused) => {
                     let meta = refused.err().meta();
-                    meta.message().or(meta.code()).unwrap_or("AWS does not say why").to_owned()
+                    let said = meta.message().or(meta.code()).map(str::to_owned);
+                    said.unwrap_or_else(|| format!("{} ({:?})", DisplayErrorContext(&error), refused.raw()))
                 }
                 other => DisplayErrorContext(other).to_string(),
             };

@@ -57,23 +57,23 @@ struct Emulated {
 }
 
 impl Emulated {
+    fn config(url: &str) -> aws_config::SdkConfig {
+        let key = variable("AWS_ACCESS_KEY_ID");
+        let credentials = Credentials::new(&key, &key, None, None, "test");
+        aws_config::SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(variable("AWS_REGION")))
+            .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(credentials))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .endpoint_url(variable(url))
+            .build()
+    }
+
     fn new() -> Self {
-        let config = |url: &str| {
-            let key = variable("AWS_ACCESS_KEY_ID");
-            aws_config::SdkConfig::builder()
-                .behavior_version(BehaviorVersion::latest())
-                .region(Region::new(variable("AWS_REGION")))
-                .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(
-                    Credentials::new(&key, &key, None, None, "test"),
-                ))
-                .http_client(aws_smithy_http_client::Builder::new().build_http())
-                .endpoint_url(variable(url))
-                .build()
-        };
-        let sqs = config("AWS_ENDPOINT_URL_SQS");
+        let sqs = Self::config("AWS_ENDPOINT_URL_SQS");
         Self {
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
-            dynamodb: aws_sdk_dynamodb::Client::new(&config("AWS_ENDPOINT_URL_DYNAMODB")),
+            dynamodb: aws_sdk_dynamodb::Client::new(&Self::config("AWS_ENDPOINT_URL_DYNAMODB")),
             cloudformation: aws_sdk_cloudformation::Client::new(&sqs),
             sqs: aws_sdk_sqs::Client::new(&sqs),
         }
@@ -107,15 +107,41 @@ impl Emulated {
         let outputs = json!({
             "RecordsTableName": { "Value": variable("RECORDS_TABLE") },
             "PushJobsTopicArn": { "Value": variable("PUSH_JOBS_TOPIC_ARN") },
+            "AlarmsTopicArn": { "Value": { "Ref": "AlarmsTopic" } },
             "SpoolQueueArn": { "Value": arn("SPOOL_QUEUE_URL") },
             "DeadLetterQueueArn": { "Value": arn("DEAD_LETTER_QUEUE_URL") },
+            "ApiUrl": { "Value": variable("CALLBACK_URL").rsplit_once('/').unwrap().0 },
         });
         let topic =
             |name: &str| json!({ "Type": "AWS::SNS::Topic", "Properties": { "TopicName": unique(name) } });
+        let function = json!({
+            "FunctionName": format!("{name}-notify"), "Runtime": "python3.12", "Handler": "index.handler",
+            "Role": "arn:aws:iam::000000000000:role/local", "Description": "r1",
+            "Code": { "ZipFile": "def handler(event, context): pass" },
+            "Environment": { "Variables": { "CALLBACK_TOKEN_SHA256": variable("CALLBACK_TOKEN_SHA256") } },
+        });
+        let version = json!({ "FunctionName": { "Ref": "NotifyFunction" }, "Description": "r1" });
+        let alias = json!({
+            "Name": "live", "FunctionName": { "Ref": "NotifyFunction" },
+            "FunctionVersion": { "Fn::GetAtt": ["NotifyVersion", "Version"] },
+        });
+        let alarm = json!({
+            "AlarmName": format!("{name}-panics"), "Namespace": format!("Ringback/{name}"), "MetricName": "callbacks",
+            "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1, "Threshold": 1,
+            "ComparisonOperator": "GreaterThanOrEqualToThreshold", "TreatMissingData": "notBreaching",
+        });
+        let resource = |kind: &str, properties: Value| json!({ "Type": kind, "Properties": properties });
+        let text = json!({ "Type": "String" });
         let template = json!({
-            "Parameters": { "Stage": { "Type": "String" }, "LineServiceIds": { "Type": "String" },
-                "RetentionDays": { "Type": "String" } },
-            "Resources": { "SpoolTopic": topic("spool"), "DeadLettersTopic": topic("dead-letters") },
+            "Parameters": { "Stage": text, "LineServiceIds": text, "RetentionDays": text, "Release": text },
+            "Resources": {
+                "SpoolTopic": topic("spool"), "DeadLettersTopic": topic("dead-letters"), "AlarmsTopic": topic("alarms"),
+                "NotifyFunction": resource("AWS::Lambda::Function", function),
+                "NotifyVersion": resource("AWS::Lambda::Version", version),
+                "NotifyAlias": resource("AWS::Lambda::Alias", alias),
+                "NotifyLogs": resource("AWS::Logs::LogGroup", json!({ "LogGroupName": format!("/logs/{name}") })),
+                "PanicsAlarm": resource("AWS::CloudWatch::Alarm", alarm),
+            },
             "Outputs": outputs,
         });
         let parameter = |name: &str, value: &str| {
@@ -126,13 +152,17 @@ impl Emulated {
         };
         let create = self.cloudformation.create_stack().stack_name(&name).template_body(template.to_string());
         let create = create.parameters(parameter("Stage", stage)).parameters(parameter("RetentionDays", "7"));
+        let create = create.parameters(parameter("Release", "r1"));
         let create = create.parameters(parameter("LineServiceIds", &variable("LINE_SERVICE_IDS")));
         self.runtime.block_on(create.send()).unwrap();
         for _ in 0..100 {
             let described = self.cloudformation.describe_stacks().stack_name(&name).send();
             let described = self.runtime.block_on(described).unwrap();
-            if described.stacks()[0].stack_status().unwrap().as_str() == "CREATE_COMPLETE" {
-                return name;
+            let stack = &described.stacks()[0];
+            match stack.stack_status().unwrap().as_str() {
+                "CREATE_COMPLETE" => return name,
+                "CREATE_IN_PROGRESS" => {}
+                status => panic!("{name}: {status}: {:?}", stack.stack_status_reason()),
             }
             std::thread::sleep(std::time::Duration::from_millis(100));
         }
@@ -370,4 +400,56 @@ fn a_deployment_is_found_by_its_stack_and_production_wants_its_name() {
     let none = ringback_with(&["show", "x", "--stack", "no-such-stack"], &desk);
     assert!(!none.ok && none.err.contains("no-such-stack"), "{}", none.err);
     emulated.runtime.block_on(emulated.dynamodb.delete_table().table_name(&restored).send()).unwrap();
+}
+
+#[test]
+#[ignore = "needs the local stack"]
+fn a_doctor_looks_into_a_deployment_and_its_logs_are_shown() {
+    let emulated = Emulated::new();
+    let stack = emulated.stack("dev");
+    let desk = desk();
+    let desk: Vec<(&str, &str)> = desk.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let token = token();
+    let with_token = [&desk[..], &[("RINGBACK_TOKEN", &token)]].concat();
+    let ran = ringback_with(&["doctor", "--watch-jobs", "--stack", &stack, "--json"], &with_token);
+    assert!(!ran.out.contains(&token) && !ran.err.contains(&token));
+    let examined = ran.json();
+    let findings = examined["findings"].as_array().unwrap();
+    let advice = |finding: &Value| finding["advice"].as_str().unwrap().to_owned();
+    for finding in findings {
+        assert!(!advice(finding).contains("whether your role may"), "{finding}");
+    }
+    let finding = |check: &str| {
+        let found = findings.iter().find(|finding| finding["check"] == check);
+        found.unwrap_or_else(|| panic!("no {check}: {examined:#}"))
+    };
+    for check in
+        ["stack", "token", "function Notify", "push job", "subscribers of push jobs", "records removed"]
+    {
+        assert_eq!(finding(check)["verdict"], "ok", "{}", finding(check));
+    }
+    assert_eq!(finding("tencent-older")["verdict"], "skipped");
+    assert!(finding("alarms")["seen"].as_str().unwrap().starts_with("1 alarms"), "{}", finding("alarms"));
+    assert!(advice(finding("metrics")).contains("Metrics from the log"));
+    assert!(advice(finding("subscribers of alarms")).contains("AlarmsTopicArn"));
+    assert_eq!(finding("replay's trigger")["seen"], "none");
+    assert!(!ringback_with(&["doctor", "--stack", &stack], &desk).ok, "without a token");
+
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&Emulated::config("AWS_ENDPOINT_URL_SQS"));
+    let group = format!("/logs/{stack}");
+    let stream = logs.create_log_stream().log_group_name(&group).log_stream_name("s").send();
+    emulated.runtime.block_on(stream).unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let line = json!({ "message": "callback", "level": "INFO", "outcome": "published", "status": 200, "sid": "s-1" });
+    let event = aws_sdk_cloudwatchlogs::types::InputLogEvent::builder();
+    let event = event.timestamp(i64::try_from(now).unwrap()).message(line.to_string()).build().unwrap();
+    let put = logs.put_log_events().log_group_name(&group).log_stream_name("s").log_events(event).send();
+    emulated.runtime.block_on(put).unwrap();
+    let shown = ringback_with(&["tail", "--no-follow", "--stack", &stack], &desk);
+    assert!(
+        shown.out.contains("notify              INFO   200  published  s-1"),
+        "{} {}",
+        shown.out,
+        shown.err
+    );
 }
