@@ -23,7 +23,7 @@ impl Stop {
                 SdkError::ServiceError(refused) => {
                     let meta = refused.err().meta();
                     let said = meta.message().or(meta.code()).map(str::to_owned);
-                    said.unwrap_or_else(|| format!("{} ({:?})", DisplayErrorContext(&error), refused.raw()))
+                    said.unwrap_or_else(|| DisplayErrorContext(&error).to_string())
                 }
                 other => DisplayErrorContext(other).to_string(),
             };
