@@ -1,4 +1,4 @@
-//! Whom callbacks are sent to, in whose name, and where their records can be looked at.
+//! Where callbacks are sent, for which service, and where their records can be read.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use ringback::tencent::signature::SigningToken;
 
 use crate::error::Stop;
 use crate::output::now;
-use crate::place::{Kind, Place, Where};
+use crate::place::{Deployed, Kind, Place, Where};
 use crate::scenario::Vendor;
 use crate::target::{Answer, Callback, Sender, Target, Token, base_url};
 
@@ -48,26 +48,12 @@ impl Aim {
         let given =
             self.url.as_deref().filter(|url| !url.trim().is_empty()).map(Target::parse).transpose()?;
         let place = if at.names_a_deployment() { Some(at.place().await?) } else { Place::local()? };
-        let target = match (given, place.as_ref().map(|place| &place.kind)) {
+        let target = match (given, &place) {
             (Some(target), _) => target,
-            (None, Some(Kind::Local(local))) => Target::parse(&local.callback_url)?,
-            (None, Some(Kind::Deployed(stack))) => {
-                let (base, own) = match (stack.outputs.get("ApiUrl"), &place) {
-                    (Some(url), _) => (base_url(url)?, BTreeMap::new()),
-                    (None, Some(place)) => {
-                        let own = stack.function_urls(place).await?;
-                        let first = own.values().next().cloned();
-                        (
-                            first.ok_or_else(|| {
-                                Stop::new(format!("{} has neither an API nor functions", stack.name))
-                            })?,
-                            own,
-                        )
-                    }
-                    (None, None) => return Err(Stop::new(format!("{} has no API", stack.name))),
-                };
-                Target { base, own, token: token_in_hand()? }
-            }
+            (None, Some(place)) => match &place.kind {
+                Kind::Local(local) => Target::parse(&local.callback_url)?,
+                Kind::Deployed(stack) => target_of(stack, place).await?,
+            },
             (None, None) => return Err(Stop::new("where to? Start `make run`, or give --url or --stack")),
         };
         // Another Ringback's records say nothing about this target.
@@ -130,6 +116,19 @@ impl Aimed {
         }
         request
     }
+}
+
+/// A deployment's API, or the URLs of its functions where it has none.
+async fn target_of(stack: &Deployed, place: &Place) -> Result<Target, Stop> {
+    let (base, own) = match stack.outputs.get("ApiUrl") {
+        Some(url) => (base_url(url)?, BTreeMap::new()),
+        None => {
+            let own = stack.function_urls(place).await?;
+            let nothing = || Stop::new(format!("{} has neither an API nor functions", stack.name));
+            (own.values().next().cloned().ok_or_else(nothing)?, own)
+        }
+    };
+    Ok(Target { base, own, token: token_in_hand()? })
 }
 
 /// The token, from the environment or typed without being shown.

@@ -32,7 +32,7 @@ const BY_HAND: [&str; 9] = [
 pub(crate) struct Doctor {
     #[command(flatten)]
     aim: Aim,
-    /// Send no notify callback: it publishes a push job for a user whom nobody knows
+    /// Send no notify callback: it publishes a push job for a made-up user
     #[arg(long)]
     no_notify: bool,
     /// See a push job arrive, in a queue that is made for it and deleted again
@@ -78,7 +78,7 @@ impl Finding {
     }
 }
 
-/// Findings, told one by one.
+/// All findings. Each is printed as soon as it is made.
 pub(crate) struct Findings {
     out: Output,
     hush: Box<dyn Fn(&str) -> String>,

@@ -182,7 +182,7 @@ impl Session {
     }
 
     fn words(&self, text: &str) -> String {
-        // Nobody is called that, so that no sender finds a phone to ring.
+        // Made-up users, so that no push sender finds a phone to ring.
         let people = ["alice", "bob", "carol"].map(|name| (name, format!("ringback-{name}")));
         let others =
             [("sid", &self.sid), ("service", &self.service)].map(|(name, text)| (name, text.clone()));
