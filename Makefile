@@ -33,7 +33,7 @@ LONG_LINES = LC_ALL=C.UTF-8 git grep --untracked -nIE -e '^.{111}' --and --not -
 # The first build shows how far it is; later ones leave the screen to what is run.
 QUIETLY := $(if $(wildcard target/debug/ringback-cases),--quiet)
 # The operators' program. `cargo install --path cli` puts it where every terminal finds it.
-RINGBACK := cargo run --quiet --locked --package ringback-cli --
+RINGBACK := cargo run $(if $(wildcard target/debug/ringback),--quiet) --locked --package ringback-cli --
 AT_STACK = $(if $(STACK),--stack $(STACK))
 # The benchmark is a workspace of its own; with the same folder it compiles nothing twice.
 BENCH := CARGO_TARGET_DIR="$(CURDIR)/target"

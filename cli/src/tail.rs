@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws_sdk_cloudwatchlogs::Client;
+use aws_smithy_types::date_time::{DateTime, Format};
 use clap::Args;
 use serde_json::json;
 
@@ -50,8 +51,8 @@ struct Entry {
 }
 
 enum Logs {
-    /// Files, and how much of each was read.
-    Files(BTreeMap<String, (PathBuf, u64)>),
+    /// Files and how much of each was read, and from when on lines are shown.
+    Files(BTreeMap<String, (PathBuf, u64)>, String),
     Groups(Box<Groups>),
 }
 
@@ -67,7 +68,9 @@ impl Tail {
     pub(crate) async fn run(self, at: &Where, out: Output) -> Result<(), Stop> {
         let place = at.place().await?;
         let mut logs = match &place.kind {
-            Kind::Local(local) => Logs::files(&local.folder, self.function.as_deref())?,
+            Kind::Local(local) => {
+                Logs::files(&local.folder, self.function.as_deref(), now().saturating_sub(self.since))?
+            }
             Kind::Deployed(stack) => self.groups(&place, stack).await?,
         };
         loop {
@@ -105,7 +108,7 @@ impl Tail {
 }
 
 impl Logs {
-    fn files(folder: &Path, only: Option<&str>) -> Result<Self, Stop> {
+    fn files(folder: &Path, only: Option<&str>, since: Duration) -> Result<Self, Stop> {
         let mut files = BTreeMap::new();
         for name in functions() {
             if only.is_none_or(|only| only == name) {
@@ -115,18 +118,20 @@ impl Logs {
         if files.is_empty() {
             return Err(Stop::new(format!("there is no function {}", only.unwrap_or_default())));
         }
-        Ok(Self::Files(files))
+        let since = DateTime::from_secs(milliseconds(since) / 1_000).fmt(Format::DateTime);
+        Ok(Self::Files(files, since.unwrap_or_default()))
     }
 
     /// What has come since the last look, in the order of its time.
     async fn latest(&mut self) -> Result<Vec<Entry>, Stop> {
         let mut entries = match self {
-            Self::Files(files) => {
+            Self::Files(files, since) => {
                 let mut entries = Vec::new();
                 for (function, (path, read)) in files {
                     let lines = appended(path, read)?;
                     let entry = |text: String| Entry { at: None, function: function.clone(), text };
-                    entries.extend(lines.into_iter().map(entry));
+                    let recent = |entry: &Entry| is_recent(&written_at(&entry.text), since);
+                    entries.extend(lines.into_iter().map(entry).filter(recent));
                 }
                 entries.sort_by_key(|entry| written_at(&entry.text));
                 return Ok(entries);
@@ -183,6 +188,11 @@ fn written_at(text: &str) -> String {
     fields.get("timestamp").and_then(|time| time.as_str()).unwrap_or_default().to_owned()
 }
 
+/// Times of the same form sort as text. A line without one is shown.
+fn is_recent(written_at: &str, since: &str) -> bool {
+    written_at.is_empty() || written_at >= since
+}
+
 /// `CallEventFunction` as `call-event`.
 fn kebab(logical: &str, suffix: &str) -> String {
     let name = logical.strip_suffix(suffix).unwrap_or(logical);
@@ -220,6 +230,13 @@ mod tests {
         write("new\n", true);
         assert_eq!(appended(&path, &mut read).unwrap(), ["new"]);
         std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_line_from_before_is_not_shown() {
+        let since = "2026-11-04T08:07:48Z";
+        assert!(is_recent("2026-11-04T08:07:48.123Z", "2026-11-04T08:07:47Z") && is_recent("", since));
+        assert!(!is_recent("2026-11-04T08:07:47.999Z", since));
     }
 
     #[test]
