@@ -221,9 +221,10 @@ fn request_id(number: u64) -> String {
 pub fn sqs_event<'a>(messages: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let record = |(id, body)| {
         json!({
-            "messageId": id, "receiptHandle": "receipt", "body": body, "md5OfBody": "", "messageAttributes": {},
-            "attributes": { "ApproximateReceiveCount": "1" }, "eventSource": "aws:sqs",
-            "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:spool", "awsRegion": "us-east-1",
+            "messageId": id, "receiptHandle": "receipt", "body": body, "md5OfBody": "",
+            "messageAttributes": {}, "attributes": { "ApproximateReceiveCount": "1" },
+            "eventSource": "aws:sqs", "awsRegion": "us-east-1",
+            "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:spool",
         })
     };
     json!({ "Records": messages.map(record).collect::<Vec<_>>() }).to_string()

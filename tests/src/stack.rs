@@ -112,7 +112,8 @@ pub fn invoke(function: &str, event: &str) -> Response {
 /// Asks AWS's JSON protocol at the endpoint that a variable names.
 pub fn aws(endpoint: &str, target: &str, json_version: &str, body: &Value) -> Value {
     let content_type = format!("application/x-amz-json-{json_version}");
-    let credentials = "AWS4-HMAC-SHA256 Credential=local/20261101/us-east-1/x/aws4_request, SignedHeaders=host, Signature=0";
+    let credentials = "AWS4-HMAC-SHA256 Credential=local/20261101/us-east-1/x/aws4_request, \
+                       SignedHeaders=host, Signature=0";
     let headers =
         [("x-amz-target", target), ("content-type", content_type.as_str()), ("authorization", credentials)];
     let answer = http::send(address_of(&variable(endpoint)), "POST", "/", &headers, &body.to_string());

@@ -1,4 +1,5 @@
-//! What is left when the fault is over: plays SQS's part for the spool, then looks at every record and push job.
+//! What is left when the fault is over: plays the part of SQS for the spool, then checks every record and
+//! push job.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Mutex;
@@ -28,7 +29,7 @@ pub(super) enum Replay {
     AllWhileKilled,
 }
 
-/// Hands the spool's messages to `replay` until it is empty, and says which messages there were and what was odd.
+/// Hands the spool's messages to `replay` until it is empty. Returns the messages and what was wrong.
 pub(super) fn replay(
     spool: &Channel,
     variables: &[(&str, &str)],
@@ -288,13 +289,16 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_is_there_twice_is_doubled_and_a_call_that_nobody_told_is_wrong() {
+    fn an_event_that_is_there_twice_is_doubled_and_a_call_without_callbacks_is_wrong() {
         let found = look_after(false, |callbacks, sessions| {
             let callback = callbacks.iter().find(|callback| callback.function == "call-event").unwrap();
             let sid = &sessions[callback.session].sid;
             let vendor = json!({ "M": { "chaos": { "S": callback.number.to_string() } } });
             for record in ["event#0#a", "event#0#b", "call"] {
-                let item = json!({ "sid": { "S": sid }, "record": { "S": record }, "vendor": vendor, "status": { "S": "ringing" } });
+                let item = json!({
+                    "sid": { "S": sid }, "record": { "S": record }, "vendor": vendor,
+                    "status": { "S": "ringing" },
+                });
                 let put = json!({ "TableName": variable("RECORDS_TABLE"), "Item": item });
                 aws("AWS_ENDPOINT_URL_DYNAMODB", "DynamoDB_20120810.PutItem", "1.0", &put);
             }

@@ -1,6 +1,6 @@
 //! Callbacks as the vendors send them, and what a call must look like when some of them were told.
 //!
-//! What is expected is worked out here from the stories themselves and not with the library's own reading of them.
+//! The expectation comes from the stories themselves, not from the library that is under test.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -60,7 +60,7 @@ pub(super) enum Tells {
 pub(super) enum Does {
     /// It rings.
     Rings,
-    /// Somebody answers.
+    /// The callee answers.
     Answers,
     /// It ends.
     Ends,
@@ -86,10 +86,11 @@ impl Callback {
             });
             let _ = write!(query, "&Sign={sign}&RequestTime={request_time}");
         }
+        let method = if self.body.is_some() { "POST" } else { "GET" };
         json!({
-            "version": "2.0", "rawPath": format!("/{token}{}", self.path), "rawQueryString": query, "body": self.body,
-            "headers": { "content-type": "application/json" }, "isBase64Encoded": false,
-            "requestContext": { "http": { "method": if self.body.is_some() { "POST" } else { "GET" }, "sourceIp": "192.0.2.10" } },
+            "version": "2.0", "rawPath": format!("/{token}{}", self.path), "rawQueryString": query,
+            "body": self.body, "headers": { "content-type": "application/json" }, "isBase64Encoded": false,
+            "requestContext": { "http": { "method": method, "sourceIp": "192.0.2.10" } },
         })
         .to_string()
     }
@@ -252,8 +253,9 @@ impl Stories {
                 (true, false) => "not_answer",
             };
             let body = json!({
-                "UserId": user, "RoomId": "alice-and-bob", "TotalNum": 2, "MediaType": "audio", "CallType": "single", "CallId": sid,
-                "Role": role, "Event": event, "CallResult": result, "EventTime": at, "StartCallTs": if ends { BASE } else { 0 },
+                "UserId": user, "RoomId": "alice-and-bob", "TotalNum": 2, "MediaType": "audio",
+                "CallType": "single", "CallId": sid, "Role": role, "Event": event, "CallResult": result,
+                "EventTime": at, "StartCallTs": if ends { BASE } else { 0 },
                 "AcceptTs": if ends && answered { BASE + 8 } else { 0 }, "EndTs": if ends { at } else { 0 },
             });
             let query = format!("sdkappid=1400000001&command={role}_{event}&contenttype=json");
@@ -262,14 +264,18 @@ impl Stories {
         }
     }
 
-    /// Tencent's servers tell the call.
+    /// A call as Tencent's servers report it.
     fn whole(&mut self) {
         let (session, sid) = self.session();
         let user = |user: &str, status: &str| json!({ "User_Account": user, "Status": status });
-        let info = json!({ "CallId": sid, "CallMediaType": "Video", "ChatGroupId": "", "RoomId": "alice-and-bob", "RoomIdType": 2 });
+        let info = json!({
+            "CallId": sid, "CallMediaType": "Video", "ChatGroupId": "", "RoomId": "alice-and-bob",
+            "RoomIdType": 2,
+        });
         let record = json!({
-            "CallId": sid, "Caller_Account": "alice", "MediaType": "Video", "CallType": "SingleCall", "StartTime": BASE, "EndTime": BASE + 98,
-            "AcceptTime": BASE + 8, "CallResult": "NormalEnd", "CalleeList_Account": ["bob"], "RoomId": "alice-and-bob", "RoomIdType": 2,
+            "CallId": sid, "Caller_Account": "alice", "MediaType": "Video", "CallType": "SingleCall",
+            "StartTime": BASE, "EndTime": BASE + 98, "AcceptTime": BASE + 8, "CallResult": "NormalEnd",
+            "CalleeList_Account": ["bob"], "RoomId": "alice-and-bob", "RoomIdType": 2,
         });
         let events = [
             (

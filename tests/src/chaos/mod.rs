@@ -1,7 +1,8 @@
-//! Everything goes wrong, one thing after the other, and every callback that was answered 200 must be on record once.
+//! Everything fails, one thing after the other, and every callback answered with 200 must be on record once.
 //!
-//! The built functions run behind two [proxies](crate::fault_proxy), one in front of DynamoDB and one in front of SNS. For each fault, `callbacks` makes up calls
-//! with a known end, `vendors` sends them, the fault is mended, and `aftermath` replays the spool and looks at every record and push job.
+//! The built functions run behind two [proxies](crate::fault_proxy), one in front of DynamoDB and one in
+//! front of SNS. For each fault, `callbacks` makes up calls with a known end and `vendors` sends them. Then
+//! the fault ends, and `aftermath` replays the spool and checks every record and push job.
 
 mod aftermath;
 mod aws;
@@ -78,7 +79,8 @@ impl Row {
     }
 }
 
-/// Every fault for DynamoDB alone, for SNS alone and for both, between a trial without one and two with SIGKILL.
+/// A trial without a fault, then every fault for DynamoDB, for SNS and for both, then two trials with
+/// SIGKILL.
 pub fn all_trials() -> Vec<Trial> {
     let faults = [
         Fault::Refuses,
@@ -194,10 +196,10 @@ impl Harness {
         for letter in self.dead_letters.take_all() {
             wrong.push(format!("a dead letter: {}: {}", letter.reason.unwrap_or_default(), letter.body));
         }
-        // Those that nobody listened to are not counted.
+        // The proxy does not count the connections that it refuses.
         let counted = |fault| !matches!(fault, Fault::None | Fault::Refuses);
         if (counted(to_dynamodb) && faults.0 == 0) || (counted(to_sns) && faults.1 == 0) {
-            wrong.push("the fault struck nobody".to_owned());
+            wrong.push("the fault struck no request".to_owned());
         }
         let mut found = aftermath::look(&callbacks, &sessions, &seen, &self.push_jobs);
         let not_sent = seen.iter().filter(|seen| seen.is_empty()).count();
