@@ -257,7 +257,7 @@ class Template(unittest.TestCase):
                 f"NotifyFunction {'has ' if finding[0] == 'n' else ''}{finding}", "\n".join(found(broken))
             )
 
-    def test_parameters_that_would_let_anybody_in_are_refused(self) -> None:
+    def test_parameters_that_would_let_anyone_in_are_refused(self) -> None:
         public = digest(TOKEN)
         for given, refused in (
             ({}, False),

@@ -85,7 +85,7 @@ class Account:
         return {"Table": {"TableArn": f"{arn}{TableName}", **summary}}
 
     def put_item(self, TableName: str, Item: dict[str, Any], **_: Any) -> None:
-        """Puts an item where there is none."""
+        """Puts an item unless there is one."""
         there = [each for each in self.items.setdefault(TableName, []) if key_of(each) == key_of(Item)]
         if there:
             raise AlreadyThere(

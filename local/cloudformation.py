@@ -106,7 +106,7 @@ _Loader.add_multi_constructor("!", _tag)
 
 
 def parse(text: str) -> Source:
-    """A template as it is written. What YAML's anchors share becomes a copy of its own at each place."""
+    """A template as it is written. Each alias becomes a copy of what its anchor names."""
     try:
         source: Source = json.loads(json.dumps(yaml.load(text, _Loader), default=str))
     except yaml.YAMLError as error:
@@ -224,7 +224,7 @@ class Deployment:
         return self.ref(name) if ref_is_the_arn else str(self.attribute(name, "Arn"))
 
     def named_by(self, arn: str) -> str:
-        """The logical id of the resource with an ARN; the ARN itself when there is none."""
+        """The logical id of the resource with an ARN, or the ARN if no resource has it."""
         return self._by_arn.get(arn, arn)
 
     @cached_property

@@ -41,7 +41,7 @@ def run() -> int:
 
 
 def run_once() -> int:
-    """Plays the cases on a stack of its own, on free ports; fails if one ended differently."""
+    """Plays the cases on a separate stack, on free ports; fails if one ended differently."""
     began = time.monotonic()
     with Stack(ROOT, FOLDER / "test", free_port(), free_port()) as stack:
         lines, different = first_screen(stack, time.monotonic() - began, [])
@@ -132,7 +132,7 @@ def serving_line(function: str, printed: Printed, stack: Stack) -> str:
 
 
 def execute(command: list[str], polls: bool) -> int:
-    """Runs a command beside a stack of its own, on free ports, and returns the command's exit code."""
+    """Runs a command with a separate stack, on free ports, and returns the command's exit code."""
     # Tests write from several sides at once, and one instance takes one request at a time.
     with Stack(ROOT, FOLDER / "test", free_port(), free_port(), instances=3, polls=polls) as stack:
         stack.write_env_file()

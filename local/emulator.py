@@ -148,7 +148,7 @@ def start_ministack(processes: Processes, port: int, folder: Path, services: str
         "SERVICES": services,
         # The functions that it runs itself get this one.
         "AWS_ENDPOINT_URL": endpoint,
-        # Each of these would open a port of its own on every interface. test_loopback.py checks.
+        # Each of these would open another port on every interface. test_loopback.py checks.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         # It would look for containers to tidy up, and nothing here may touch the caller's Docker.

@@ -28,7 +28,7 @@ class Processes:
         self.stopping = False
 
     def start(self, command: list[str], **options: Any) -> subprocess.Popen[Any]:
-        """Starts a program in a process group of its own, out of reach of the terminal's Ctrl-C."""
+        """Starts a program in its own process group, out of reach of the terminal's Ctrl-C."""
         with self._lock:
             if self.stopping:
                 raise StackError("the local stack is stopping")

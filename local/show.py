@@ -78,7 +78,7 @@ def refusal(result: Result) -> str:
 
 
 def different(differs: str) -> str:
-    """A line of its own for what is not as expected."""
+    """A separate line for what is not as expected."""
     return f"\n  ^^^ DIFFERENT: {clean(differs)}" if differs else ""
 
 

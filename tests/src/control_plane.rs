@@ -35,7 +35,7 @@ pub enum Reply {
     Nothing,
 }
 
-/// A function's process with a Runtime API of its own.
+/// A function's process with its own Runtime API.
 #[derive(Debug)]
 pub struct Function {
     process: Child,

@@ -20,7 +20,7 @@ pub fn variable(name: &str) -> String {
 pub fn built(function: &str) -> PathBuf {
     let program = std::env::current_exe().unwrap();
     let folder = program.parent().unwrap();
-    // Tests are in a folder of their own beside the binaries.
+    // Tests are in a separate folder beside the binaries.
     let folder = if folder.ends_with("deps") { folder.parent().unwrap() } else { folder };
     folder.join(function)
 }
@@ -56,7 +56,7 @@ pub fn function_variables() -> Vec<(&'static str, String)> {
     .to_vec()
 }
 
-/// Plays events through a built function of its own and returns all that it printed.
+/// Plays events through a new process of a built function and returns all that it printed.
 pub fn said(function: &str, variables: &[(&'static str, String)], events: &[String]) -> String {
     let path = |stream: &str| {
         std::env::temp_dir().join(format!(

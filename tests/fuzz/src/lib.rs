@@ -35,7 +35,7 @@ thread_local! {
     static VERIFYING: Gate = environment(Some("a-token")).gate(&tencent::CALL_EVENT).unwrap();
 }
 
-/// A function that takes anybody's callbacks, so that nothing but the token is in the fuzzer's way.
+/// A function that accepts all ids, so that only the token is in the fuzzer's way.
 fn environment(signing_token: Option<&'static str>) -> Environment {
     let own = ringback::testing::environment();
     Environment::new(move |name| match name {

@@ -46,7 +46,7 @@ impl Channel {
         Self { topic, queue }
     }
 
-    /// Up to ten messages, hidden from everybody else for a minute.
+    /// Up to ten messages, hidden from other consumers for a minute.
     pub(super) fn receive(&self) -> Vec<Message> {
         let answer = sqs(
             "ReceiveMessage",

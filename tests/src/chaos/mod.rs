@@ -165,7 +165,7 @@ impl Harness {
         let behind_proxies = self.variables(self.dynamodb.url(), self.sns.url());
         let mut sending = self.sending.clone();
         for (function, instances) in &mut sending.instances {
-            // Who waits without end is no load on anybody, and many can wait at once.
+            // A request that only waits is no load, and many can wait at once.
             *instances *= match (trial.fault, trial.place) {
                 (Fault::Hangs, Place::Both) => 4,
                 (Fault::Hangs, Place::DynamoDb) => 2,
