@@ -32,6 +32,9 @@ LONG_LINES = LC_ALL=C.UTF-8 git grep --untracked -nIE -e '^.{111}' --and --not -
   ':!*.json' ':!*.jsonl' ':!*.lock' ':!*.pem' ':!*.svg' ':!LICENSE-*'
 # The first build shows its progress, later ones only what runs.
 QUIETLY := $(if $(wildcard target/debug/ringback-cases),--quiet)
+# The operators' program. `cargo install --path cli` puts it where every terminal finds it.
+RINGBACK := cargo run --quiet --locked --package ringback-cli --
+AT_STACK = $(if $(STACK),--stack $(STACK))
 # The benchmark is a separate workspace; with the same target folder it compiles nothing twice.
 BENCH := CARGO_TARGET_DIR="$(CURDIR)/target"
 # Inputs per target of `make fuzz`.
@@ -61,8 +64,8 @@ ifneq ($(STORE),dynamodb-local)
 	  -- --include-ignored
 endif
 	$(VENV)/bin/python -m local run --once
-	$(VENV)/bin/python -m local exec -- $(VENV)/bin/python -m unittest \
-	  local.test_loopback deployment.test_smoke deployment.test_records
+	$(VENV)/bin/python -m local exec -- $(VENV)/bin/python -m unittest local.test_loopback
+	$(VENV)/bin/python -m local exec -- cargo test --locked --package ringback-cli -- --include-ignored
 	$(VENV)/bin/python -m local exec -- cargo test --locked --package ringback-tests -- --include-ignored
 
 cases: ## write every case of events/ and tests/cases/ to target/cases
@@ -103,27 +106,27 @@ check: $(CHECKS)/ready $(SCANNER)/ready $(VENV)/ready ## formatting, lints, type
 	  licenses bans sources
 
 token: ## make a token, the secret in your URLs (API_URL=https://... prints the whole URLs)
-	@python3 local/make_token.py
+	@$(RINGBACK) token
 
 deploy: $(VENV)/ready $(CHECKS)/python-ready ## build and deploy STAGE=dev or STAGE=prod (docs/deploy.md)
 	@$(VENV)/bin/python -m deployment deploy
 
-smoke: $(VENV)/ready ## send samples to URL=https://.../TOKEN, check and remove them (STACK=name)
-	@$(VENV)/bin/python -m deployment smoke
+smoke: ## `ringback doctor`: try the local stack, or STACK=name, or URL=https://.../TOKEN
+	@RINGBACK_URL="$$URL" $(RINGBACK) doctor $(AT_STACK)
 
 logs: $(CHECKS)/python-ready ## show the logs of STACK=name until Ctrl-C (FUNCTION=NotifyFunction, SINCE=15m)
 	$(if $(STACK),,$(error which stack? Set STACK=name))
 	@SAM_CLI_TELEMETRY=0 $(CHECKS)/bin/sam logs --stack-name $(STACK) --tail \
 	  --start-time '$(or $(SINCE),15m) ago' $(if $(FUNCTION),--name $(FUNCTION))
 
-replay: $(VENV)/ready ## move dead letters back into the spool, of `make run` or of the deployment STACK=name
-	@$(VENV)/bin/python -m local replay
+replay: ## `ringback replay`: dead letters back into the spool, of `make run` or of STACK=name
+	@$(RINGBACK) replay $(AT_STACK)
 
-restore: $(VENV)/ready ## put back into the table of STACK=name what it lacks of the restored table FROM=name
-	@$(VENV)/bin/python -m deployment restore
+restore: ## `ringback restore`: put back into the table of STACK=name what it lacks of the table FROM=name
+	@$(RINGBACK) restore "$$FROM" $(AT_STACK)
 
-erase: $(VENV)/ready ## erase the user USER_ID=... from the records of STACK=name, once confirmed
-	@$(VENV)/bin/python -m deployment erase
+erase: ## `ringback erase`: erase the user USER_ID=... from the records of STACK=name
+	@$(RINGBACK) erase "$$USER_ID" $(AT_STACK)
 
 destroy: $(VENV)/ready $(CHECKS)/python-ready ## delete STACK=name; its table stays
 	@$(VENV)/bin/python -m deployment destroy

@@ -1,9 +1,6 @@
-"""The commands for a deployment, behind the make targets of the same names.
+"""What changes a deployment, behind the make targets of the same names. `ringback` does the rest.
 
 python -m deployment deploy    build the functions and deploy the stack of STAGE=dev or STAGE=prod
-python -m deployment smoke     send six samples to URL=https://…/TOKEN and check what becomes of them
-python -m deployment restore   put back into the table of STACK=name what it lacks of the table FROM=name
-python -m deployment erase     erase USER_ID=… from the records of STACK=name
 python -m deployment destroy   delete STACK=name
 
 Everything else comes from the environment, which is where make puts STAGE=dev and the like.
@@ -14,13 +11,10 @@ import sys
 
 from local.processes import StackError
 
-from . import deploy, destroy, erase, restore, smoke
+from . import deploy, destroy
 
 COMMANDS = {
     "deploy": deploy.run,
-    "smoke": smoke.run,
-    "restore": restore.run,
-    "erase": erase.run,
     "destroy": destroy.run,
 }
 

@@ -78,7 +78,7 @@ def refuse_bad_values(parameters: Mapping[str, str], root: Path) -> None:
         if name not in declared:
             raise StackError(f"template.yaml has no parameter {name}")
         if reasons := out_of_bounds(name, declared[name], value):
-            raise StackError(f"{reasons[0]}{'. `make token` makes one' if 'Token' in name else ''}")
+            raise StackError(f"{reasons[0]}{'. `ringback token` makes one' if 'Token' in name else ''}")
 
 
 def release_name(root: Path, stage: str) -> str:
@@ -137,7 +137,7 @@ def report(clients: Clients, stack: str, release: str) -> int:
     if behind or not functions or ours(clients, stack).parameters.get("Release") != release:
         print("\n".join(["", f"NOT LIVE: callbacks are not answered by release {release}.", *behind]))
         return 1
-    print(f"\n{len(functions)} functions answer as release {release}: make smoke STACK={stack} URL=…")
+    print(f"\n{len(functions)} functions answer as release {release}: ringback doctor --stack {stack}")
     return 0
 
 

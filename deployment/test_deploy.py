@@ -14,13 +14,12 @@ import yaml
 from botocore.exceptions import NoCredentialsError, NoRegionError
 
 from local.cloudformation import ROOT
-from local.make_token import digest
 from local.processes import StackError
 from local.stack import TOKEN
 
 from . import deploy, destroy
 from .deploy import VARIABLES, not_live, release_name
-from .testing import Account, refused
+from .testing import Account, digest, refused
 
 DIGEST = digest("a token")
 SAMCONFIG = (
@@ -94,7 +93,7 @@ class Deploy(Project):
         for said, settings in (
             ("STAGE=dev or STAGE=prod", {"STAGE": ""}),
             ("STAGE=dev or STAGE=prod", {"STAGE": "production"}),
-            ("64 lower-case hex digits.*make token", {"TOKEN_SHA256": "my-secret-token"}),
+            ("64 lower-case hex digits.*ringback token", {"TOKEN_SHA256": "my-secret-token"}),
             ("64 lower-case hex digits", {"TOKEN_SHA256": f"{DIGEST},"}),
             ("not that of the local stack's token", {"TOKEN_SHA256": f"{DIGEST},{digest(TOKEN)}"}),
             ("LineServiceIds=a b must be service ids", {"LINE_SERVICE_IDS": "a b"}),

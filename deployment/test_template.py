@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from local.cloudformation import Deployment, Source, listed, refusals, router
-from local.make_token import digest
 from local.processes import StackError
 from local.stack import TOKEN
 
 from . import observed
 from .checks import CHECKS, Check, functions, logs, metrics, permissions, routes, whole
 from .examples import BOTH, DIGEST, EVERYTHING, EXAMPLES, TENCENT_ALONE, example, template
+from .testing import digest
 
 GONE = object()
 Change = Callable[[Any], Any]

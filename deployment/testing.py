@@ -1,16 +1,11 @@
 """An AWS account in memory, for the tests of the commands."""
 
+import hashlib
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
-
-from .records import key_of
-
-# No local stack is looked for.
-ALONE = {"RINGBACK_STACK_ENV": "/nowhere/stack.env"}
 
 
 def refused(code: str, message: str, operation: str) -> ClientError:
@@ -18,14 +13,9 @@ def refused(code: str, message: str, operation: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message}}, operation)
 
 
-def item(**attributes: Any) -> dict[str, Any]:
-    """An item as DynamoDB has it."""
-    serializer = TypeSerializer()
-    return {name: serializer.serialize(value) for name, value in attributes.items()}
-
-
-class AlreadyThere(ClientError):
-    """What DynamoDB answers to a put that must not replace anything."""
+def digest(token: str) -> str:
+    """What a deployment knows of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 class Account:
@@ -33,7 +23,6 @@ class Account:
 
     def __init__(self, stage: str = "dev") -> None:
         self.meta = SimpleNamespace(region_name="eu-west-1")
-        self.exceptions = SimpleNamespace(ConditionalCheckFailedException=AlreadyThere)
         self.exists = True
         self.parameters = {"Stage": stage} if stage else {}
         self.outputs = {
@@ -42,11 +31,9 @@ class Account:
         }
         # Physical names by kind and logical id.
         self.resources: dict[tuple[str, str], str] = {}
-        # Messages by queue, configurations by function and qualifier, items by table, origins of tables.
+        # Messages by queue, configurations by function and qualifier.
         self.messages: dict[str, int] = {}
         self.configurations: dict[tuple[str, str], dict[str, Any]] = {}
-        self.items: dict[str, list[dict[str, Any]]] = {}
-        self.restored_from: dict[str, str] = {}
 
     def __call__(self, service: str) -> "Account":
         return self
@@ -77,36 +64,12 @@ class Account:
         """SQS."""
         return {"Attributes": {AttributeNames[0]: str(self.messages.get(QueueUrl, 0))}}
 
-    def describe_table(self, TableName: str) -> dict[str, Any]:
-        """DynamoDB, as all that follows."""
-        arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/"
-        origin = self.restored_from.get(TableName)
-        summary = {"RestoreSummary": {"SourceTableArn": f"{arn}{origin}"}} if origin else {}
-        return {"Table": {"TableArn": f"{arn}{TableName}", **summary}}
-
-    def put_item(self, TableName: str, Item: dict[str, Any], **_: Any) -> None:
-        """Puts an item unless there is one."""
-        there = [each for each in self.items.setdefault(TableName, []) if key_of(each) == key_of(Item)]
-        if there:
-            raise AlreadyThere(
-                {"Error": {"Code": "ConditionalCheckFailedException"}, "Item": there[0]}, "PutItem"
-            )
-        self.items[TableName].append(Item)
-
-    def delete_item(self, TableName: str, Key: dict[str, Any]) -> None:
-        """Takes an item away."""
-        self.items[TableName] = [each for each in self.items[TableName] if key_of(each) != Key]
-
     def get_paginator(self, operation: str) -> "Account":
         """All that can be listed."""
         return self
 
     def paginate(self, **asked: Any) -> Iterator[dict[str, Any]]:
-        """One page an item."""
-        if "TableName" in asked:
-            sid = asked.get("ExpressionAttributeValues", {}).get(":sid")
-            items = [each for each in self.items.get(asked["TableName"], []) if sid in (None, each["sid"])]
-            yield from ({"Items": [each]} for each in items)
+        """One page a resource."""
         for (kind, logical), physical in self.resources.items():
             resource = {"ResourceType": kind, "LogicalResourceId": logical, "PhysicalResourceId": physical}
             yield {"StackResourceSummaries": [resource]}

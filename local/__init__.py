@@ -11,5 +11,4 @@
     show        what a person reads
     processes   starting and ending programs
     aws         clients, of AWS or of the local stack
-    redrive     moves dead letters back into the spool
 """

@@ -1,12 +1,10 @@
-"""The local stack's commands. `make run`, `make test` and `make replay` call them.
+"""The local stack's commands. `make run` and `make test` call them.
 
 python -m local run           start, play the cases, serve until Ctrl-C
 python -m local run --once    start, play the cases, stop; fails if one ended differently than expected
 python -m local exec -- CMD   start on free ports, run CMD with stack.env's variables, stop; exits as CMD does
 python -m local exec --replay -- CMD
                               the same, and spooled records are replayed
-python -m local replay        move the dead letters of the running stack back into its spool; or those of the
-                              CloudFormation stack that STACK names, with your own AWS settings
 
 STORE=dynamodb-local in the environment keeps the records in Amazon's DynamoDB Local instead of MiniStack.
 """
@@ -34,10 +32,7 @@ def command(arguments: list[str]) -> int:
     """Finds the command and runs it. Errors are one line, without a trace."""
     if sys.version_info < (3, 11):  # noqa: UP036  (said to those who have an older one)
         return fail("it needs Python 3.11 or newer")
-    # The one command that may reach a real account, and only when it is named.
-    deployment = os.environ.get("STACK", "") if arguments == ["replay"] else ""
-    if not deployment:
-        ignore_aws_settings()
+    ignore_aws_settings()
     try:
         # Here and not above, because they need the packages of .local/venv.
         import ministack  # noqa: F401  (runs as a separate program)
@@ -59,8 +54,6 @@ def command(arguments: list[str]) -> int:
                 return commands.execute([program, *rest], polls=False)
             case ["exec", "--replay", "--", program, *rest]:
                 return commands.execute([program, *rest], polls=True)
-            case ["replay"]:
-                return commands.replay(deployment)
     except StackError as error:
         return fail(str(error))
     except (BotoCoreError, ClientError) as error:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -45,11 +44,6 @@ def local_client(service: str, settings: dict[str, str]) -> Any:
         aws_secret_access_key=settings["AWS_SECRET_ACCESS_KEY"],
         config=Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=10),
     )
-
-
-def local_settings(env_file: Path) -> dict[str, str]:
-    """The variables in the stack.env of a running local stack."""
-    return dict(line.split("=", 1) for line in env_file.read_text().splitlines() if "=" in line)
 
 
 @contextmanager

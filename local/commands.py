@@ -9,7 +9,6 @@ from . import show
 from .cases import RECORDED, Result, load, play_all, play_call
 from .functions import Printed
 from .processes import StackError, free_port, port_from_environment, shown
-from .redrive import redrive_deployment, redrive_local
 from .stack import SAMPLES_OWN, Stack
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -153,11 +152,3 @@ def execute(command: list[str], polls: bool) -> int:
             raise
     # As a shell has it: 128 and the number of the signal.
     return code if code >= 0 else 128 - code
-
-
-def replay(deployment: str) -> int:
-    """Brings dead letters back into the spool, those of a deployment when one is named."""
-    moved = redrive_deployment(deployment) if deployment else redrive_local(FOLDER / "stack.env")
-    letters = "1 dead letter" if moved == 1 else f"{moved} dead letters"
-    print(f"{letters} moved back into the spool" + (f" of {deployment}." if deployment else "."))
-    return 0

@@ -160,7 +160,7 @@ def log_line(fields: dict[str, Any], became: str) -> str:
         case "deferred":
             became = "not stored: waits in the spool until replay writes it"
         case "dead_letter":
-            became = "is with the dead letters now; `make replay` brings it back"
+            became = "is with the dead letters now; `ringback replay` brings it back"
         case "back_to_the_queue":
             became = "comes again"
     became = ": ".join(filter(None, (clean(fields.get("reason") or ""), became)))

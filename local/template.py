@@ -82,10 +82,6 @@ class Template:
             path: self._deployment.binary(self._deployment.function_of(arn)) for path, arn in called.items()
         }
 
-    def outputs(self) -> list[str]:
-        """The names of what a deployment says of itself."""
-        return list(self._deployment.outputs)
-
     def _queues(self, function: str) -> tuple[Queue, ...]:
         mappings = self._deployment.of_kind("AWS::Lambda::EventSourceMapping").values()
         return tuple(

@@ -146,7 +146,7 @@ class Lines(unittest.TestCase):
             ({"message": "replay", "outcome": "recorded"}, r"\(from the spool\) +recorded +a call$"),
             (
                 {"message": "replay", "outcome": "dead_letter", "reason": "future_version"},
-                r"dead_letter +future_version: .*make replay",
+                r"dead_letter +future_version: .*ringback replay",
             ),
             ({"message": "replay", "outcome": "back_to_the_queue", "reason": None}, r" +comes again$"),
         ]
