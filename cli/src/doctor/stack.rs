@@ -87,7 +87,7 @@ async fn subscribers(place: &Place, output: &str, topic: &str) -> Result<Finding
     let subscriptions: Vec<_> = listed.subscriptions().iter().map(|each| each.subscription_arn()).collect();
     let count = subscriptions.iter().flatten().filter(|arn| confirmed(arn)).count();
     let advice = match (count, subscriptions.len()) {
-        (0, 0) => format!("nobody hears of it: subscribe to {output}"),
+        (0, 0) => format!("it has no subscriber: subscribe to {output}"),
         (0, _) => format!("a subscription to {output} waits to be confirmed: look into its inbox"),
         _ => String::new(),
     };
@@ -221,7 +221,7 @@ fn judge_alarms(total: usize, ringing: &[String], silent: &[String], blind: &[St
         format!("docs/runbook.md says what to do about each: {}", ringing.join(", "))
     } else if !silent.is_empty() {
         format!(
-            "somebody switched their actions off: aws cloudwatch enable-alarm-actions --alarm-names {}",
+            "their actions are switched off: aws cloudwatch enable-alarm-actions --alarm-names {}",
             silent.join(" ")
         )
     } else if !blind.is_empty() {
