@@ -156,7 +156,7 @@ class Deployment:
         self.deployed = self._present("Resources")
 
     def created(self, name: str, ref: str, **attributes: str) -> None:
-        """Remembers what a resource is called now that it exists, in the place of what AWS would call it."""
+        """Remembers the real name of a resource that now exists."""
         self._created[name] = {"Ref": ref, **attributes}
         for known in ("resources", "outputs", "_by_arn"):
             self.__dict__.pop(known, None)
@@ -181,7 +181,7 @@ class Deployment:
 
     @cached_property
     def outputs(self) -> dict[str, str]:
-        """What the deployment says of itself."""
+        """The outputs of the deployment."""
         return {name: str(self.resolve(each["Value"])) for name, each in self._present("Outputs").items()}
 
     def of_kind(self, kind: str) -> dict[str, Properties]:
@@ -324,7 +324,7 @@ class Deployment:
 
 
 def decide(function: str, arguments: list[Any]) -> bool:
-    """What a condition function says of its arguments."""
+    """The value of a condition function."""
     match function:
         case "Fn::Equals":
             return str(arguments[0]) == str(arguments[1])
@@ -349,7 +349,7 @@ def parameter_values(source: Source, given: Mapping[str, str]) -> dict[str, str]
 
 
 def refusals(source: Source, given: Mapping[str, str]) -> list[str]:
-    """Why CloudFormation would not even begin with these parameters: their own bounds, then the Rules."""
+    """Why CloudFormation would refuse these parameters: their own limits, then the Rules."""
     declared = source["Parameters"]
     values = parameter_values(source, given)
     reasons = [
@@ -383,7 +383,7 @@ def out_of_bounds(name: str, declared: dict[str, Any], value: str) -> list[str]:
 
 
 def _judge(value: Any, values: Mapping[str, str]) -> Any:
-    """What an expression of a rule says; rules know parameters and nothing else."""
+    """The value of an expression in a rule, which can refer only to parameters."""
     if isinstance(value, list):
         return [_judge(item, values) for item in value]
     if not isinstance(value, dict):
@@ -393,7 +393,7 @@ def _judge(value: Any, values: Mapping[str, str]) -> Any:
 
 
 def listed(value: Any) -> list[Any]:
-    """A list, which CloudFormation and IAM let one write without its brackets when it has one member."""
+    """A list. CloudFormation and IAM accept a single member without brackets."""
     return value if isinstance(value, list) else [value]
 
 

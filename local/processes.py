@@ -15,7 +15,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class StackError(Exception):
-    """What went wrong, in words that help to put it right: it is shown without a trace."""
+    """What went wrong and how to fix it, shown without a trace."""
 
 
 class Processes:
@@ -23,7 +23,7 @@ class Processes:
 
     def __init__(self) -> None:
         self._running: list[subprocess.Popen[Any]] = []
-        # Threads restart functions that end: never once the end of everything has begun.
+        # Threads restart functions that end, but not once the whole stack is ending.
         self._lock = threading.Lock()
         self.stopping = False
 
