@@ -10,7 +10,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::http::{Message, Server, response};
 
-/// Longer than any client waits, and an end for every thread.
+/// Longer than any client waits, so that every thread ends.
 const PATIENCE: Duration = Duration::from_secs(30);
 const TURN: Duration = Duration::from_millis(100);
 
@@ -25,11 +25,11 @@ pub enum Fault {
     Throttles,
     /// AWS's own answers when something is wrong on its side.
     Answers500,
-    /// The request is taken and never answered.
+    /// The request is accepted and never answered.
     Hangs,
     /// The request is carried out, and the connection ends in the middle of the answer.
     ResetsInMidAnswer,
-    /// Nothing is well and all is, in turns of 100 ms.
+    /// Everything fails and everything works, in turns of 100 ms.
     Flaps,
 }
 
@@ -87,7 +87,7 @@ impl FaultProxy {
         self.state.overheard.lock().unwrap().get_or_insert_default();
     }
 
-    /// The requests that were overheard since the last time.
+    /// The requests that were kept since the last time.
     pub fn overheard(&self) -> Vec<String> {
         self.state.overheard.lock().unwrap().as_mut().map(std::mem::take).unwrap_or_default()
     }

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(35);
 pub(super) enum Replay {
     /// Until nothing is left.
     All,
-    /// So many batches, of which none is expected to succeed.
+    /// This many batches, which all must fail.
     Batches(usize),
     /// Until nothing is left, by functions that are killed in the middle of every third batch or so.
     AllWhileKilled,
@@ -96,7 +96,7 @@ fn invoke(function: &mut Function, messages: &[Message], kills: bool) -> Option<
     failures.iter().map(|failure| failure["itemIdentifier"].as_str().map(str::to_owned)).collect()
 }
 
-/// What is there and what is not.
+/// What was found and what was not.
 #[derive(Debug, Default)]
 pub struct Found {
     /// Event items.
@@ -208,7 +208,7 @@ fn look_at_session(
             found.wrong.push(format!("{sid}: callback {number} has {times} event items"));
         }
     }
-    // What was answered 200 must be told, what was not may be.
+    // Callbacks answered 200 must show in the call item, all others may.
     let (must, may): (Vec<usize>, Vec<usize>) = session.callbacks.iter().partition(|number| taken(**number));
     for number in &must {
         if !times.contains_key(number) {
@@ -222,7 +222,7 @@ fn look_at_session(
     }
 }
 
-/// Whether the call item tells exactly what must be told and any of what may be.
+/// Whether the call item shows all callbacks that it must, and no others than those that it may.
 fn is_right(
     callbacks: &[Callback],
     must: &[usize],

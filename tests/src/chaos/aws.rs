@@ -13,7 +13,7 @@ pub(super) struct Channel {
     queue: String,
 }
 
-/// A message out of a queue.
+/// A message of a queue.
 #[derive(Clone, Debug)]
 pub(super) struct Message {
     /// SQS's id.
@@ -101,7 +101,7 @@ impl Channel {
     /// Takes everything out.
     pub(super) fn take_all(&self) -> Vec<Message> {
         let mut taken = Vec::new();
-        // What is in flight from SNS is there within two looks at the empty queue.
+        // Messages in flight from SNS arrive within two reads of the empty queue.
         let mut empty_looks = 0;
         while empty_looks < 2 {
             let messages = self.receive();

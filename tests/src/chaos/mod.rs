@@ -22,7 +22,7 @@ pub use vendors::Sending;
 /// The longest that any answer may take.
 pub const LONGEST_ANSWER: Duration = Duration::from_secs(2);
 
-/// Whom a fault befalls.
+/// Where a fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// DynamoDB alone.
@@ -31,11 +31,11 @@ pub enum Place {
     Sns,
     /// DynamoDB and SNS at once.
     Both,
-    /// The functions: SIGKILL in the middle of a request, while this befalls DynamoDB.
+    /// The functions: SIGKILL in the middle of a request, while DynamoDB has this fault.
     Functions,
 }
 
-/// One line of the table.
+/// One trial.
 #[derive(Clone, Copy, Debug)]
 pub struct Trial {
     /// What goes wrong.
@@ -44,7 +44,7 @@ pub struct Trial {
     pub place: Place,
 }
 
-/// What came of a trial.
+/// The result of a trial.
 #[derive(Debug, Default)]
 pub struct Row {
     /// The fault in words.
@@ -70,7 +70,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// Whether all is as it must be.
+    /// Whether everything is right.
     pub fn is_right(&self) -> bool {
         self.found.lost == 0
             && self.found.doubled == 0
@@ -178,7 +178,7 @@ impl Harness {
         let mut spooled = std::collections::HashSet::new();
         let mut wrong = Vec::new();
         if to_dynamodb == Fault::Throttles {
-            // While the table still refuses, whatever replay says that it has written would be lost.
+            // While the table still refuses, replay must not report any record as written.
             let (messages, odd) =
                 aftermath::replay(&self.spool, &borrowed(&behind_proxies), Replay::Batches(4));
             spooled.extend(messages);
@@ -233,7 +233,7 @@ impl Harness {
         }
     }
 
-    /// Runs trials, telling of each on standard error.
+    /// Runs trials and prints each row on standard error.
     pub fn run_all(&self, trials: &[Trial], count: usize) -> Vec<Row> {
         let run = |trial: &Trial| {
             let began = Instant::now();
