@@ -11,7 +11,7 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use crate::aws::Aws;
-use crate::cases::Case;
+use crate::cases::Callback;
 use crate::environments::{Environments, Spent};
 use crate::package::weigh;
 use crate::process::{Hold, Place, Running};
@@ -81,12 +81,12 @@ struct Start {
     handshakes: u64,
 }
 
-/// A subject, its AWS and its case.
+/// A subject, its AWS and its callback.
 struct Turns<'a> {
     bench: &'a Bench,
     aws: &'a Aws,
     subject: &'a Subject,
-    case: Case,
+    callback: Callback,
     starts: Vec<Start>,
     warm: Vec<Spent>,
     held: HeldRounds,
@@ -113,7 +113,7 @@ impl<'a> Turns<'a> {
     /// the figure.
     fn play(&self, environments: &mut Environments<'_>, numbers: impl Iterator<Item = u64>) -> Result<Spent> {
         self.aws.table().clear();
-        let events: Vec<String> = numbers.map(|number| self.case.of_call(number)).collect();
+        let events: Vec<_> = numbers.map(|number| self.callback.of_call(number)).collect::<Result<_>>()?;
         let spent = environments.measure(&events, 200)?;
         self.look_at(&spent)?;
         Ok(spent)
@@ -152,10 +152,10 @@ impl<'a> Turns<'a> {
         let mut environments = self.environments(Place::In(hold))?;
         hold.hold()?;
         let before = environments.usage()?;
-        let mut times = vec![environments.play(&self.case.of_call(round * 100), 200)?];
+        let mut times = vec![environments.play(&self.callback.of_call(round * 100)?, 200)?];
         for number in 1..=HELD_WARM {
             thread::sleep(BETWEEN_HELD);
-            times.push(environments.play(&self.case.of_call(round * 100 + number), 200)?);
+            times.push(environments.play(&self.callback.of_call(round * 100 + number)?, 200)?);
         }
         self.look_at(&Spent { times: times.clone(), usage: environments.usage()? - before })?;
         let warm = times.split_off(1);
@@ -215,12 +215,12 @@ impl<'a> Turns<'a> {
 pub fn run(bench: &Bench, aws: &Aws, subjects: &[Subject], hold: bool, results: &mut Results) -> Result<()> {
     let mut all = Vec::new();
     for subject in subjects {
-        let case = subject.case(&bench.cases())?;
+        let callback = subject.callback(&bench.cases())?;
         all.push(Turns {
             bench,
             aws,
             subject,
-            case,
+            callback,
             starts: Vec::new(),
             warm: Vec::new(),
             held: HeldRounds::default(),

@@ -9,16 +9,16 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::aws::Aws;
-use crate::cases::{CALLS, Case, Cases};
+use crate::cases::{CALLS, Callback, Cases};
 use crate::process::Cores;
 
-/// The callbacks' functions, each with the case that its starts and warm callbacks are measured by.
-const MEASURED_BY: [(&str, &str); 5] = [
-    ("notify", "audio-call"),
-    ("call-event", "answered-call"),
-    ("group-call-event", "standup-2-second-participant-joins"),
-    ("agent-call-status", "agent-call-reaches-callee"),
-    ("tencent-call-event", "current-one-to-one-1-starts"),
+/// The functions that are started, each with the callback of its first call that it is measured by.
+const MEASURED_BY: [(&str, usize); 5] = [
+    ("notify", 0),
+    ("call-event", 0),
+    ("group-call-event", 1),
+    ("agent-call-status", 0),
+    ("tencent-call-event", 0),
 ];
 /// What the stock build, Node and Python do too.
 pub const COMPARED: &str = "call-event";
@@ -55,12 +55,13 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// The case that it is measured by.
-    pub fn case(&self, cases: &Cases) -> Result<Case> {
-        let measured_by = MEASURED_BY.iter().find(|(function, _)| *function == self.function);
-        let (function, case) = measured_by.with_context(|| format!("{} has no case", self.function))?;
-        let call = CALLS.iter().find(|call| call.function == *function && case.starts_with(call.cases));
-        cases.case(function, case, call.with_context(|| format!("{case} is of no call"))?.sid)
+    /// The callback that it is measured by.
+    pub fn callback(&self, cases: &Cases) -> Result<Callback> {
+        let position = MEASURED_BY.iter().find(|(function, _)| *function == self.function);
+        let call = CALLS.iter().find(|call| call.function == self.function);
+        let (call, (_, position)) = call.zip(position).with_context(|| self.function.clone())?;
+        let callback = cases.call(call.function, call.name)?.into_iter().nth(*position);
+        callback.with_context(|| format!("{} has too few callbacks", call.name))
     }
 
     /// Requests to AWS that a callback costs, and how many of them publish a message.
@@ -246,13 +247,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_function_is_measured_by_a_case_of_a_call() {
+    fn every_function_is_measured_by_a_callback_of_a_call() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let cores = Cores::shared().unwrap();
         let bench = Bench { root, bootstraps: PathBuf::new(), cores, is_short: true };
         let aws = Aws::start().unwrap();
         for subject in bench.subjects(&aws, &[], &[]).unwrap() {
-            subject.case(&bench.cases()).unwrap();
+            subject.callback(&bench.cases()).unwrap();
         }
     }
 

@@ -53,11 +53,11 @@ fn becomes_the_same(function: &str, story: impl Fn(&Stories) -> Story) {
 #[test]
 #[ignore = "wants the local stack"]
 fn a_room_of_100_events_becomes_the_same_items_in_memory_and_in_the_emulator() {
-    becomes_the_same("group-call-event", |stories| stories.room(0, 99));
+    becomes_the_same("group-call-event", |stories| stories.room.story(0, 99));
 }
 
 #[test]
 #[ignore = "wants the local stack"]
 fn a_group_call_of_100_events_becomes_the_same_items_in_memory_and_in_the_emulator() {
-    becomes_the_same("tencent-call-event", |stories| stories.group_call(0, 99));
+    becomes_the_same("tencent-call-event", |stories| stories.group_call.story(0, 99));
 }
