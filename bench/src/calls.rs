@@ -57,7 +57,7 @@ pub fn run(bench: &Bench) -> Result<Vec<CallRow>> {
 fn play(bench: &Bench, call: &Call, count: usize, log_level: &str) -> Result<Usage> {
     let aws = Aws::start()?;
     let mut subject = bench.function(call.function, &aws)?;
-    subject.environment.insert("AWS_LAMBDA_LOG_LEVEL".to_owned(), log_level.into());
+    subject.environment.insert("AWS_LAMBDA_LOG_LEVEL", log_level.into());
     let mut environments = Environments::start(bench, &aws, &subject, count, Place::OnTheFunctionsCore)?;
     let callbacks = bench.cases().call(call.function, call.name)?;
     let mut events = |numbers: Range<u64>| {

@@ -32,13 +32,15 @@ pub const CALLS: [Call; 9] = [
     Call { title: "line one-to-one call", function: "call-event", name: "bob-answers" },
     Call { title: "line group call", function: "group-call-event", name: "stand-up" },
     Call { title: "line agent call", function: "agent-call-status", name: "the-server-calls-bob" },
-    Call { title: "tencent one-to-one call", function: TENCENT, name: "tencent-current-one-to-one" },
-    Call { title: "tencent one-to-one call, older generation", function: TENCENT, name: "tencent-older-one-to-one" },
+    Call { title: "tencent one-to-one call", function: TENCENT, name: CURRENT },
+    Call { title: "tencent one-to-one call, older generation", function: TENCENT, name: OLDER },
     Call { title: "tencent group call", function: TENCENT, name: "current-group" },
     Call { title: "tencent group call, older generation", function: TENCENT, name: "older-group" },
     Call { title: "wrong token", function: "notify", name: "strangers-are-refused" },
 ];
 const TENCENT: &str = "tencent-call-event";
+const CURRENT: &str = "tencent-current-one-to-one";
+const OLDER: &str = "tencent-older-one-to-one";
 
 #[derive(Deserialize)]
 struct WholeCall {

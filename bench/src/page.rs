@@ -4,10 +4,12 @@ use crate::bars::{self, Verdict};
 use crate::calls::CallRow;
 use crate::environments::Figures;
 use crate::growth::{Growth, LengthRow, TableRow};
+use crate::machine::Machine;
 use crate::replay::Replay;
 use crate::results::{Results, Spread};
 use crate::starts::{Held, Starts};
 use crate::subject::Kind;
+use crate::table::Usage;
 
 const BEGIN: &str = "<!-- measured -->";
 const END: &str = "<!-- /measured -->";
@@ -35,30 +37,22 @@ pub fn measured(results: &Results) -> String {
 }
 
 fn preamble(results: &Results) -> String {
-    let machine = &results.machine;
+    let Results { command, machine, rounds, warm_callbacks, .. } = results;
+    let Machine { date, processor, cores, memory_gib, system, load, versions } = machine;
     let had_cores = if results.had_a_core {
         "The functions had one core to themselves. The harness, the Runtime API and the stub were on another."
     } else {
         "Functions and harness shared the cores, and took each other's time."
     };
-    let versions: Vec<String> =
-        machine.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    let versions: Vec<String> = versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    let versions = versions.join(",\n  ");
     format!(
-        "Written by `{}` (`make bench`) on {}.\n\n\
-         * Machine: {} cores ({}), {} GB, {}. Its load average was {} at the start.\n\
+        "Written by `{command}` (`make bench`) on {date}.\n\n\
+         * Machine: {cores} cores ({processor}), {memory_gib} GB, {system}. Its load average was {load} at \
+         the start.\n\
          * {had_cores}\n\
-         * {} cold starts and {} warm callbacks of each, in turns.\n\
-         * Versions: {}.\n",
-        results.command,
-        machine.date,
-        machine.cores,
-        machine.processor,
-        machine.memory_gib,
-        machine.system,
-        machine.load,
-        results.rounds,
-        results.warm_callbacks,
-        versions.join(",\n  "),
+         * {rounds} cold starts and {warm_callbacks} warm callbacks of each, in turns.\n\
+         * Versions: {versions}.\n"
     )
 }
 
@@ -167,7 +161,7 @@ fn growth(growth: &Growth) -> String {
         growth.lengths.iter().map(|row| format!("{} people (`{}`)", row.people, row.function)).collect();
     people.dedup();
     let text = format!(
-        "A callback of one call that grows, with up to {}.\n\
+        "A callback of one call that grows, of up to\n{}.\n\
          Figures are those of the last tenth of each call, in parentheses over all of it; times in µs.\n\
          **×2**: of two environments each gets every other callback, and so finds a call that the other\n\
          has changed since. The table is in the harness's memory: its own time does not grow.",
@@ -199,29 +193,17 @@ fn growth(growth: &Growth) -> String {
 }
 
 fn replay(replay: &Replay) -> String {
-    let usage = replay.usage;
+    let Replay { messages, calls, batch, environments, records_a_second, lost, given_back, usage } = replay;
+    let Usage { requests, refused, write_units, items, item_bytes, log_lines, log_bytes, cpu_us, .. } = usage;
     format!(
         "\n## Replay\n\n\
-         {} spooled records of {} calls, in batches of {} to {} environments side by side on all cores:\n\
-         **{:.0} records a second**, {} lost, {} given back to the queue.\n\n\
-         A record took {:.0} µs of CPU, {:.2} requests ({:.2} of them refused, because the other\n\
-         environment had written first) and {:.2} write units.\n\
-         {:.2} items of {:.0} bytes stay of it, and {:.2} log lines of {:.0} bytes.\n",
-        replay.messages,
-        replay.calls,
-        replay.batch,
-        replay.environments,
-        replay.records_a_second,
-        replay.lost,
-        replay.given_back,
-        usage.cpu_us,
-        usage.requests,
-        usage.refused,
-        usage.write_units,
-        usage.items,
-        usage.item_bytes,
-        usage.log_lines,
-        usage.log_bytes,
+         {messages} spooled records of {calls} calls, in batches of {batch}.\n\
+         {environments} environments took them side by side on all cores:\n\
+         **{records_a_second:.0} records a second**, {lost} lost, {given_back} given back to the queue.\n\n\
+         A record took {cpu_us:.0} µs of CPU, {requests:.2} requests and {write_units:.2} write units.\n\
+         {refused:.2} of the requests were refused, because the other environment had written first.\n\
+         {items:.2} items of {item_bytes:.0} bytes stay of it, and {log_lines:.2} log lines of \
+         {log_bytes:.0} bytes.\n"
     )
 }
 

@@ -149,7 +149,8 @@ impl Stories {
 impl Group {
     /// A call of so many events before its end, one a second.
     pub fn story(&self, number: usize, events: usize) -> Story {
-        let sid = format!("{number:08x}{events:08x}0000c0ffee000000");
+        // Other kinds of calls have other numbers of people, and so other sessions.
+        let sid = format!("{number:08x}{events:08x}{:04x}c0ffee000000", self.people);
         // Who has been in a place longest comes first.
         let mut people: Vec<(String, Place)> = (0..self.people).map(|it| (user(it), self.at_first)).collect();
         // The caller does not ring.
