@@ -1,5 +1,5 @@
-// LINE's call_event on Node 20 with the AWS SDK for JavaScript v3: what a team would write
-// for this one callback. It has the access checks, records and answers of Ringback's call-event, but no spool. It does not join calls:
+// LINE's call_event on Node 20 with the AWS SDK for JavaScript v3, as a team would write it.
+// It has the access checks, records and answers of Ringback's call-event, but no spool. It does not join calls:
 // the newest event of a call wins.
 
 import { createHash, timingSafeEqual } from "node:crypto";
@@ -12,7 +12,8 @@ const SESSION_ID_BYTES = 256;
 // From this number on a time counts milliseconds: as seconds it would lie in the year 5138.
 const FIRST_MILLISECONDS = 1e11;
 
-// Newest family of release codes first. A code that says nothing without talk is `null`: the next family decides.
+// Newest family of release codes first.
+// A code that says nothing without talk is `null`: the next family decides.
 const OUTCOMES = [
   ["disconnect_reason", {
     1002: "rejected", 1201: "canceled", 1202: "busy", 1203: "missed", 1204: "busy", 1205: "busy",
