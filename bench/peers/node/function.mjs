@@ -1,6 +1,6 @@
 // LINE's call_event on Node 20 with the AWS SDK for JavaScript v3, as a team would write it.
-// It has the access checks, records and answers of Ringback's call-event, but no spool. It does not join calls:
-// the newest event of a call wins.
+// It has the access checks, records and answers of Ringback's call-event, but no spool.
+// It does not join calls: the newest event of a call wins.
 
 import { createHash, timingSafeEqual } from "node:crypto";
 import { ConditionalCheckFailedException, DynamoDBClient, PutItemCommand } from "@aws-sdk/client-dynamodb";
