@@ -1,28 +1,28 @@
-# Everything that a person runs. `make` alone lists it.
+# Everything that you run by hand. `make` alone lists it.
 
 FUNCTIONS := $(notdir $(wildcard functions/*))
 PACKAGES := $(addprefix --package ,$(FUNCTIONS))
 VENV := .local/venv
 CHECKS := .local/checks
-# The scanner wants other versions of what the SAM CLI wants too.
+# Separate, because the scanner and the SAM CLI need different versions of the same packages.
 SCANNER := .local/scanner
-# cargo-lambda finds its linker through the Python that it was installed with, so that one comes first.
+# cargo-lambda finds its linker through the Python that it was installed with, so that Python comes first.
 CARGO_LAMBDA := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo lambda
-# Amazon's DynamoDB Local, in npm's package. Only its jar is wanted, so npm installs nothing else with it.
+# Amazon's DynamoDB Local, from an npm package. Only its jar is needed, so npm does not install the package.
 DYNAMODB_LOCAL := amplify-dynamodb-simulator@2.9.30
 DYNAMODB_LOCAL_SHA256 := 3503ffac19f183407909fecdacf4db51ab1fdad1da7b2f177016670b2d80e4b9
 # `make test STORE=dynamodb-local` keeps the records there instead of in MiniStack.
 STORE ?= ministack
-# `make build PROFILE=release` is what a deployment runs; `quick` takes minutes less.
+# A deployment uses `release`; `quick` builds minutes faster.
 PROFILE ?= quick
-# `make build ARCH=arm64` is for another processor than this one; cargo-lambda asks rustup for its target.
+# `make build ARCH=arm64` builds for another processor; cargo-lambda gets its target from rustup.
 ARCH ?=
 TARGET_x86_64 := --x86-64
 TARGET_arm64 := --arm64
-# Cargo.toml's `quick`, said of a release: SAM asks cargo-lambda for a release and for no other profile.
+# Cargo.toml's `quick` as settings of a release, because SAM can only build a release.
 LIGHT_quick := CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
   CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
-# Only a release lies where `sam deploy` looks.
+# `sam deploy` finds only a release.
 PACKAGE_quick := .aws-sam/quick
 PACKAGE_release := .aws-sam/build
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(CHECKS)/bin/sam
@@ -30,14 +30,14 @@ PYTHON := bench/peers deployment local tests/fuzz
 # Lines of more than 110 characters. Data, lock files and a line with one long word (a link) are not counted.
 LONG_LINES = LC_ALL=C.UTF-8 git grep --untracked -nIE -e '^.{111}' --and --not -e '[^ ]{80}' -- . \
   ':!*.json' ':!*.jsonl' ':!*.lock' ':!*.pem' ':!*.svg' ':!LICENSE-*'
-# The first build shows how far it is; later ones leave the screen to what is run.
+# The first build shows its progress, later ones only what runs.
 QUIETLY := $(if $(wildcard target/debug/ringback-cases),--quiet)
 # The operators' program. `cargo install --path cli` puts it where every terminal finds it.
 RINGBACK := cargo run $(if $(wildcard target/debug/ringback),--quiet) --locked --package ringback-cli --
 AT_STACK = $(if $(STACK),--stack $(STACK))
-# The benchmark is a workspace of its own; with the same folder it compiles nothing twice.
+# The benchmark is a separate workspace; with the same target folder it compiles nothing twice.
 BENCH := CARGO_TARGET_DIR="$(CURDIR)/target"
-# Inputs for each target of `make fuzz`.
+# Inputs per target of `make fuzz`.
 RUNS ?= 10000000
 
 .DEFAULT_GOAL := help
@@ -131,7 +131,7 @@ erase: ## `ringback erase`: erase the user USER_ID=... from the records of STACK
 destroy: $(VENV)/ready $(CHECKS)/python-ready ## delete STACK=name; its table stays
 	@$(VENV)/bin/python -m deployment destroy
 
-bench: $(VENV)/ready ## measure against Node, Python and a no-op (40 minutes); writes docs/performance.md
+bench: $(VENV)/ready cases ## measure against Node, Python and a no-op (40 minutes); writes docs/performance.md
 	bench/peers/set_up
 	$(CARGO_LAMBDA) build --locked --release $(PACKAGES)
 	$(BENCH) $(CARGO_LAMBDA) build --locked --release --manifest-path bench/Cargo.toml \

@@ -1,1 +1,1 @@
-"""What runs on AWS: checks of template.yaml, and the commands that deploy, try, repair and remove a stack."""
+"""What runs on AWS: checks of template.yaml, and the commands that deploy and remove a stack."""

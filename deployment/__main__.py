@@ -20,7 +20,7 @@ COMMANDS = {
 
 
 def main(arguments: list[str]) -> int:
-    """Runs one command and returns the exit code. What goes wrong is said in a sentence."""
+    """Runs one command and returns the exit code. Errors are one sentence."""
     if len(arguments) != 1 or arguments[0] not in COMMANDS:
         print(__doc__, file=sys.stderr)
         return 2

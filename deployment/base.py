@@ -18,8 +18,8 @@ from local.cloudformation import Deployment, Source
 from .examples import BOTH, example, template
 
 POLICIES = Path(__file__).with_name("policies")
-# What CloudFormation takes in a request (AWS CloudFormation, "Understand CloudFormation quotas"). A longer
-# template must be in S3.
+# The most that CloudFormation accepts in a request (AWS CloudFormation, "Understand CloudFormation quotas").
+# A longer template must be in S3.
 TEMPLATE_BYTES = 51_200
 # Resources that are only there for the API.
 OF_THE_API = ("AccessLogs", "CallbackApi", "Domain")
@@ -80,7 +80,7 @@ def _settings(source: Source) -> set[str]:
 
 
 def _without(gone: Any, parts: Mapping[str, Any]) -> dict[str, Any]:
-    """The parts that do not refer to what is gone, nor to one that does."""
+    """The parts that refer to nothing that is gone, directly or through other parts."""
     kept = {
         name: each
         for name, each in parts.items()
@@ -114,7 +114,7 @@ def _references(value: Any) -> Iterator[str]:
 
 
 def _called_by_name(value: Any, functions: Mapping[str, str]) -> Any:
-    """The same with each function's name in the place of a reference to it."""
+    """The same with each reference to a function replaced by its name."""
     if isinstance(value, list):
         return [_called_by_name(each, functions) for each in value]
     if not isinstance(value, dict):
@@ -130,7 +130,7 @@ def _called_by_name(value: Any, functions: Mapping[str, str]) -> Any:
 
 
 def _rules(rules: Mapping[str, Any], gone: set[str]) -> dict[str, Any]:
-    """The rules about parameters that are still there."""
+    """The rules whose parameters are still there."""
     kept = {}
     for name, rule in rules.items():
         assertions = [each for each in rule["Assertions"] if not set(_references(each)) & gone]

@@ -35,14 +35,14 @@ VARIABLES = {
 
 
 def run(settings: Mapping[str, str], clients: Clients = client, root: Path = ROOT) -> int:
-    """Deploys, and checks that what answers callbacks is what was deployed."""
+    """Deploys, and checks that callbacks reach the new release."""
     stage = settings.get("STAGE", "")
     if stage not in STAGES:
         raise StackError("which stage? Set STAGE=dev or STAGE=prod")
     release = release_name(root, stage)
     configured = tomllib.loads((root / "samconfig.toml").read_text())[stage]["deploy"]["parameters"]
     stack = settings.get("STACK") or str(configured["stack_name"])
-    # SAM takes its file's parameters or ours, so they are merged here. What neither gives stays as it is.
+    # SAM reads parameters from its file or from us, so they are merged here. All others keep their values.
     parameters = {**parameter_overrides(configured), **given(settings), "Stage": stage, "Release": release}
     refuse_bad_values(parameters, root)
     with said_in_a_line(f"STACK={stack}"):

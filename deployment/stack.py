@@ -40,7 +40,7 @@ def find(clients: Clients, name: str) -> Deployed | None:
     try:
         description = clients("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
-        # CloudFormation has no error of its own for this.
+        # CloudFormation has no specific error for this.
         if "does not exist" in error.response.get("Error", {}).get("Message", ""):
             return None
         raise

@@ -28,7 +28,7 @@ SAMCONFIG = (
 
 
 class Project(unittest.TestCase):
-    """A project of its own in a temporary folder, with a SAM CLI that only notes what it is told."""
+    """A project in a temporary folder, with a SAM CLI that only writes down its arguments."""
 
     def setUp(self) -> None:
         self.root = Path(self.enterContext(tempfile.TemporaryDirectory()))

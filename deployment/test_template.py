@@ -97,7 +97,7 @@ BREAKS: dict[Check, tuple[Break, ...]] = {
         Break("Dashboard", instead('"talk_seconds"', '"talk_secs"'), NOT_EMITTED),
         Break("Dashboard", instead('"call_outcome"', '"ended_as"'), NOT_EMITTED),
         Break(LINE_WIDGETS, lambda old: old["Fn::If"][1], NOT_EMITTED, TENCENT_ALONE),
-        Break("Dashboard", instead('letters", "region": "${AWS', '", "x": "${AWS'), "that it is of this"),
+        Break("Dashboard", instead('"region": "${AWS', '"x": "${AWS'), "that it is of this"),
     ),
     logs.queries: (
         Break("Dashboard", instead("sort timestamp", "sort moment"), "asks for the field moment"),
@@ -257,7 +257,7 @@ class Template(unittest.TestCase):
                 f"NotifyFunction {'has ' if finding[0] == 'n' else ''}{finding}", "\n".join(found(broken))
             )
 
-    def test_parameters_that_would_let_anybody_in_are_refused(self) -> None:
+    def test_parameters_that_would_let_anyone_in_are_refused(self) -> None:
         public = digest(TOKEN)
         for given, refused in (
             ({}, False),

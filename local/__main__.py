@@ -35,7 +35,7 @@ def command(arguments: list[str]) -> int:
     ignore_aws_settings()
     try:
         # Here and not above, because they need the packages of .local/venv.
-        import ministack  # noqa: F401  (run as a program of its own)
+        import ministack  # noqa: F401  (runs as a separate program)
         from botocore.exceptions import BotoCoreError, ClientError
 
         from . import commands

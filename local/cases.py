@@ -1,4 +1,4 @@
-"""Plays the cases of target/cases on the running stack and compares what became of each with what must.
+"""Plays the cases of target/cases on the running stack and compares each result with the expected one.
 
 `make cases` writes them from events/ and tests/cases/: single callbacks, and whole calls of several.
 """
@@ -18,7 +18,7 @@ from .template import Function
 
 # What a request line may hold (RFC 3986). The HTTP front refuses anything else.
 URL = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*")
-# They describe the connection on which the event once came.
+# They describe the connection of the recorded event.
 CONNECTION_HEADERS = ("connection", "content-length", "host", "transfer-encoding")
 # A function's words for a callback that is in the table, now or since an earlier time.
 RECORDED = ("recorded", "duplicate")
@@ -36,7 +36,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Call:
-    """A whole call: several callbacks, and how the call item must stand after the last one."""
+    """A whole call: several callbacks, and the call item after the last one."""
 
     name: str
     told: bool
@@ -46,7 +46,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Handled:
-    """What a function printed about one callback or one message, and the call as it stood then."""
+    """What a function printed about one callback or one message, and the call at that time."""
 
     outcome: str
     reason: str = ""
@@ -64,7 +64,7 @@ class Result:
 
     @property
     def effect(self) -> str:
-        """What a case brings about, in the words of expected.json."""
+        """The effects of a case, in the words of expected.json."""
         recorded = any(each.call for each in self.handled)
         return " and ".join(["job"] * len(self.jobs) + ["record"] * recorded) or "none"
 
@@ -137,7 +137,7 @@ def play_all(cases: list[list[Case]], stack: Stack) -> list[list[Result]]:
 
 
 def play(case: Case, stack: Stack) -> Result:
-    """Sends one case to its function and looks at what became of it."""
+    """Sends one case to its function and checks the result."""
     name = case.function.name
     if case.function.routes:
         answer = send(case, stack.port)
@@ -160,7 +160,7 @@ def messages(event: Any) -> list[Any]:
 
 
 def send(case: Case, port: int) -> Answer:
-    """Sends a case over HTTP as its vendor would, or directly when HTTP would not bring it there."""
+    """Sends a case over HTTP as its vendor would, or directly when HTTP cannot carry it."""
     event = case.event
     query = event.get("rawQueryString") or ""
     target = event["rawPath"] + (f"?{query}" if query else "")
@@ -179,7 +179,7 @@ def send(case: Case, port: int) -> Answer:
 
 
 def is_utf8(content: bytes) -> bool:
-    """Whether cargo-lambda hands on a body: it answers 500 itself to any other."""
+    """Whether cargo-lambda passes a body on. It answers 500 to any other."""
     try:
         content.decode()
     except UnicodeDecodeError:

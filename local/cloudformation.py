@@ -93,8 +93,10 @@ def _tag(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
         value: Any = loader.construct_scalar(node)
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
-    else:
+    elif isinstance(node, yaml.MappingNode):
         value = loader.construct_mapping(node, deep=True)
+    else:
+        raise yaml.YAMLError(f"!{suffix} cannot stand before a {type(node).__name__}")
     if suffix == "GetAtt" and isinstance(value, str):
         value = value.split(".", 1)
     return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
@@ -104,7 +106,7 @@ _Loader.add_multi_constructor("!", _tag)
 
 
 def parse(text: str) -> Source:
-    """A template as it is written. What YAML's anchors share becomes a copy of its own at each place."""
+    """A template as it is written. Each alias becomes a copy of what its anchor names."""
     try:
         source: Source = json.loads(json.dumps(yaml.load(text, _Loader), default=str))
     except yaml.YAMLError as error:
@@ -154,7 +156,7 @@ class Deployment:
         self.deployed = self._present("Resources")
 
     def created(self, name: str, ref: str, **attributes: str) -> None:
-        """Remembers what a resource is called now that it exists, in the place of what AWS would call it."""
+        """Remembers the real name of a resource that now exists."""
         self._created[name] = {"Ref": ref, **attributes}
         for known in ("resources", "outputs", "_by_arn"):
             self.__dict__.pop(known, None)
@@ -179,7 +181,7 @@ class Deployment:
 
     @cached_property
     def outputs(self) -> dict[str, str]:
-        """What the deployment says of itself."""
+        """The outputs of the deployment."""
         return {name: str(self.resolve(each["Value"])) for name, each in self._present("Outputs").items()}
 
     def of_kind(self, kind: str) -> dict[str, Properties]:
@@ -222,7 +224,7 @@ class Deployment:
         return self.ref(name) if ref_is_the_arn else str(self.attribute(name, "Arn"))
 
     def named_by(self, arn: str) -> str:
-        """The logical id of the resource with an ARN; the ARN itself when there is none."""
+        """The logical id of the resource with an ARN, or the ARN if no resource has it."""
         return self._by_arn.get(arn, arn)
 
     @cached_property
@@ -322,7 +324,7 @@ class Deployment:
 
 
 def decide(function: str, arguments: list[Any]) -> bool:
-    """What a condition function says of its arguments."""
+    """The value of a condition function."""
     match function:
         case "Fn::Equals":
             return str(arguments[0]) == str(arguments[1])
@@ -347,7 +349,7 @@ def parameter_values(source: Source, given: Mapping[str, str]) -> dict[str, str]
 
 
 def refusals(source: Source, given: Mapping[str, str]) -> list[str]:
-    """Why CloudFormation would not even begin with these parameters: their own bounds, then the Rules."""
+    """Why CloudFormation would refuse these parameters: their own limits, then the Rules."""
     declared = source["Parameters"]
     values = parameter_values(source, given)
     reasons = [
@@ -381,7 +383,7 @@ def out_of_bounds(name: str, declared: dict[str, Any], value: str) -> list[str]:
 
 
 def _judge(value: Any, values: Mapping[str, str]) -> Any:
-    """What an expression of a rule says; rules know parameters and nothing else."""
+    """The value of an expression in a rule, which can refer only to parameters."""
     if isinstance(value, list):
         return [_judge(item, values) for item in value]
     if not isinstance(value, dict):
@@ -391,7 +393,7 @@ def _judge(value: Any, values: Mapping[str, str]) -> Any:
 
 
 def listed(value: Any) -> list[Any]:
-    """A list, which CloudFormation and IAM let one write without its brackets when it has one member."""
+    """A list. CloudFormation and IAM accept a single member without brackets."""
     return value if isinstance(value, list) else [value]
 
 

@@ -40,7 +40,7 @@ def run() -> int:
 
 
 def run_once() -> int:
-    """Plays the cases on a stack of its own, on free ports; fails if one ended differently."""
+    """Plays the cases on a separate stack, on free ports; fails if one ended differently."""
     began = time.monotonic()
     with Stack(ROOT, FOLDER / "test", free_port(), free_port()) as stack:
         lines, different = first_screen(stack, time.monotonic() - began, [])
@@ -87,10 +87,10 @@ def first_screen(stack: Stack, seconds: float, tail: list[str]) -> tuple[list[st
 
 
 def miscounted(results: list[Result], held: int) -> list[str]:
-    """Each event is one item, and each call one more. Any other item was recorded without a word."""
+    """Each event is one item, and each call one more. Any other item was recorded without a log line."""
     stored = [each for result in results for each in result.handled if each.call]
     calls = len({each.sid for each in stored})
-    # A write whose answer is lost is tried again, and takes itself for a duplicate.
+    # A write whose answer is lost is tried again and looks like a duplicate.
     fewest, most = calls + sum(each.outcome == "recorded" for each in stored), calls + len(stored)
     if fewest <= held <= most:
         return []
@@ -131,7 +131,7 @@ def serving_line(function: str, printed: Printed, stack: Stack) -> str:
 
 
 def execute(command: list[str], polls: bool) -> int:
-    """Runs a command beside a stack of its own, on free ports, and returns the command's exit code."""
+    """Runs a command with a separate stack, on free ports, and returns the command's exit code."""
     # Tests write from several sides at once, and one instance takes one request at a time.
     with Stack(ROOT, FOLDER / "test", free_port(), free_port(), instances=3, polls=polls) as stack:
         stack.write_env_file()
@@ -150,5 +150,5 @@ def execute(command: list[str], polls: bool) -> int:
                 process.kill()
                 process.wait()
             raise
-    # As a shell has it: 128 and the number of the signal.
+    # As in a shell: 128 plus the number of the signal.
     return code if code >= 0 else 128 - code

@@ -31,7 +31,7 @@ DYNAMODB_LOCAL = Path(__file__).resolve().parent.parent / ".local/dynamodb-local
 TABLE_PROPERTIES = ("AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema")
 QUEUE_ATTRIBUTES = ("DelaySeconds", "MessageRetentionPeriod", "RedrivePolicy", "VisibilityTimeout")
 SUBSCRIPTION_ATTRIBUTES = ("FilterPolicy", "RawMessageDelivery", "RedrivePolicy")
-# A function for MiniStack, which polls queues as Lambda does: it hands a batch on to one of ours.
+# A function for MiniStack, which polls queues as Lambda does: it passes a batch on to one of ours.
 HAND_ON = """
 import json, os, urllib.request
 
@@ -136,7 +136,7 @@ class Emulator:
 
 
 def start_ministack(processes: Processes, port: int, folder: Path, services: str) -> str:
-    """Starts MiniStack with some of its services, and returns where it is."""
+    """Starts MiniStack with some of its services, and returns its address."""
     endpoint = f"http://{LOOPBACK}:{port}"
     environment = {
         "PATH": os.environ.get("PATH", ""),
@@ -148,7 +148,7 @@ def start_ministack(processes: Processes, port: int, folder: Path, services: str
         "SERVICES": services,
         # The functions that it runs itself get this one.
         "AWS_ENDPOINT_URL": endpoint,
-        # Each of these would open a port of its own on every interface. test_loopback.py checks.
+        # Each of these would open another port on every interface. test_loopback.py checks.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         # It would look for containers to tidy up, and nothing here may touch the caller's Docker.

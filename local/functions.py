@@ -33,7 +33,7 @@ def build(processes: Processes, root: Path, names: list[str]) -> dict[str, Path]
     if not cargo:
         raise StackError("cargo is not installed: the functions are written in Rust, see https://rustup.rs")
     packages = [word for name in names for word in ("--package", name)]
-    # The first build takes minutes and shows how far it is. Later ones leave the screen to the stories.
+    # The first build takes minutes and shows its progress. Later ones are quiet.
     quiet = ["--quiet"] if (root / "target/debug" / names[0]).exists() else []
     command = [cargo, "build", *quiet, "--message-format=json-render-diagnostics", *packages]
     process = processes.start(command, cwd=root, stdout=subprocess.PIPE, text=True)
@@ -116,7 +116,7 @@ class Functions:
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_RUNTIME_API": self._router.runtime_api(function.name),
-            # Nothing of the caller's shell: a function must not work because of a variable that is set there.
+            # Without the caller's shell: a function must not work because of a variable that is set there.
             **function.environment,
         }
         with self.log(function.name).open("ab") as log:
@@ -124,7 +124,7 @@ class Functions:
             return self._processes.start(command, env=environment, stdout=log, stderr=log)
 
     def _keep_running(self, function: Function, process: subprocess.Popen[Any]) -> None:
-        """A new instance takes the place of one that ended, as on AWS, unless it would only end again."""
+        """Replaces an instance that ended, as on AWS, unless the new one would only end again."""
         again = True
         while again:
             started = time.monotonic()

@@ -15,7 +15,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class StackError(Exception):
-    """What went wrong, in words that help to put it right: it is shown without a trace."""
+    """What went wrong and how to fix it, shown without a trace."""
 
 
 class Processes:
@@ -23,12 +23,12 @@ class Processes:
 
     def __init__(self) -> None:
         self._running: list[subprocess.Popen[Any]] = []
-        # Threads restart functions that end: never once the end of everything has begun.
+        # Threads restart functions that end, but not once the whole stack is ending.
         self._lock = threading.Lock()
         self.stopping = False
 
     def start(self, command: list[str], **options: Any) -> subprocess.Popen[Any]:
-        """Starts a program in a process group of its own, out of reach of the terminal's Ctrl-C."""
+        """Starts a program in its own process group, out of reach of the terminal's Ctrl-C."""
         with self._lock:
             if self.stopping:
                 raise StackError("the local stack is stopping")

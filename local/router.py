@@ -66,7 +66,7 @@ def invocation(function: str) -> str:
 
 
 def invoke(port: int, function: str, event: bytes, seconds: float = SECONDS_TO_ANSWER) -> Answer:
-    """Hands an event to a function as `cargo lambda invoke` does. Any status but 200 means that it failed."""
+    """Sends an event to a function as `cargo lambda invoke` does. Any status but 200 means that it failed."""
     return request(port, "POST", invocation(function), event, {}, seconds)
 
 
@@ -134,7 +134,7 @@ class _Forwarder(socketserver.ThreadingTCPServer):
 
 
 class _Forward(socketserver.BaseRequestHandler):
-    """Hands the bytes of one connection on to the same port of 127.0.0.1, and back."""
+    """Copies the bytes of one connection to the same port of 127.0.0.1, and back."""
 
     def handle(self) -> None:
         with suppress(OSError), socket.create_connection((LOOPBACK, self.request.getsockname()[1])) as router:

@@ -16,7 +16,7 @@ SHOWN = 8
 
 
 def screen(head: list[str], stories: list[list[str]], end: list[str]) -> list[str]:
-    """The first screen: as many stories as there is room for between its head and its end."""
+    """The first screen: as many stories as fit between its head and its end."""
     lines = [*head, ""]
     for story in map(shortened, stories):
         if len(lines) + len(story) + 1 + len(end) <= LINES:
@@ -78,12 +78,12 @@ def refusal(result: Result) -> str:
 
 
 def different(differs: str) -> str:
-    """A line of its own for what is not as expected."""
+    """A separate line for what is not as expected."""
     return f"\n  ^^^ DIFFERENT: {clean(differs)}" if differs else ""
 
 
 def clean(text: Any) -> str:
-    """Text from outside, without what would move the cursor or colour the screen."""
+    """Text from outside, without terminal control characters."""
     return "".join(char if char.isprintable() else "?" for char in str(text))
 
 
@@ -109,7 +109,7 @@ def job_line(job: dict[str, str]) -> str:
 
 
 def call_line(call: dict[str, Any]) -> str:
-    """A call item: kind, media, people, how it stands, when."""
+    """A call item: kind, media, people, status, times."""
     kind = [call.get("kind", "?"), *([call["media"]] if call.get("media") in ("audio", "video") else [])]
     parts = [f"{' '.join(kind)} call"]
     if "room" in call:
@@ -125,7 +125,7 @@ def call_line(call: dict[str, Any]) -> str:
 
 
 def state(call: dict[str, Any]) -> str:
-    """How a call stands."""
+    """The status of a call."""
     parts = [str(call.get("outcome") or call.get("status", "?"))]
     if call.get("duration_s"):
         parts.append(f"talked {call['duration_s']} s")

@@ -1,4 +1,4 @@
-"""Starts everything in order, knows where it is, and takes it all down again."""
+"""Starts everything in order, knows the addresses, and stops everything again."""
 
 import hashlib
 import os
@@ -124,7 +124,7 @@ class Stack:
         return self.emulator.count(self._table)
 
     def call(self, sid: str) -> dict[str, Any] | None:
-        """The call of a session as it stands now."""
+        """The call of a session as it is now."""
         return self.emulator.call(self._table, sid) if sid else None
 
 
@@ -167,7 +167,7 @@ def environment(callback_url: str, aws: dict[str, str], settings: dict[str, str]
 
 
 def env_file_text(variables: dict[str, str]) -> str:
-    """KEY=value lines without quotes, which a shell's `source` and the plainest parser read alike."""
+    """KEY=value lines without quotes, so that a shell's `source` and a simple parser read the same."""
     for name, value in variables.items():
         if not re.fullmatch(r"[A-Za-z0-9._,:/@-]*", value):
             raise StackError(f"{name} holds a character that stack.env cannot hold: {value}")

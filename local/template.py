@@ -1,4 +1,4 @@
-"""What the local stack takes from template.yaml: its resources, its functions, and what these are given."""
+"""What the local stack takes from template.yaml: its resources, its functions, and their environment."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +50,7 @@ class Template:
         return {name: each.get("Properties", {}) for name, each in deployed.items() if each["Type"] == kind}
 
     def created(self, name: str, ref: str, **attributes: str) -> None:
-        """Remembers what a resource is called now that it exists."""
+        """Remembers the real name of a resource that now exists."""
         self._deployment.created(name, ref, **attributes)
 
     def resolve(self, value: Any) -> Any:

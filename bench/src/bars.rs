@@ -71,7 +71,7 @@ pub fn verdicts(results: &Results) -> Vec<Verdict> {
         }
     }
     if let Some(growth) = &results.growth {
-        let what = "requests and write units a callback, from 10 to 10,000 events in one call";
+        let what = "requests and write units a callback, 10 to 10,000 events a call";
         at_most(what.to_owned(), growth.largest_difference(), GROWTH, |part| {
             format!("{:.1} % apart", part * 100.0)
         });
@@ -187,7 +187,7 @@ mod tests {
         let replay = Replay { records_a_second: 900.0, lost: 1, ..Replay::default() };
         let results = Results { growth: Some(growth), replay: Some(replay), ..example() };
         for what in [
-            "requests and write units a callback, from 10 to 10,000 events in one call",
+            "requests and write units a callback, 10 to 10,000 events a call",
             "replay, records a second",
             "replay, records lost or given back",
         ] {

@@ -3,6 +3,8 @@
 //! in front of a table that counts as DynamoDB does. Nothing here is a time: the figures are the same on
 //! every machine.
 
+use std::ops::Range;
+
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
@@ -37,10 +39,10 @@ pub struct CallRow {
 pub fn run(bench: &Bench) -> Result<Vec<CallRow>> {
     let mut rows = Vec::new();
     for call in &CALLS {
-        let callbacks = bench.cases().call(call)?.len();
+        let callbacks = bench.cases().call(call.function, call.name)?.len();
         for environments in 1..=callbacks.min(2) {
             rows.push(CallRow {
-                name: call.name,
+                name: call.title,
                 function: call.function,
                 callbacks,
                 environments,
@@ -55,18 +57,18 @@ pub fn run(bench: &Bench) -> Result<Vec<CallRow>> {
 fn play(bench: &Bench, call: &Call, count: usize, log_level: &str) -> Result<Usage> {
     let aws = Aws::start()?;
     let mut subject = bench.function(call.function, &aws)?;
-    subject.environment.insert("AWS_LAMBDA_LOG_LEVEL".to_owned(), log_level.into());
+    subject.environment.insert("AWS_LAMBDA_LOG_LEVEL", log_level.into());
     let mut environments = Environments::start(bench, &aws, &subject, count, Place::OnTheFunctionsCore)?;
-    let cases = bench.cases().call(call)?;
-    let mut events = |numbers: std::ops::Range<u64>| {
-        let events: Vec<String> =
-            numbers.flat_map(|number| cases.iter().map(move |(_, case)| case.of_call(number))).collect();
-        environments.measure(&events, call.status)
+    let callbacks = bench.cases().call(call.function, call.name)?;
+    let mut events = |numbers: Range<u64>| {
+        let events = numbers.flat_map(|number| callbacks.iter().map(move |it| it.of_call(number)));
+        let status = callbacks.first().map_or(200, |callback| callback.status);
+        environments.measure(&events.collect::<Result<Vec<_>>>()?, status)
     };
     let played = if bench.is_short { 3 } else { PLAYED };
     events(0..WARM_UP)?;
     let usage = events(WARM_UP..WARM_UP + played)?.figures().usage;
-    ensure!(aws.trouble().is_none(), "{}: {:?}", call.name, aws.trouble());
+    ensure!(aws.trouble().is_none(), "{}: {:?}", call.title, aws.trouble());
     // The only figure of these that is another on every machine.
     Ok(Usage { cpu_us: 0.0, ..usage })
 }

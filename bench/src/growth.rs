@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::aws::Aws;
 use crate::environments::{Environments, Figures, Spent};
 use crate::process::Place;
-use crate::stories::{MEMBERS_OF_A_GROUP_CALL, PEOPLE_IN_A_ROOM, Stories, Story};
+use crate::stories::{Group, Stories, Story};
 use crate::subject::{Bench, COMPARED};
 
 /// Events of one call, and of the shortest so many calls that last tenths are a hundred callbacks at every
@@ -77,42 +77,26 @@ impl Growth {
 pub fn run(bench: &Bench) -> Result<Growth> {
     let stories = Stories::read(&bench.cases())?;
     let mut growth = Growth::default();
-    for environments in [1, 2] {
-        let room = |number, events| stories.room(number, events);
-        of_every_length(bench, "group-call-event", PEOPLE_IN_A_ROOM, environments, &room, &mut growth)?;
-        let group_call = |number, events| stories.group_call(number, events);
-        of_every_length(
-            bench,
-            "tencent-call-event",
-            MEMBERS_OF_A_GROUP_CALL,
-            environments,
-            &group_call,
-            &mut growth,
-        )?;
+    for group in [&stories.room, &stories.group_call] {
+        for environments in [1, 2] {
+            of_every_length(bench, group, environments, &mut growth.lengths)?;
+        }
     }
-    growth.lengths.sort_by_key(|row| row.function);
     growth.tables = empty_and_full(bench, &stories)?;
     Ok(growth)
 }
 
-fn of_every_length(
-    bench: &Bench,
-    function: &'static str,
-    people: usize,
-    count: usize,
-    story: &dyn Fn(usize, usize) -> Story,
-    growth: &mut Growth,
-) -> Result<()> {
+fn of_every_length(bench: &Bench, group: &Group, count: usize, rows: &mut Vec<LengthRow>) -> Result<()> {
     let aws = Aws::start()?;
-    let subject = bench.function(function, &aws)?;
+    let subject = bench.function(group.function, &aws)?;
     let mut environments = Environments::start(bench, &aws, &subject, count, Place::OnTheFunctionsCore)?;
-    environments.measure(&story(usize::MAX, if bench.is_short { 10 } else { WARM_UP }).callbacks, 200)?;
+    environments.measure(&group.story(0, if bench.is_short { 10 } else { WARM_UP }).callbacks, 200)?;
     let (longest, callbacks) = if bench.is_short { (100, 100) } else { (usize::MAX, CALLBACKS_OF_A_LENGTH) };
     for events in LENGTHS.into_iter().filter(|events| *events <= longest) {
         let calls = (callbacks / events).max(1);
         let (mut whole, mut last_tenth) = (Spent::default(), Spent::default());
         for number in 0..calls {
-            let story = story(number, events);
+            let story = group.story(number + 1, events);
             let (first, last) = story.callbacks.split_at(events - events / 10);
             whole.add(environments.measure(first, 200)?);
             let last = environments.measure(last, 200)?;
@@ -121,15 +105,14 @@ fn of_every_length(
             environments.play(&story.end, 200)?;
             look_at(&aws, &story)?;
         }
-        let (whole, last_tenth) = (whole.figures(), last_tenth.figures());
-        growth.lengths.push(LengthRow {
-            function,
-            people,
+        rows.push(LengthRow {
+            function: group.function,
+            people: group.people,
             environments: count,
             events,
             calls,
-            whole,
-            last_tenth,
+            whole: whole.figures(),
+            last_tenth: last_tenth.figures(),
         });
     }
     environments.must_have_recorded()

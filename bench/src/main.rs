@@ -28,7 +28,7 @@ struct Arguments {
     #[argh(option)]
     only: Vec<String>,
     /// another build of a function beside the others, as NAME=BOOTSTRAP=FUNCTION
-    #[argh(option, from_str_fn(also))]
+    #[argh(option)]
     also: Vec<Also>,
     /// where <function>/bootstrap are (target/lambda)
     #[argh(option, default = "\"target/lambda\".into()")]
@@ -45,10 +45,6 @@ struct Arguments {
     /// the page to write into; else the report is printed
     #[argh(option)]
     out: Option<PathBuf>,
-}
-
-fn also(text: &str) -> Result<Also, String> {
-    Also::parse(text)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, FromArgValue)]

@@ -4,10 +4,12 @@ use crate::bars::{self, Verdict};
 use crate::calls::CallRow;
 use crate::environments::Figures;
 use crate::growth::{Growth, LengthRow, TableRow};
+use crate::machine::Machine;
 use crate::replay::Replay;
 use crate::results::{Results, Spread};
 use crate::starts::{Held, Starts};
 use crate::subject::Kind;
+use crate::table::Usage;
 
 const BEGIN: &str = "<!-- measured -->";
 const END: &str = "<!-- /measured -->";
@@ -35,30 +37,22 @@ pub fn measured(results: &Results) -> String {
 }
 
 fn preamble(results: &Results) -> String {
-    let machine = &results.machine;
+    let Results { command, machine, rounds, warm_callbacks, .. } = results;
+    let Machine { date, processor, cores, memory_gib, system, load, versions } = machine;
     let had_cores = if results.had_a_core {
         "The functions had one core to themselves. The harness, the Runtime API and the stub were on another."
     } else {
         "Functions and harness shared the cores, and took each other's time."
     };
-    let versions: Vec<String> =
-        machine.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    let versions: Vec<String> = versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    let versions = versions.join(",\n  ");
     format!(
-        "Written by `{}` (`make bench`) on {}.\n\n\
-         * Machine: {} cores ({}), {} GB, {}. Its load average was {} at the start.\n\
+        "Written by `{command}` (`make bench`) on {date}.\n\n\
+         * Machine: {cores} cores ({processor}), {memory_gib} GB,\n  \
+         {system}. Its load average was {load} at the start.\n\
          * {had_cores}\n\
-         * {} cold starts and {} warm callbacks of each, in turns.\n\
-         * Versions: {}.\n",
-        results.command,
-        machine.date,
-        machine.cores,
-        machine.processor,
-        machine.memory_gib,
-        machine.system,
-        machine.load,
-        results.rounds,
-        results.warm_callbacks,
-        versions.join(",\n  "),
+         * {rounds} cold starts and {warm_callbacks} warm callbacks of each, in turns.\n\
+         * Versions: {versions}.\n"
     )
 }
 
@@ -98,18 +92,22 @@ fn side_by_side(all: &[Starts], floor: &Starts) -> String {
 }
 
 fn in_detail(all: &[Starts]) -> String {
-    let columns: [Column<'_, Starts>; 9] = [
+    let start: [Column<'_, Starts>; 7] = [
         ("", &|it| it.name.clone()),
         ("init", &|it| spread(it.init)),
         ("first callback", &|it| spread(it.first)),
-        ("cold start", &|it| spread(it.cold)),
-        ("warm", &|it| spread(it.warm)),
         ("init CPU", &|it| ms(it.init_cpu_ms)),
         ("first CPU", &|it| ms(it.first_cpu_ms)),
         ("handshakes", &|it| format!("{:.1}", it.handshakes)),
         ("unpacked, MB", &|it| mb(it.program_bytes as f64)),
     ];
-    section("The same in detail", "Times in ms, as median / 90th / 99th percentile.", all, &columns)
+    let whole: [Column<'_, Starts>; 3] = [
+        ("", &|it| it.name.clone()),
+        ("cold start", &|it| spread(it.cold)),
+        ("warm callback", &|it| spread(it.warm)),
+    ];
+    let text = "Times in ms, as median / 90th / 99th percentile.";
+    section("The same in detail", text, all, &start) + "\n" + &table(all, &whole)
 }
 
 fn held(results: &Results, floor: &Starts) -> String {
@@ -167,7 +165,7 @@ fn growth(growth: &Growth) -> String {
         growth.lengths.iter().map(|row| format!("{} people (`{}`)", row.people, row.function)).collect();
     people.dedup();
     let text = format!(
-        "A callback of one call that grows, with up to {}.\n\
+        "A callback of one call that grows, of up to\n{}.\n\
          Figures are those of the last tenth of each call, in parentheses over all of it; times in µs.\n\
          **×2**: of two environments each gets every other callback, and so finds a call that the other\n\
          has changed since. The table is in the harness's memory: its own time does not grow.",
@@ -199,29 +197,17 @@ fn growth(growth: &Growth) -> String {
 }
 
 fn replay(replay: &Replay) -> String {
-    let usage = replay.usage;
+    let Replay { messages, calls, batch, environments, records_a_second, lost, given_back, usage } = replay;
+    let Usage { requests, refused, write_units, items, item_bytes, log_lines, log_bytes, cpu_us, .. } = usage;
     format!(
         "\n## Replay\n\n\
-         {} spooled records of {} calls, in batches of {} to {} environments side by side on all cores:\n\
-         **{:.0} records a second**, {} lost, {} given back to the queue.\n\n\
-         A record took {:.0} µs of CPU, {:.2} requests ({:.2} of them refused, because the other\n\
-         environment had written first) and {:.2} write units.\n\
-         {:.2} items of {:.0} bytes stay of it, and {:.2} log lines of {:.0} bytes.\n",
-        replay.messages,
-        replay.calls,
-        replay.batch,
-        replay.environments,
-        replay.records_a_second,
-        replay.lost,
-        replay.given_back,
-        usage.cpu_us,
-        usage.requests,
-        usage.refused,
-        usage.write_units,
-        usage.items,
-        usage.item_bytes,
-        usage.log_lines,
-        usage.log_bytes,
+         {messages} spooled records of {calls} calls, in batches of {batch}.\n\
+         {environments} environments took them side by side on all cores:\n\
+         **{records_a_second:.0} records a second**, {lost} lost, {given_back} given back to the queue.\n\n\
+         A record took {cpu_us:.0} µs of CPU, {requests:.2} requests and {write_units:.2} write units.\n\
+         {refused:.2} of the requests were refused, because the other environment had written first.\n\
+         {items:.2} items of {item_bytes:.0} bytes stay of it, and {log_lines:.2} log lines of \
+         {log_bytes:.0} bytes.\n"
     )
 }
 
@@ -254,10 +240,11 @@ fn whole(count: f64) -> String {
     format!("{count:.0}")
 }
 
+/// The page has lines of at most 110 characters; `performance.json` has the whole text.
 fn in_a_cell(text: &str) -> String {
     text.chars()
         .map(|letter| if letter == '|' || letter.is_control() { ' ' } else { letter })
-        .take(300)
+        .take(60)
         .collect()
 }
 
@@ -296,6 +283,7 @@ mod tests {
         let row = "| call-event | 10.0 (2.50 ×) | 0.500 (5.00 ×) | 0.250 (5.00 ×) | 5.00 (1.00 ×) | \
             2.00 (1.00 ×) | 2 |";
         assert!(page.contains(row) && page.contains("Example 9000"), "{page}");
+        assert!(page.lines().all(|line| line.chars().count() <= 110), "{page}");
     }
 
     #[test]

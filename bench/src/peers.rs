@@ -13,12 +13,13 @@ use crate::table::Item;
 
 /// The same callback as an earlier case.
 const SENT_AGAIN: &str = "answered-call-sent-again";
-/// What the functions on Node and Python let pass or read otherwise: bounds, session ids that could be two, a
-/// family of codes that comes as a word only.
-const NOT_READ_ALIKE: &str = "129-parameters name-of-257-bytes numbers-huge query-of-32769-bytes \
-    rel-code-2-cancel-word-only rel-code-3-reject-word-only rel-code-4-user-busy-word-only \
-    rel-code-5-no-answer-word-only rel-code-6-other-device-in-use-word-only \
-    rel-code-7-answered-on-other-device-word-only rel-code-8-rejected-on-other-device-word-only \
+/// What the functions on Node and Python let pass or read otherwise: bounds, bytes that are not UTF-8,
+/// session ids that could be two, a family of codes that comes as a word only.
+const NOT_READ_ALIKE: &str = "129-parameters app-data-not-utf8 duration-huge name-of-257-bytes numbers-huge \
+    query-of-32769-bytes rel-code-2-cancel-word-only rel-code-3-reject-word-only \
+    rel-code-4-user-busy-word-only rel-code-5-no-answer-word-only \
+    rel-code-6-other-device-in-use-word-only rel-code-7-answered-on-other-device-word-only \
+    rel-code-8-rejected-on-other-device-word-only rel-code-205-push-error-word-only \
     sid-not-utf8 sid-repeated-with-another-value sid-with-encoded-control-character \
     sid-with-encoded-line-break sid-with-raw-control-character value-of-16385-bytes";
 

@@ -96,8 +96,9 @@ fn callbacks(stories: &Stories, minutes: usize) -> Vec<(&'static str, String)> {
             [0, 1, 2].map(|position| told(story(number(position))).map(move |event| (function, event)))
         };
         let events = EVENTS_OF_A_GROUP - 1;
-        let mut rooms = of_three("group-call-event", &|number| stories.room(number, events));
-        let mut group_calls = of_three("tencent-call-event", &|number| stories.group_call(number, events));
+        let mut rooms = of_three("group-call-event", &|number| stories.room.story(number, events));
+        let mut group_calls =
+            of_three("tencent-call-event", &|number| stories.group_call.story(number, events));
         for step in 0..EVENTS_OF_A_GROUP {
             callbacks.extend(rooms.iter_mut().filter_map(Iterator::next));
             callbacks.extend(group_calls.iter_mut().filter_map(Iterator::next));

@@ -11,7 +11,7 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use crate::aws::Aws;
-use crate::cases::Case;
+use crate::cases::Callback;
 use crate::environments::{Environments, Spent};
 use crate::package::weigh;
 use crate::process::{Hold, Place, Running};
@@ -81,31 +81,17 @@ struct Start {
     handshakes: u64,
 }
 
-/// A subject, its AWS and its case.
+/// A subject, its AWS and its callback.
 struct Turns<'a> {
     bench: &'a Bench,
     aws: &'a Aws,
     subject: &'a Subject,
-    case: Case,
+    callback: Callback,
     starts: Vec<Start>,
     warm: Vec<Spent>,
-    held: HeldRounds,
-}
-
-#[derive(Default)]
-struct HeldRounds {
-    firsts: Vec<Duration>,
-    warm: Vec<Duration>,
-    took: Duration,
-    trouble: Option<String>,
-}
-
-impl HeldRounds {
-    fn figures(self) -> Result<Held, String> {
-        let held =
-            Held { rounds: self.firsts.len(), first: Spread::of(self.firsts), warm: Spread::of(self.warm) };
-        self.trouble.map_or(Ok(held), Err)
-    }
+    /// Of each held start the time of its first callback and of the warm ones, or why it failed.
+    held: Result<Vec<Vec<Duration>>, String>,
+    held_for: Duration,
 }
 
 impl<'a> Turns<'a> {
@@ -113,7 +99,7 @@ impl<'a> Turns<'a> {
     /// the figure.
     fn play(&self, environments: &mut Environments<'_>, numbers: impl Iterator<Item = u64>) -> Result<Spent> {
         self.aws.table().clear();
-        let events: Vec<String> = numbers.map(|number| self.case.of_call(number)).collect();
+        let events: Vec<_> = numbers.map(|number| self.callback.of_call(number)).collect::<Result<_>>()?;
         let spent = environments.measure(&events, 200)?;
         self.look_at(&spent)?;
         Ok(spent)
@@ -146,37 +132,44 @@ impl<'a> Turns<'a> {
     }
 
     /// A start with the share of a core from the end of INIT on, and some warm callbacks.
-    fn held(&self, hold: &Hold, round: u64) -> Result<(Duration, Vec<Duration>)> {
+    fn held(&self, hold: &Hold, round: u64) -> Result<Vec<Duration>> {
         hold.let_go()?;
         self.aws.table().clear();
         let mut environments = self.environments(Place::In(hold))?;
         hold.hold()?;
         let before = environments.usage()?;
-        let mut times = vec![environments.play(&self.case.of_call(round * 100), 200)?];
+        let mut times = vec![environments.play(&self.callback.of_call(round * 100)?, 200)?];
         for number in 1..=HELD_WARM {
             thread::sleep(BETWEEN_HELD);
-            times.push(environments.play(&self.case.of_call(round * 100 + number), 200)?);
+            times.push(environments.play(&self.callback.of_call(round * 100 + number)?, 200)?);
         }
         self.look_at(&Spent { times: times.clone(), usage: environments.usage()? - before })?;
-        let warm = times.split_off(1);
-        Ok((times.into_iter().sum(), warm))
+        Ok(times)
     }
 
     /// A round of the above, unless the subject has failed or has had its time.
     fn hold(&mut self, hold: &Hold, round: u64) {
-        let has_enough = self.held.firsts.len() >= FEWEST_HELD_ROUNDS && self.held.took > HELD_PATIENCE;
-        if self.held.trouble.is_some() || has_enough {
+        let Ok(rounds) = &self.held else { return };
+        if rounds.len() >= FEWEST_HELD_ROUNDS && self.held_for > HELD_PATIENCE {
             return;
         }
         let began = Instant::now();
-        match self.held(hold, round) {
-            Ok((first, warm)) => {
-                self.held.firsts.push(first);
-                self.held.warm.extend(warm);
-            }
-            Err(error) => self.held.trouble = Some(format!("{error:#}")),
+        let times = self.held(hold, round);
+        self.held_for += began.elapsed();
+        match (times, &mut self.held) {
+            (Ok(times), Ok(rounds)) => rounds.push(times),
+            (Err(error), held) => *held = Err(format!("{error:#}")),
+            (Ok(_), Err(_)) => {}
         }
-        self.held.took += began.elapsed();
+    }
+
+    fn held_figures(self) -> Result<Held, String> {
+        let rounds = self.held?;
+        Ok(Held {
+            rounds: rounds.len(),
+            first: Spread::of(rounds.iter().filter_map(|times| times.first().copied())),
+            warm: Spread::of(rounds.iter().flat_map(|times| times.iter().skip(1).copied())),
+        })
     }
 
     fn figures(&self, environments: &Environments<'_>) -> Result<Starts> {
@@ -215,15 +208,16 @@ impl<'a> Turns<'a> {
 pub fn run(bench: &Bench, aws: &Aws, subjects: &[Subject], hold: bool, results: &mut Results) -> Result<()> {
     let mut all = Vec::new();
     for subject in subjects {
-        let case = subject.case(&bench.cases())?;
+        let callback = subject.callback(&bench.cases())?;
         all.push(Turns {
             bench,
             aws,
             subject,
-            case,
+            callback,
             starts: Vec::new(),
             warm: Vec::new(),
-            held: HeldRounds::default(),
+            held: Ok(Vec::new()),
+            held_for: Duration::ZERO,
         });
     }
     // The first round reads the programs from the disk into memory and does not count.
@@ -252,7 +246,7 @@ pub fn run(bench: &Bench, aws: &Aws, subjects: &[Subject], hold: bool, results: 
                     all.iter_mut().for_each(|turns| turns.hold(&hold, round));
                 }
                 for (turns, starts) in all.into_iter().zip(&mut results.starts) {
-                    starts.held = Some(turns.held.figures());
+                    starts.held = Some(turns.held_figures());
                 }
             }
         }

@@ -3,22 +3,23 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::str::FromStr;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::aws::Aws;
-use crate::cases::{CALLS, Case, Cases};
+use crate::cases::{CALLS, Callback, Cases};
 use crate::process::Cores;
 
-/// The callbacks' functions, each with the case that its starts and warm callbacks are measured by.
-const MEASURED_BY: [(&str, &str); 5] = [
-    ("notify", "audio-call"),
-    ("call-event", "answered-call"),
-    ("group-call-event", "standup-2-second-participant-joins"),
-    ("agent-call-status", "agent-call-reaches-callee"),
-    ("tencent-call-event", "current-one-to-one-1-starts"),
+/// The functions that are started, each with the callback of its first call that it is measured by.
+const MEASURED_BY: [(&str, usize); 5] = [
+    ("notify", 0),
+    ("call-event", 0),
+    ("group-call-event", 1),
+    ("agent-call-status", 0),
+    ("tencent-call-event", 0),
 ];
 /// What the stock build, Node and Python do too.
 pub const COMPARED: &str = "call-event";
@@ -49,18 +50,19 @@ pub struct Subject {
     pub arguments: Vec<OsString>,
     pub folder: Option<PathBuf>,
     /// All of it: nothing of the reader's shell may make it work or slow it down.
-    pub environment: BTreeMap<String, OsString>,
+    pub environment: BTreeMap<&'static str, OsString>,
     /// What is uploaded to Lambda.
     pub deployed: PathBuf,
 }
 
 impl Subject {
-    /// The case that it is measured by.
-    pub fn case(&self, cases: &Cases) -> Result<Case> {
-        let measured_by = MEASURED_BY.iter().find(|(function, _)| *function == self.function);
-        let (function, case) = measured_by.with_context(|| format!("{} has no case", self.function))?;
-        let call = CALLS.iter().find(|call| call.function == *function && case.starts_with(call.cases));
-        cases.case(function, case, call.with_context(|| format!("{case} is of no call"))?.sid)
+    /// The callback that it is measured by.
+    pub fn callback(&self, cases: &Cases) -> Result<Callback> {
+        let position = MEASURED_BY.iter().find(|(function, _)| *function == self.function);
+        let call = CALLS.iter().find(|call| call.function == self.function);
+        let (call, (_, position)) = call.zip(position).with_context(|| self.function.clone())?;
+        let callback = cases.call(call.function, call.name)?.into_iter().nth(*position);
+        callback.with_context(|| format!("{} has too few callbacks", call.name))
     }
 
     /// Requests to AWS that a callback costs, and how many of them publish a message.
@@ -97,78 +99,59 @@ impl Bench {
 
     /// One of the functions.
     pub fn function(&self, function: &str, aws: &Aws) -> Result<Subject> {
-        let bootstrap = self.bootstraps.join(function).join("bootstrap");
-        self.native(Kind::Function, function, function, bootstrap, aws)
+        self.subject(Kind::Function, function, function, self.bootstrap(function), aws)
+    }
+
+    fn bootstrap(&self, function: &str) -> PathBuf {
+        self.bootstraps.join(function).join("bootstrap")
     }
 
     /// All that is put side by side, or the floor and what is named.
     pub fn subjects(&self, aws: &Aws, only: &[String], also: &[Also]) -> Result<Vec<Subject>> {
         let stock = self.root.join("target/bench-stock/release/stock");
-        let floor = self.bootstraps.join("floor/bootstrap");
-        let mut subjects = vec![self.native(Kind::Floor, "floor", COMPARED, floor, aws)?];
+        let mut subjects =
+            vec![self.subject(Kind::Floor, "floor", COMPARED, self.bootstrap("floor"), aws)?];
         for (function, _) in MEASURED_BY {
             subjects.push(self.function(function, aws)?);
         }
-        subjects.push(self.native(Kind::Stock, "stock", COMPARED, stock, aws)?);
+        subjects.push(self.subject(Kind::Stock, "stock", COMPARED, stock, aws)?);
         subjects.push(self.node(aws)?);
         subjects.push(self.python(aws)?);
         subjects.retain(|it| it.kind == Kind::Floor || only.is_empty() || only.contains(&it.name));
-        for also in also {
-            subjects.push(self.native(
-                Kind::Also,
-                &also.name,
-                &also.function,
-                self.root.join(&also.bootstrap),
-                aws,
-            )?);
+        for Also { name, bootstrap, function } in also {
+            subjects.push(self.subject(Kind::Also, name, function, self.root.join(bootstrap), aws)?);
         }
         Ok(subjects)
     }
 
     fn node(&self, aws: &Aws) -> Result<Subject> {
         let folder = self.root.join(".local/bench/node");
-        let deployed = folder.join("deployed");
-        let mut node = self.subject(Kind::Node, "node", COMPARED, folder.join("node"), aws);
-        node.arguments = vec![folder.join("client.mjs").into()];
-        node.deployed = deployed.join("function.mjs");
-        node.environment.extend([
-            ("LAMBDA_TASK_ROOT".to_owned(), deployed.into()),
-            ("_HANDLER".to_owned(), "function.handler".into()),
-            ("NODE_EXTRA_CA_CERTS".to_owned(), self.trusted(aws, "stub", "")?),
-        ]);
+        let root = folder.join("deployed");
+        let mut node = Subject {
+            arguments: vec![folder.join("client.mjs").into()],
+            deployed: root.join("function.mjs"),
+            ..self.subject(Kind::Node, "node", COMPARED, folder.join("node"), aws)?
+        };
+        let variables = [("LAMBDA_TASK_ROOT", root.into()), ("_HANDLER", "function.handler".into())];
+        node.environment.extend(variables);
         Ok(node)
     }
 
     fn python(&self, aws: &Aws) -> Result<Subject> {
         let folder = self.root.join("bench/peers/python");
-        let library = self.root.join(".local/bench/python/lib");
-        let mut versions = fs::read_dir(&library).map_or_else(|_| vec![], |found| found.flatten().collect());
-        let bundle = versions.pop().map(|version| version.path().join("site-packages/botocore/cacert.pem"));
+        let installed = self.root.join(".local/bench/python");
+        let mut versions = fs::read_dir(installed.join("lib")).into_iter().flatten().flatten();
+        let bundle = versions.next().map(|version| version.path().join("site-packages/botocore/cacert.pem"));
         let bundle = bundle.and_then(|bundle| fs::read_to_string(bundle).ok()).unwrap_or_default();
-        let program = library.with_file_name("bin/python");
-        let mut python = self.subject(Kind::Python, "python", COMPARED, program, aws);
-        python.arguments = ["-m", "awslambdaric", "function.handler"].map(Into::into).into();
-        // boto3 is Lambda's own.
-        python.deployed = folder.join("function.py");
-        python.folder = Some(folder);
-        python.environment.insert("AWS_CA_BUNDLE".to_owned(), self.trusted(aws, "boto", &bundle)?);
+        let mut python = Subject {
+            arguments: ["-m", "awslambdaric", "function.handler"].map(Into::into).into(),
+            // boto3 is Lambda's own.
+            deployed: folder.join("function.py"),
+            folder: Some(folder),
+            ..self.subject(Kind::Python, "python", COMPARED, installed.join("bin/python"), aws)?
+        };
+        python.environment.insert("AWS_CA_BUNDLE", self.trusted(aws, "boto", &bundle)?);
         Ok(python)
-    }
-
-    /// A compiled program. It trusts as many authorities as it would read on Lambda, and from where it would:
-    /// the functions know `AWS_CA_BUNDLE`, and what reads the system's knows `SSL_CERT_FILE`.
-    fn native(&self, kind: Kind, name: &str, function: &str, program: PathBuf, aws: &Aws) -> Result<Subject> {
-        let carried = fs::read_to_string(self.root.join("shared/roots/amazon.pem"))
-            .context("shared/roots/amazon.pem")?;
-        let of_system =
-            ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
-        let of_system = of_system.iter().find_map(|path| fs::read_to_string(path).ok()).unwrap_or_default();
-        let mut subject = self.subject(kind, name, function, program, aws);
-        subject.environment.extend([
-            ("AWS_CA_BUNDLE".to_owned(), self.trusted(aws, "carried", &carried)?),
-            ("SSL_CERT_FILE".to_owned(), self.trusted(aws, "system", &of_system)?),
-        ]);
-        Ok(subject)
     }
 
     /// A file of authorities, with the stub's.
@@ -181,8 +164,26 @@ impl Bench {
     }
 
     /// A program with the environment that Lambda and template.yaml give a function; the settings fit the
-    /// cases.
-    fn subject(&self, kind: Kind, name: &str, function: &str, program: PathBuf, aws: &Aws) -> Subject {
+    /// cases. It trusts as many authorities as it would read on Lambda, and from where it would: the
+    /// functions know `AWS_CA_BUNDLE`, and what reads the system's knows `SSL_CERT_FILE`.
+    fn subject(
+        &self,
+        kind: Kind,
+        name: &str,
+        function: &str,
+        program: PathBuf,
+        aws: &Aws,
+    ) -> Result<Subject> {
+        let carried = fs::read_to_string(self.root.join("shared/roots/amazon.pem"))
+            .context("shared/roots/amazon.pem")?;
+        let of_system =
+            ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+        let of_system = of_system.iter().find_map(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+        let trusted = [
+            ("AWS_CA_BUNDLE", self.trusted(aws, "carried", &carried)?),
+            ("SSL_CERT_FILE", self.trusted(aws, "system", &of_system)?),
+            ("NODE_EXTRA_CA_CERTS", self.trusted(aws, "stub", "")?),
+        ];
         let environment = [
             ("AWS_ACCESS_KEY_ID", "ASIAEXAMPLEEXAMPLE00"),
             ("AWS_SECRET_ACCESS_KEY", "example/example/example/example/example0"),
@@ -209,7 +210,8 @@ impl Bench {
             ("SPOOL_TOPIC_ARN", "arn:aws:sns:us-east-1:000000000000:spool"),
             ("DEAD_LETTERS_TOPIC_ARN", "arn:aws:sns:us-east-1:000000000000:dead-letters"),
         ];
-        Subject {
+        let environment = environment.map(|(name, value)| (name, value.into())).into_iter().chain(trusted);
+        Ok(Subject {
             name: name.to_owned(),
             kind,
             function: function.to_owned(),
@@ -217,8 +219,8 @@ impl Bench {
             program,
             arguments: Vec::new(),
             folder: None,
-            environment: environment.map(|(name, value)| (name.to_owned(), value.into())).into(),
-        }
+            environment: environment.collect(),
+        })
     }
 }
 
@@ -230,36 +232,39 @@ pub struct Also {
     function: String,
 }
 
-impl Also {
+impl FromStr for Also {
+    type Err = String;
+
     /// Reads `NAME=BOOTSTRAP=FUNCTION`.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, String> {
         let [name, bootstrap, function] = text.split('=').collect::<Vec<_>>()[..] else {
             return Err(format!("NAME=BOOTSTRAP=FUNCTION, not {text}"));
         };
-        let bootstrap = Path::new(bootstrap).to_owned();
-        Ok(Self { name: name.to_owned(), bootstrap, function: function.to_owned() })
+        Ok(Self { name: name.to_owned(), bootstrap: bootstrap.into(), function: function.to_owned() })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
-    fn every_function_is_measured_by_a_case_of_a_call() {
+    fn every_function_is_measured_by_a_callback_of_a_call() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let cores = Cores::shared().unwrap();
         let bench = Bench { root, bootstraps: PathBuf::new(), cores, is_short: true };
         let aws = Aws::start().unwrap();
         for subject in bench.subjects(&aws, &[], &[]).unwrap() {
-            subject.case(&bench.cases()).unwrap();
+            subject.callback(&bench.cases()).unwrap();
         }
     }
 
     #[test]
     fn another_build_has_a_name_a_bootstrap_and_a_function() {
-        let also = Also::parse("fat=a/bootstrap=notify").unwrap();
+        let also = Also::from_str("fat=a/bootstrap=notify").unwrap();
         assert_eq!((also.name.as_str(), also.function.as_str()), ("fat", "notify"));
-        assert!(Also::parse("fat=a/bootstrap").is_err());
+        assert!(Also::from_str("fat=a/bootstrap").is_err());
     }
 }

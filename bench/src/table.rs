@@ -258,18 +258,6 @@ mod tests {
     }
 
     #[test]
-    fn an_item_that_is_there_refuses_a_new_one_and_comes_with_the_refusal() {
-        let mut table = Table::default();
-        assert_eq!(put_new(&mut table, &call("1")), (200, json!({})));
-        let (status, refusal) = put_new(&mut table, &call("2"));
-        assert_eq!((status, &refusal["Item"]), (400, &call("1")));
-        assert!(refusal["__type"].as_str().unwrap().ends_with("#ConditionalCheckFailedException"));
-        assert_eq!(table.partition("a")["call"]["facts"], json!({ "S": "1" }));
-        let Usage { requests, refused, write_units, items, .. } = table.usage;
-        assert_eq!((requests, refused, write_units, items), (2.0, 1.0, 2.0, 1.0));
-    }
-
-    #[test]
     fn an_item_is_replaced_by_a_writer_that_knows_its_facts_or_has_a_later_event() {
         let mut table = Table::default();
         let knows = "facts = :expected";

@@ -12,14 +12,14 @@ ALIAS = "live"
 # worthless later, so it answers 503 and the caller is released at once.
 PUTS_ASIDE = ("SPOOL_TOPIC_ARN", "DEAD_LETTERS_TOPIC_ARN")
 ANSWERS_AT_ONCE = "notify"
-# Outcomes that must raise an alarm. Records that are tried in vain do not show in the age of the spool's
+# Outcomes that must raise an alarm. Records that replay cannot write do not show in the age of the spool's
 # oldest message: SQS leaves out what was received three times ("Available CloudWatch metrics for Amazon
 # SQS").
 ALARMING = ("not_published", "not_stored", "panicked", "back_to_the_queue")
 
 
 def log_groups(deployment: Deployment, observed: Observed) -> Iterator[str]:
-    """Every function writes JSON to a log group of its own that this template makes."""
+    """Every function writes JSON to its own log group, which this template makes."""
     groups = {deployment.ref(name) for name in deployment.of_kind("AWS::Logs::LogGroup")}
     taken: dict[str, str] = {}
     for function, properties in deployment.functions().items():

@@ -23,7 +23,7 @@ OF_THE_KEY: dict[str, tuple[str, ...]] = {
 
 
 def roles(deployment: Deployment, observed: Observed) -> Iterator[str]:
-    """Each function has a role of its own that Lambda alone may assume. The only other is CodeDeploy's."""
+    """Each function has its own role, which only Lambda may assume. The one other role is CodeDeploy's."""
     existing = deployment.of_kind("AWS::IAM::Role")
     used: dict[str, str] = {}
     for function, properties in deployment.functions().items():

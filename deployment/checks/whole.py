@@ -13,7 +13,7 @@ from local.cloudformation import REGION, ROOT, Deployment, Properties, Source, l
 
 from ..observed import Observed
 
-# What says that a resource is encrypted when the stack has no key of its own; log groups always are.
+# Properties that show encryption when the stack has no key. Log groups are always encrypted.
 ENCRYPTED = {
     "AWS::DynamoDB::Table": '"SSEEnabled": true',
     "AWS::SNS::Topic": '"KmsMasterKeyId"',

@@ -1,9 +1,9 @@
-//! A function URL brings the same callbacks as the HTTP API, in an event that differs. Every sample has the same answer
-//! and the same effect by either way in.
+//! A function URL delivers the same callbacks as the HTTP API, in a different event. Every sample has the
+//! same answer and the same effect either way.
 //!
-//! The differences are those of AWS Lambda's guide, "Invoking Lambda function URLs": the route and the stage are
-//! `$default`, there are no path parameters, the account is `anonymous` without IAM, the host and two TLS headers are
-//! Lambda's, cookies have a list of their own, and a body may come in Base64.
+//! The differences come from AWS Lambda's guide, "Invoking Lambda function URLs": the route and the stage are
+//! `$default`, there are no path parameters, the account is `anonymous` without IAM, the host and two TLS
+//! headers are Lambda's, cookies are in a separate list, and a body may be Base64.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
@@ -23,8 +23,8 @@ use serde_json::{Value, json};
 
 const HOST: &str = "url0example.lambda-url.ap-northeast-1.on.aws";
 
-/// What Lambda makes of a request that comes to a function's own URL. `in_base64` is how it sends a body whose content
-/// type it does not take for text.
+/// The event that Lambda makes of a request to a function URL. With `in_base64` the body's content type is
+/// not text for Lambda.
 fn function_url_event(gateway: &Value, in_base64: bool) -> Value {
     let mut event = gateway.clone();
     let fields = event.as_object_mut().unwrap();
@@ -123,8 +123,8 @@ fn a_request_line_that_the_gateway_would_not_take_is_recorded_by_a_function_url(
 fn a_function_url_passes_every_path_on_and_the_function_answers_a_strangers_with_a_bare_404() {
     for path in ["/", "/favicon.ico", "/line/notify_cb", &format!("/{}/line/call_event", testing::TOKEN)] {
         let event = json!({
-            "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "", "isBase64Encoded": false,
-            "headers": { "host": HOST },
+            "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "",
+            "isBase64Encoded": false, "headers": { "host": HOST },
             "requestContext": { "http": { "method": "GET", "path": path, "sourceIp": "2001:db8::1" } },
         });
         let (answer, jobs) = notified(event);

@@ -1,5 +1,6 @@
-//! A function that panics with what was sent, since none of the real ones can be made to: tests look at what becomes of the panic. `PANICS_AS` names the
-//! callback that it takes, notify unless set.
+//! A function that panics with what was sent, because no test can make a real one panic.
+//!
+//! Tests check what becomes of the panic. `PANICS_AS` names its callback: notify unless set.
 #![allow(clippy::panic)]
 
 use std::process::ExitCode;

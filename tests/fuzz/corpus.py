@@ -1,7 +1,7 @@
-"""The fuzzer's inputs: made from the cases, and kept as one file a target with an input a line.
+"""The fuzzer's inputs: made from the cases, or kept in one file for each target, one input a line.
 
-corpus.py unpack FOLDER    writes what is kept and what the cases give into FOLDER/<target>/
-corpus.py pack FOLDER      keeps the inputs in FOLDER/<target>/: the shortest, up to a limit; minimise them before
+corpus.py unpack FOLDER    writes the kept inputs and those of the cases into FOLDER/<target>/
+corpus.py pack FOLDER      keeps the shortest inputs of FOLDER/<target>/, up to a limit; minimise them before
 """
 
 import base64
@@ -77,7 +77,7 @@ def from_samples() -> Iterator[tuple[str, bytes]]:
 
 
 def from_kept() -> Iterator[tuple[str, bytes]]:
-    """The inputs that were kept: <target>.jsonl as packed, <target>.mended.jsonl by hand, what once went wrong."""
+    """The kept inputs: those packed in <target>.jsonl, and past failures in <target>.mended.jsonl."""
     for path in sorted(KEPT.glob("*.jsonl")):
         for line in path.read_text("ascii").splitlines():
             yield path.name.split(".")[0], json.loads(line).encode("latin-1")
@@ -96,7 +96,8 @@ def pack(folder: Path) -> None:
     KEPT.mkdir(exist_ok=True)
     given = {data for _, data in from_samples()}
     for target in sorted(path for path in folder.iterdir() if path.is_dir()):
-        inputs = sorted({path.read_bytes() for path in target.iterdir()} - given, key=lambda data: (len(data), data))
+        new = {path.read_bytes() for path in target.iterdir()} - given
+        inputs = sorted(new, key=lambda data: (len(data), data))
         lines: list[str] = []
         size = 0
         for data in inputs:

@@ -1,9 +1,9 @@
 //! A Lambda control plane of a few lines: it starts one function with an environment of the caller's choice
 //! and hands it events over a Runtime API.
 //!
-//! Benchmarks stand on it too. So the thread that hands over an event writes it to the waiting connection
-//! itself, and the connection's thread takes the time as soon as it has read the answer: next to nothing of
-//! this is between the two.
+//! Benchmarks use it too, so it must add almost nothing to the time between event and answer. The thread
+//! that hands over an event writes it to the waiting connection itself, and the connection's thread takes the
+//! time as soon as it has read the answer.
 
 use std::io::{self, Write};
 use std::net::TcpStream;
@@ -24,7 +24,7 @@ const FUNCTION_ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:ringb
 const DEADLINE_MS: &str = "9999999999999";
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a function made of an event.
+/// A function's reply to an event.
 #[derive(Clone, Debug)]
 pub enum Reply {
     /// Its response, and how long after the event.
@@ -35,7 +35,7 @@ pub enum Reply {
     Nothing,
 }
 
-/// A function's process with a Runtime API of its own.
+/// A function's process with its own Runtime API.
 #[derive(Debug)]
 pub struct Function {
     process: Child,
@@ -104,8 +104,7 @@ impl Function {
         self.process.id()
     }
 
-    /// Hands the function one event and waits for its response; says how long it took from the one to the
-    /// other.
+    /// Hands the function one event and waits for its response. Returns also the time between the two.
     pub fn invoke(&self, event: &str) -> (Value, Duration) {
         let handed = self.hand_over(event);
         match self.reply(handed, PATIENCE) {
@@ -125,7 +124,7 @@ impl Function {
         self.runtime_api.wait_for(PATIENCE, |state| state.waiting.as_ref().map(drop)).is_some()
     }
 
-    /// Hands the function one event as soon as it asks for one, and says when.
+    /// Hands the function one event as soon as it asks for one, and returns the time.
     pub fn hand_over(&self, event: &str) -> Instant {
         let asked = self.runtime_api.wait_for(PATIENCE, |state| {
             state.handed_over += u64::from(state.waiting.is_some());
@@ -147,7 +146,7 @@ impl Function {
         handed
     }
 
-    /// Waits so long for what the function makes of the event that was handed over.
+    /// Waits this long for the function's reply to the last event.
     pub fn reply(&self, handed: Instant, wait: Duration) -> Reply {
         let Some(answer) = self.runtime_api.wait_for(wait, |state| state.answer.take()) else {
             return Reply::Nothing;
@@ -160,12 +159,12 @@ impl Function {
         }
     }
 
-    /// Whether it runs still.
+    /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         matches!(self.process.try_wait(), Ok(None))
     }
 
-    /// SIGKILL, wherever the function is.
+    /// Sends SIGKILL, whatever the function is doing.
     pub fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -212,7 +211,7 @@ impl State {
     }
 }
 
-/// In the form that Lambda's have.
+/// In the form of Lambda's.
 fn request_id(number: u64) -> String {
     format!("00000000-0000-4000-8000-{number:012x}")
 }
@@ -221,9 +220,10 @@ fn request_id(number: u64) -> String {
 pub fn sqs_event<'a>(messages: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let record = |(id, body)| {
         json!({
-            "messageId": id, "receiptHandle": "receipt", "body": body, "md5OfBody": "", "messageAttributes": {},
-            "attributes": { "ApproximateReceiveCount": "1" }, "eventSource": "aws:sqs",
-            "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:spool", "awsRegion": "us-east-1",
+            "messageId": id, "receiptHandle": "receipt", "body": body, "md5OfBody": "",
+            "messageAttributes": {}, "attributes": { "ApproximateReceiveCount": "1" },
+            "eventSource": "aws:sqs", "awsRegion": "us-east-1",
+            "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:spool",
         })
     };
     json!({ "Records": messages.map(record).collect::<Vec<_>>() }).to_string()

@@ -10,7 +10,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::http::{Message, Server, response};
 
-/// Longer than any client waits, and an end for every thread.
+/// Longer than any client waits, so that every thread ends.
 const PATIENCE: Duration = Duration::from_secs(30);
 const TURN: Duration = Duration::from_millis(100);
 
@@ -19,17 +19,17 @@ const TURN: Duration = Duration::from_millis(100);
 pub enum Fault {
     /// Nothing.
     None,
-    /// Nobody listens; whoever is connected already is cut off.
+    /// Refuses connections and cuts the open ones off.
     Refuses,
     /// AWS's own answers to too many requests.
     Throttles,
     /// AWS's own answers when something is wrong on its side.
     Answers500,
-    /// The request is taken and never answered.
+    /// The request is accepted and never answered.
     Hangs,
     /// The request is carried out, and the connection ends in the middle of the answer.
     ResetsInMidAnswer,
-    /// Nothing is well and all is, in turns of 100 ms.
+    /// Everything fails and everything works, in turns of 100 ms.
     Flaps,
 }
 
@@ -47,7 +47,7 @@ pub struct FaultProxy {
     address: SocketAddr,
     state: Arc<State>,
     listening: Mutex<Option<Server>>,
-    // While nobody listens, this holds the port, so that no other program can get it.
+    // Holds the port while the proxy refuses connections, so that no other program can get it.
     _port: Socket,
 }
 
@@ -87,7 +87,7 @@ impl FaultProxy {
         self.state.overheard.lock().unwrap().get_or_insert_default();
     }
 
-    /// The requests that were overheard since the last time.
+    /// The requests that were kept since the last time.
     pub fn overheard(&self) -> Vec<String> {
         self.state.overheard.lock().unwrap().as_mut().map(std::mem::take).unwrap_or_default()
     }
@@ -98,8 +98,7 @@ impl FaultProxy {
         if fault == Fault::Refuses { self.close() } else { self.open() }
     }
 
-    /// How many requests and connections a fault has struck. Those that nobody listened to are not among
-    /// them.
+    /// How many requests and connections a fault has struck, without the connections that were refused.
     pub fn struck(&self) -> u64 {
         self.state.struck.load(Ordering::Relaxed)
     }
@@ -239,8 +238,9 @@ fn dynamodb_error(status: u16, kind: &str, message: &str) -> Vec<u8> {
 
 fn sns_error(status: u16, side: &str, code: &str, message: &str) -> Vec<u8> {
     let body = format!(
-        "<ErrorResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">\n  <Error>\n    <Type>{side}</Type>\n    \
-         <Code>{code}</Code>\n    <Message>{message}</Message>\n  </Error>\n  \
+        "<ErrorResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">\n  \
+         <Error>\n    <Type>{side}</Type>\n    <Code>{code}</Code>\n    \
+         <Message>{message}</Message>\n  </Error>\n  \
          <RequestId>2f7a1b1e-0000-5000-8000-000000000000</RequestId>\n</ErrorResponse>\n"
     );
     error(status, "text/xml", &body)

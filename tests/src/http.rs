@@ -99,7 +99,7 @@ pub fn response(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-/// Serves each connection in a thread of its own. It stops listening when it is dropped.
+/// Serves each connection in its own thread. It stops listening when it is dropped.
 #[derive(Debug)]
 pub struct Server {
     /// Where it listens.

@@ -1,4 +1,4 @@
-//! What the outer tests stand on: the running local stack, plain HTTP, a Lambda control plane of a few lines,
+//! What the outer tests share: the running local stack, plain HTTP, a Lambda control plane of a few lines,
 //! and the harness behind `make chaos`.
 //!
 //! `make test` starts the stack, runs the tests in `tests/` and stops it. The tests speak HTTP to the

@@ -20,7 +20,7 @@ pub fn variable(name: &str) -> String {
 pub fn built(function: &str) -> PathBuf {
     let program = std::env::current_exe().unwrap();
     let folder = program.parent().unwrap();
-    // Tests are in a folder of their own beside the binaries.
+    // Tests are in a separate folder beside the binaries.
     let folder = if folder.ends_with("deps") { folder.parent().unwrap() } else { folder };
     folder.join(function)
 }
@@ -56,7 +56,7 @@ pub fn function_variables() -> Vec<(&'static str, String)> {
     .to_vec()
 }
 
-/// Plays events through a built function of its own and returns all that it printed.
+/// Plays events through a new process of a built function and returns all that it printed.
 pub fn said(function: &str, variables: &[(&'static str, String)], events: &[String]) -> String {
     let path = |stream: &str| {
         std::env::temp_dir().join(format!(
@@ -112,7 +112,8 @@ pub fn invoke(function: &str, event: &str) -> Response {
 /// Asks AWS's JSON protocol at the endpoint that a variable names.
 pub fn aws(endpoint: &str, target: &str, json_version: &str, body: &Value) -> Value {
     let content_type = format!("application/x-amz-json-{json_version}");
-    let credentials = "AWS4-HMAC-SHA256 Credential=local/20261101/us-east-1/x/aws4_request, SignedHeaders=host, Signature=0";
+    let credentials = "AWS4-HMAC-SHA256 Credential=local/20261101/us-east-1/x/aws4_request, \
+                       SignedHeaders=host, Signature=0";
     let headers =
         [("x-amz-target", target), ("content-type", content_type.as_str()), ("authorization", credentials)];
     let answer = http::send(address_of(&variable(endpoint)), "POST", "/", &headers, &body.to_string());

@@ -31,7 +31,7 @@ fn arrival() -> Arrival {
     Arrival { milliseconds }
 }
 
-/// The story with a session id of its own.
+/// The story with its own session id.
 fn renamed(samples: &[Sample], old: &str, new: &str) -> Vec<Sample> {
     let rename = |event: &Value| serde_json::from_str(&event.to_string().replace(old, new)).unwrap();
     samples

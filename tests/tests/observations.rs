@@ -168,7 +168,8 @@ fn assert_written_down(file: &str, observed: &BTreeSet<String>) {
         (observed.difference(&written).collect(), written.difference(observed).collect());
     assert!(
         seen.is_empty() && not_seen.is_empty(),
-        "deployment/{file} lacks {seen:#?} and holds {not_seen:#?}, which no function did; OBSERVE=write writes it anew"
+        "deployment/{file} lacks {seen:#?} and holds {not_seen:#?}, which no function did. \
+         OBSERVE=write writes it again"
     );
 }
 
@@ -188,7 +189,8 @@ fn what_the_functions_print_and_ask_for_is_written_down() {
         let mut variables = Aws::start().variables();
         variables.push(("PANICS_AS", route.callback.to_owned()));
         let event = json!({
-            "rawPath": format!("/{TOKEN}{}", route.path), "rawQueryString": format!("sdkappid={}", sdk_app_id()),
+            "rawPath": format!("/{TOKEN}{}", route.path),
+            "rawQueryString": format!("sdkappid={}", sdk_app_id()),
             "requestContext": { "http": { "method": route.method } },
         });
         metrics.extend(series(&said("examples/panics", &variables, &[event.to_string()])));

@@ -171,7 +171,8 @@ fn leaks(said: &str, sought: &BTreeSet<String>) -> Vec<String> {
 
 fn gateway(method: &str, path: &str, query: &str, body: &str) -> Value {
     json!({
-        "version": "2.0", "rawPath": format!("/planted-stage/{TOKEN}{path}"), "rawQueryString": query, "body": body,
+        "version": "2.0", "rawPath": format!("/planted-stage/{TOKEN}{path}"), "rawQueryString": query,
+        "body": body,
         "headers": { "x-forwarded-for": "2001:db8::5ec:4e71, 203.0.113.201" },
         "requestContext": { "http": { "method": method, "sourceIp": "2001:db8::5ec:4e72" } },
     })
@@ -206,15 +207,22 @@ fn planted(function: &str) -> Vec<Value> {
         let ours = |command: &str| query(&format!("SdkAppid=1400000001&CallbackCommand={command}"));
         let id = format!("silence-{:016x}", fastrand::u64(..));
         let old = json!({
-            "CallId": id, "UserId": "planted-user", "RoomId": "planted-room", "Event": "planted-event", "CallResult": "planted-result", "Role": "planted-role",
-            "MediaType": "planted-media", "CallType": "planted-kind", "NickName": "planted display name", "UserData": "planted-app-data", "EventTime": "planted-time",
+            "CallId": id, "UserId": "planted-user", "RoomId": "planted-room", "Event": "planted-event",
+            "CallResult": "planted-result", "Role": "planted-role", "MediaType": "planted-media",
+            "CallType": "planted-kind", "NickName": "planted display name", "UserData": "planted-app-data",
+            "EventTime": "planted-time",
         });
         let new = json!({
             "CallInfo": {
-                "CallId": format!("{id}-new"), "Caller_Account": "planted-caller", "CalleeList_Account": ["planted-callee"], "RoomId": "planted-room-2",
-                "CallMediaType": "planted-media", "ChatGroupId": "planted-group", "UserData": "planted-app-data",
+                "CallId": format!("{id}-new"), "Caller_Account": "planted-caller",
+                "CalleeList_Account": ["planted-callee"], "RoomId": "planted-room-2",
+                "CallMediaType": "planted-media", "ChatGroupId": "planted-group",
+                "UserData": "planted-app-data",
             },
-            "UserList": [{ "User_Account": "planted-member", "Status": "Calling" }, { "User_Account": 144_115_212_345_678_901_u64, "Status": "planted-status" }],
+            "UserList": [
+                { "User_Account": "planted-member", "Status": "Calling" },
+                { "User_Account": 144_115_212_345_678_901_u64, "Status": "planted-status" },
+            ],
         });
         let path = "/tencent/call_event";
         vec![

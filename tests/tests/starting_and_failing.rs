@@ -40,7 +40,8 @@ fn borrowed<'a>(variables: &'a [(&'static str, String)]) -> Vec<(&'static str, &
 
 fn event(method: &str, path: &str, query: &str, body: &str) -> String {
     json!({
-        "version": "2.0", "rawPath": format!("/{TOKEN}{path}"), "rawQueryString": query, "body": body, "headers": {},
+        "version": "2.0", "rawPath": format!("/{TOKEN}{path}"), "rawQueryString": query, "body": body,
+        "headers": {},
         "requestContext": { "http": { "method": method } },
     })
     .to_string()

@@ -1,6 +1,6 @@
-// LINE's call_event on Node 20 with the AWS SDK for JavaScript v3: what a team would write that has this one callback
-// to keep. The same door, records and answers as Ringback's call-event. It has no spool and does not join calls: the
-// newest event of a call wins.
+// LINE's call_event on Node 20 with the AWS SDK for JavaScript v3, as a team would write it.
+// It has the access checks, records and answers of Ringback's call-event, but no spool.
+// It does not join calls: the newest event of a call wins.
 
 import { createHash, timingSafeEqual } from "node:crypto";
 import { ConditionalCheckFailedException, DynamoDBClient, PutItemCommand } from "@aws-sdk/client-dynamodb";
@@ -12,8 +12,8 @@ const SESSION_ID_BYTES = 256;
 // From this number on a time counts milliseconds: as seconds it would lie in the year 5138.
 const FIRST_MILLISECONDS = 1e11;
 
-// Newest family of release codes first. A code that says nothing without talk is `null` and leaves the word to the
-// next family.
+// Newest family of release codes first.
+// A code that says nothing without talk is `null`: the next family decides.
 const OUTCOMES = [
   ["disconnect_reason", {
     1002: "rejected", 1201: "canceled", 1202: "busy", 1203: "missed", 1204: "busy", 1205: "busy",
@@ -24,8 +24,8 @@ const OUTCOMES = [
     1000: "canceled", 1001: "busy", 1002: "missed", 1003: "rejected", 1004: null, 1005: null, 1024: "busy",
   }],
   ["rel_code", {
-    0: null, 1: null, 2: "canceled", 3: "rejected", 4: "busy", 5: "missed", 6: "busy", 7: "answered_elsewhere",
-    8: "rejected",
+    0: null, 1: null, 2: "canceled", 3: "rejected", 4: "busy", 5: "missed", 6: "busy",
+    7: "answered_elsewhere", 8: "rejected",
   }],
 ];
 const RELEASERS = { 1: "callee", 2: "caller", 3: "participant", 4: "cloud_server", 5: "app_server" };
@@ -75,10 +75,11 @@ function isOurs(parameters) {
   return SERVICE_IDS.flatMap((name) => parameters.getAll(name)).every((id) => id === "" || ours.includes(id));
 }
 
-/** Puts both items at once; says whether the event is new. A condition that does not hold leaves nothing to do. */
+/** Puts both items at once and says whether the event is new. */
 async function keep(sid, parameters, now) {
   const at = ["end_time", "start_time", "setup_time"].map((name) => moment(parameters, name)).find(Boolean);
-  const frame = { sid, provider: "line", received_at: now, expires_at: Math.floor(now / 1000) + retentionSeconds };
+  const expires_at = Math.floor(now / 1000) + retentionSeconds;
+  const frame = { sid, provider: "line", received_at: now, expires_at };
   const vendor = verbatim(parameters);
   const key = `event#${String(at ?? 0).padStart(13, "0")}#${fingerprint(vendor)}`;
   const event = { ...frame, record: key, callback: "call_event", what: "ended", at, vendor };
@@ -117,7 +118,7 @@ function call(parameters, at) {
     started_at: moment(parameters, "start_time"),
     ended_at: moment(parameters, "end_time"),
     last_event_at: at,
-    duration_s: number(parameters, "duration") ?? 0,
+    duration_s: Math.max(number(parameters, "duration") ?? 0, 0),
     released_by: releasedBy(parameters),
     app_data: text(parameters, "app_svr_data") ?? text(parameters, "stid"),
     reason: reason(parameters),

@@ -151,7 +151,7 @@ def call(given: Given, at: int | None) -> Item:
         "started_at": moment(given, "start_time"),
         "ended_at": moment(given, "end_time"),
         "last_event_at": at,
-        "duration_s": number(given, "duration") or 0,
+        "duration_s": max(number(given, "duration") or 0, 0),
         "released_by": released_by(given),
         "app_data": given.get("app_svr_data") or given.get("stid"),
         "reason": reason(given),

@@ -9,9 +9,9 @@ use crate::{Case, Wrong, event, expectation};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Row {
-    /// The case that it starts from. A row that starts from none is about the whole event of its own name.
+    /// The case that it starts from. Without it the row uses the whole event of the same name.
     pub(crate) from: String,
-    /// The session. Each case has one of its own unless its row says otherwise.
+    /// The session. Each case has its own unless its row says otherwise.
     pub(crate) sid: Option<String>,
     /// It tells more of the call that it starts from.
     pub(crate) same_call: bool,

@@ -52,9 +52,11 @@ fn forget_others(target: &Path, files: &BTreeMap<PathBuf, Value>) -> Result<(), 
 
 fn told() -> Result<Value, Wrong> {
     let calls = calls()?.into_iter().map(|call| {
-        let steps = call.steps.into_iter().map(
-            |step| json!({ "what": step.what, "function": step.function, "event": step.event, "status": step.status }),
-        );
+        let steps = call.steps.into_iter().map(|step| {
+            json!({
+                "what": step.what, "function": step.function, "event": step.event, "status": step.status,
+            })
+        });
         json!({
             "name": call.name,
             "why": call.why,

@@ -1,4 +1,4 @@
-//! What must hold whatever was sent: no answer of ours above 499, and nothing in a record or a push job that AWS would refuse.
+//! What must hold for any input: no answer above 499, and no record or push job that AWS would refuse.
 
 use ringback::call::CallFacts;
 use ringback::call::model::Arrival;
@@ -35,7 +35,7 @@ thread_local! {
     static VERIFYING: Gate = environment(Some("a-token")).gate(&tencent::CALL_EVENT).unwrap();
 }
 
-/// A function that takes anybody's callbacks, so that nothing but the token is in the fuzzer's way.
+/// A function that accepts all ids, so that only the token is in the fuzzer's way.
 fn environment(signing_token: Option<&'static str>) -> Environment {
     let own = ringback::testing::environment();
     Environment::new(move |name| match name {
@@ -86,8 +86,8 @@ impl Share {
     }
 }
 
-/// Text with its marked parts repeated: between two `\x1e` stand a byte that says how often and what is repeated, in which `\x1f` is the
-/// number of the repeat.
+/// Text with its marked parts repeated. A part stands between two `\x1e`: first a byte with the number of
+/// repeats, then the text to repeat, in which `\x1f` becomes the number of the repeat.
 pub fn expanded(text: &str, share: Share) -> String {
     let mut whole = String::new();
     for (position, part) in text.split('\x1e').enumerate() {
@@ -108,7 +108,8 @@ pub fn expanded(text: &str, share: Share) -> String {
     whole
 }
 
-/// Plays events through every function that they may be meant for; a share of them through all, each event twice and in two orders.
+/// Plays events through every function that they may be meant for, and a share of them through all functions,
+/// each event twice and in two orders.
 pub fn play(events: &[String], share: Share) {
     let is_meant = |route: &Route| {
         let word = route.path.rsplit('/').next().unwrap();
@@ -204,7 +205,8 @@ pub fn check_spool(record: &Record, arrival: Arrival) {
     );
 }
 
-/// The call item that shows these facts; they come back from it, and joining them with themselves changes nothing.
+/// Checks the call item of these facts: reading it returns them, and joining them with themselves changes
+/// nothing.
 pub fn check_facts(record: &Record, facts: &CallFacts) {
     let item = call_item(record, facts, ARRIVAL, retention());
     check_item(CALL, &item);

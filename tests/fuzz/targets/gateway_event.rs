@@ -1,8 +1,8 @@
 //! Any bytes as what API Gateway hands to a function, through all five functions with their stores in memory.
 //!
-//! An input that begins with a digit says what is in an event, line by line, so that it gets past the token: the function, method and flags, the
-//! path (of the function's own when empty), the query, and the body to the end or to a zero byte, behind which comes the next event. Any
-//! other input is the event itself.
+//! An input that begins with a digit describes events line by line, so that they get past the token: the
+//! function, method and flags; the path (empty for the function's own); the query; the body. A zero byte
+//! separates events. Any other input is the event itself.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -23,8 +23,9 @@ fn described(text: &str, share: Share) -> Option<String> {
     };
     let method = if flags.len() < 2 { route.method } else { METHODS[flag(1) % METHODS.len()] };
     let event = json!({
-        "rawPath": path, "rawQueryString": expanded(lines.next()?, share), "body": lines.next().map(|body| expanded(body, share)),
-        "isBase64Encoded": flag(2) == 1, "requestContext": { "http": { "method": method, "sourceIp": "192.0.2.1" } },
+        "rawPath": path, "rawQueryString": expanded(lines.next()?, share),
+        "body": lines.next().map(|body| expanded(body, share)), "isBase64Encoded": flag(2) == 1,
+        "requestContext": { "http": { "method": method, "sourceIp": "192.0.2.1" } },
     });
     Some(event.to_string())
 }

@@ -1,4 +1,5 @@
-//! Any bytes as a message of the spool: a record that goes back into the spool as it came out, or a reason why it is none.
+//! Any bytes as a message of the spool: reading returns a record that is written back unchanged, or the
+//! reason why it is not a record.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -10,7 +11,7 @@ use serde_json::Value;
 fuzz_target!(|data: &[u8]| {
     if let Ok((record, arrival)) = spool::read(&String::from_utf8_lossy(data)) {
         let event = event_item(&record, arrival, Retention::parse("90").unwrap());
-        // The functions write a vendor's numbers as text; a fraction can only come from somebody else, and loses digits.
+        // The functions write a vendor's numbers as text. A fraction cannot come from them, and loses digits.
         if !event.attributes().values().any(has_fraction) {
             check_spool(&record, arrival);
         }

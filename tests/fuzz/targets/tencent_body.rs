@@ -1,4 +1,5 @@
-//! Any text as the bodies of Tencent's callbacks: up to twelve of them with a zero byte between, each with its command on its first line.
+//! Any text as the bodies of Tencent's callbacks: up to twelve, separated by zero bytes, each with its
+//! command on its first line.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,7 @@
-//! `chaos --callbacks 1000 --out docs/chaos.md`: every fault, and a table of what became of the callbacks. It runs on a local stack:
-//! `python -m local exec -- cargo run --package ringback-tests --bin chaos`. `--only WORD` runs the trials whose row has the word.
+//! `chaos --callbacks 1000 --out docs/chaos.md`: every fault, and tables of what became of the callbacks.
+//!
+//! It runs on a local stack: `python -m local exec -- cargo run --package ringback-tests --bin chaos`.
+//! `--only WORD` runs the trials whose row has the word.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::process::ExitCode;
@@ -40,7 +42,7 @@ fn main() -> ExitCode {
     };
     let trials: Vec<chaos::Trial> = chaos::all_trials().into_iter().filter(wanted).collect();
     let rows = harness.run_all(&trials, callbacks);
-    println!("{}", report::table(&rows));
+    println!("{}", report::tables(&rows));
     if let Some(path) = out {
         std::fs::write(path, report::page(&rows, &format!("chaos {}", arguments.join(" "))))
             .expect("the page can be written");

@@ -1,4 +1,5 @@
-//! What is left when the fault is over: plays SQS's part for the spool, then looks at every record and push job.
+//! What is left when the fault is over: plays the part of SQS for the spool, then checks every record and
+//! push job.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Mutex;
@@ -22,13 +23,13 @@ const PATIENCE: Duration = Duration::from_secs(35);
 pub(super) enum Replay {
     /// Until nothing is left.
     All,
-    /// So many batches, of which none is expected to succeed.
+    /// This many batches, which all must fail.
     Batches(usize),
     /// Until nothing is left, by functions that are killed in the middle of every third batch or so.
     AllWhileKilled,
 }
 
-/// Hands the spool's messages to `replay` until it is empty, and says which messages there were and what was odd.
+/// Hands the spool's messages to `replay` until it is empty. Returns the messages and what was wrong.
 pub(super) fn replay(
     spool: &Channel,
     variables: &[(&str, &str)],
@@ -95,7 +96,7 @@ fn invoke(function: &mut Function, messages: &[Message], kills: bool) -> Option<
     failures.iter().map(|failure| failure["itemIdentifier"].as_str().map(str::to_owned)).collect()
 }
 
-/// What is there and what is not.
+/// What was found and what was not.
 #[derive(Debug, Default)]
 pub struct Found {
     /// Event items.
@@ -207,7 +208,7 @@ fn look_at_session(
             found.wrong.push(format!("{sid}: callback {number} has {times} event items"));
         }
     }
-    // What was answered 200 must be told, what was not may be.
+    // Callbacks answered 200 must show in the call item, all others may.
     let (must, may): (Vec<usize>, Vec<usize>) = session.callbacks.iter().partition(|number| taken(**number));
     for number in &must {
         if !times.contains_key(number) {
@@ -221,7 +222,7 @@ fn look_at_session(
     }
 }
 
-/// Whether the call item tells exactly what must be told and any of what may be.
+/// Whether the call item shows all callbacks that it must, and no others than those that it may.
 fn is_right(
     callbacks: &[Callback],
     must: &[usize],
@@ -288,13 +289,16 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_is_there_twice_is_doubled_and_a_call_that_nobody_told_is_wrong() {
+    fn an_event_that_is_there_twice_is_doubled_and_a_call_without_callbacks_is_wrong() {
         let found = look_after(false, |callbacks, sessions| {
             let callback = callbacks.iter().find(|callback| callback.function == "call-event").unwrap();
             let sid = &sessions[callback.session].sid;
             let vendor = json!({ "M": { "chaos": { "S": callback.number.to_string() } } });
             for record in ["event#0#a", "event#0#b", "call"] {
-                let item = json!({ "sid": { "S": sid }, "record": { "S": record }, "vendor": vendor, "status": { "S": "ringing" } });
+                let item = json!({
+                    "sid": { "S": sid }, "record": { "S": record }, "vendor": vendor,
+                    "status": { "S": "ringing" },
+                });
                 let put = json!({ "TableName": variable("RECORDS_TABLE"), "Item": item });
                 aws("AWS_ENDPOINT_URL_DYNAMODB", "DynamoDB_20120810.PutItem", "1.0", &put);
             }

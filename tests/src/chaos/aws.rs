@@ -1,4 +1,5 @@
-//! Topics and queues of the harness's own, so that nobody else takes messages out of them, and SQS as its consumers use it.
+//! SQS as its consumers use it, and topics and queues for the harness alone, so that no other consumer
+//! takes its messages.
 
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ pub(super) struct Channel {
     queue: String,
 }
 
-/// A message out of a queue.
+/// A message of a queue.
 #[derive(Clone, Debug)]
 pub(super) struct Message {
     /// SQS's id.
@@ -45,7 +46,7 @@ impl Channel {
         Self { topic, queue }
     }
 
-    /// Up to ten messages, hidden from everybody else for a minute.
+    /// Up to ten messages, hidden from other consumers for a minute.
     pub(super) fn receive(&self) -> Vec<Message> {
         let answer = sqs(
             "ReceiveMessage",
@@ -71,18 +72,24 @@ impl Channel {
         count("ApproximateNumberOfMessages") + count("ApproximateNumberOfMessagesNotVisible")
     }
 
-    /// They are dealt with.
+    /// Removes messages that are done.
     pub(super) fn delete(&self, messages: &[Message]) {
         if messages.is_empty() {
             return;
         }
-        let entry = |(number, message): (usize, &Message)| json!({ "Id": number.to_string(), "ReceiptHandle": message.receipt });
-        let entries: Vec<Value> = messages.iter().enumerate().map(entry).collect();
+        let entries: Vec<Value> = messages
+            .iter()
+            .enumerate()
+            .map(|(number, message)| {
+                let id = number.to_string();
+                json!({ "Id": id, "ReceiptHandle": message.receipt })
+            })
+            .collect();
         let answer = sqs("DeleteMessageBatch", &json!({ "QueueUrl": self.queue, "Entries": entries }));
         assert!(answer["Failed"].as_array().is_none_or(Vec::is_empty), "{answer}");
     }
 
-    /// They are to come again: at once, because nobody wants to wait for SQS's minute here.
+    /// Makes them visible again at once, instead of after SQS's minute.
     pub(super) fn give_back(&self, messages: &[Message]) {
         for message in messages {
             let change =
@@ -94,7 +101,7 @@ impl Channel {
     /// Takes everything out.
     pub(super) fn take_all(&self) -> Vec<Message> {
         let mut taken = Vec::new();
-        // What is in flight from SNS is there within two looks at the empty queue.
+        // Messages in flight from SNS arrive within two reads of the empty queue.
         let mut empty_looks = 0;
         while empty_looks < 2 {
             let messages = self.receive();
@@ -113,7 +120,8 @@ fn sqs(action: &str, body: &Value) -> Value {
 fn sns(parameters: &[(&str, &str)]) -> String {
     let body: Vec<String> =
         parameters.iter().map(|(name, value)| format!("{name}={}", value.replace(':', "%3A"))).collect();
-    let authorization = "AWS4-HMAC-SHA256 Credential=local/20261101/us-east-1/sns/aws4_request, SignedHeaders=host, Signature=0";
+    let authorization = "AWS4-HMAC-SHA256 Credential=local/20261101/us-east-1/sns/aws4_request, \
+                         SignedHeaders=host, Signature=0";
     let headers = [("content-type", "application/x-www-form-urlencoded"), ("authorization", authorization)];
     let endpoint = variable("AWS_ENDPOINT_URL_SNS");
     let answer = http::send(address_of(&endpoint), "POST", "/", &headers, &body.join("&"));

@@ -1,6 +1,6 @@
-//! Callbacks as the vendors send them, and what a call must look like when some of them were told.
+//! Callbacks as the vendors send them, and the call that must result from some of them.
 //!
-//! What is expected is worked out here from the stories themselves and not with the library's own reading of them.
+//! The expectation comes from the stories themselves, not from the library that is under test.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::stack::variable;
 
-/// What Tencent would sign with, were it set in its console.
+/// The token of Tencent's signatures, as if set in its console.
 pub(super) const SIGNING_TOKEN: &str = "chaos-signing-token";
 
 const BASE: u64 = 1_793_600_000;
@@ -19,7 +19,7 @@ const BASE: u64 = 1_793_600_000;
 pub(super) struct Callback {
     /// The function that it goes to.
     pub(super) function: &'static str,
-    /// Its number; the vendor sends it along, so that its record can be told from any other.
+    /// Its number; the vendor sends it along, so that its record can be found.
     pub(super) number: usize,
     /// The call that it belongs to.
     pub(super) session: usize,
@@ -60,7 +60,7 @@ pub(super) enum Tells {
 pub(super) enum Does {
     /// It rings.
     Rings,
-    /// Somebody answers.
+    /// The callee answers.
     Answers,
     /// It ends.
     Ends,
@@ -86,16 +86,17 @@ impl Callback {
             });
             let _ = write!(query, "&Sign={sign}&RequestTime={request_time}");
         }
+        let method = if self.body.is_some() { "POST" } else { "GET" };
         json!({
-            "version": "2.0", "rawPath": format!("/{token}{}", self.path), "rawQueryString": query, "body": self.body,
-            "headers": { "content-type": "application/json" }, "isBase64Encoded": false,
-            "requestContext": { "http": { "method": if self.body.is_some() { "POST" } else { "GET" }, "sourceIp": "192.0.2.10" } },
+            "version": "2.0", "rawPath": format!("/{token}{}", self.path), "rawQueryString": query,
+            "body": self.body, "headers": { "content-type": "application/json" }, "isBase64Encoded": false,
+            "requestContext": { "http": { "method": method, "sourceIp": "192.0.2.10" } },
         })
         .to_string()
     }
 }
 
-/// At least so many callbacks of all five functions, the calls mixed with each other.
+/// At least this many callbacks of all five functions, the calls mixed with each other.
 pub(super) fn generate(count: usize) -> (Vec<Callback>, Vec<Session>) {
     let mut story = Stories { run: format!("chaos-{:08x}", fastrand::u32(..)), ..Stories::default() };
     while story.callbacks.len() < count {
@@ -222,7 +223,7 @@ impl Stories {
         }
     }
 
-    /// Caller and callee each tell the call.
+    /// A call that caller and callee each report.
     fn sides(&mut self, answered: bool) {
         let (session, sid) = self.session();
         let events: &[(bool, &str, Does, u64)] = if answered {
@@ -252,8 +253,9 @@ impl Stories {
                 (true, false) => "not_answer",
             };
             let body = json!({
-                "UserId": user, "RoomId": "alice-and-bob", "TotalNum": 2, "MediaType": "audio", "CallType": "single", "CallId": sid,
-                "Role": role, "Event": event, "CallResult": result, "EventTime": at, "StartCallTs": if ends { BASE } else { 0 },
+                "UserId": user, "RoomId": "alice-and-bob", "TotalNum": 2, "MediaType": "audio",
+                "CallType": "single", "CallId": sid, "Role": role, "Event": event, "CallResult": result,
+                "EventTime": at, "StartCallTs": if ends { BASE } else { 0 },
                 "AcceptTs": if ends && answered { BASE + 8 } else { 0 }, "EndTs": if ends { at } else { 0 },
             });
             let query = format!("sdkappid=1400000001&command={role}_{event}&contenttype=json");
@@ -262,14 +264,18 @@ impl Stories {
         }
     }
 
-    /// Tencent's servers tell the call.
+    /// A call as Tencent's servers report it.
     fn whole(&mut self) {
         let (session, sid) = self.session();
         let user = |user: &str, status: &str| json!({ "User_Account": user, "Status": status });
-        let info = json!({ "CallId": sid, "CallMediaType": "Video", "ChatGroupId": "", "RoomId": "alice-and-bob", "RoomIdType": 2 });
+        let info = json!({
+            "CallId": sid, "CallMediaType": "Video", "ChatGroupId": "", "RoomId": "alice-and-bob",
+            "RoomIdType": 2,
+        });
         let record = json!({
-            "CallId": sid, "Caller_Account": "alice", "MediaType": "Video", "CallType": "SingleCall", "StartTime": BASE, "EndTime": BASE + 98,
-            "AcceptTime": BASE + 8, "CallResult": "NormalEnd", "CalleeList_Account": ["bob"], "RoomId": "alice-and-bob", "RoomIdType": 2,
+            "CallId": sid, "Caller_Account": "alice", "MediaType": "Video", "CallType": "SingleCall",
+            "StartTime": BASE, "EndTime": BASE + 98, "AcceptTime": BASE + 8, "CallResult": "NormalEnd",
+            "CalleeList_Account": ["bob"], "RoomId": "alice-and-bob", "RoomIdType": 2,
         });
         let events = [
             (
@@ -306,7 +312,7 @@ const PEOPLE: &str = "from_service_id=planetkit&from_user_id=alice&to_service_id
 /// The attributes of a call item by path, in DynamoDB's JSON; `null` where there must be none.
 pub(super) type Attributes = BTreeMap<&'static str, Value>;
 
-/// What a call item must show when these callbacks, and no others, were told.
+/// What a call item must show after exactly these callbacks.
 pub(super) fn call(told: &[&Tells]) -> Attributes {
     let mut call = Attributes::from([
         ("status", word("ringing")),
@@ -324,7 +330,7 @@ pub(super) fn call(told: &[&Tells]) -> Attributes {
         });
     }
     call.insert("last_event_at", newest.map_or(Value::Null, number));
-    // In the order of what happened, so that what happened last says how it stands.
+    // In the order of events, so that the last event decides the status.
     let mut told = told.to_vec();
     told.sort_by_key(|tells| order(tells));
     let mut answered_at = None;
@@ -420,7 +426,7 @@ fn tencent(call: &mut Attributes, does: Does, at: u64, answered: bool, answered_
     }
 }
 
-/// What has the last word on how a call stands sorts last.
+/// What decides the status of a call sorts last.
 fn order(tells: &Tells) -> (u8, u64) {
     match tells {
         Tells::Push { .. } | Tells::Reached(_) => (0, 0),

@@ -1,7 +1,8 @@
-//! Everything goes wrong, one thing after the other, and every callback that was answered 200 must be on record once.
+//! Everything fails, one thing after the other, and every callback answered with 200 must be on record once.
 //!
-//! The built functions run behind two [proxies](crate::fault_proxy), one in front of DynamoDB and one in front of SNS. For each fault, `callbacks` makes up calls
-//! with a known end, `vendors` sends them, the fault is mended, and `aftermath` replays the spool and looks at every record and push job.
+//! The built functions run behind two [proxies](crate::fault_proxy), one in front of DynamoDB and one in
+//! front of SNS. For each fault, `callbacks` makes up calls with a known end and `vendors` sends them. Then
+//! the fault ends, and `aftermath` replays the spool and checks every record and push job.
 
 mod aftermath;
 mod aws;
@@ -21,7 +22,7 @@ pub use vendors::Sending;
 /// The longest that any answer may take.
 pub const LONGEST_ANSWER: Duration = Duration::from_secs(2);
 
-/// Whom a fault befalls.
+/// Where a fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// DynamoDB alone.
@@ -30,11 +31,11 @@ pub enum Place {
     Sns,
     /// DynamoDB and SNS at once.
     Both,
-    /// The functions: SIGKILL in the middle of a request, while this befalls DynamoDB.
+    /// The functions: SIGKILL in the middle of a request, while DynamoDB has this fault.
     Functions,
 }
 
-/// One line of the table.
+/// One trial.
 #[derive(Clone, Copy, Debug)]
 pub struct Trial {
     /// What goes wrong.
@@ -43,7 +44,7 @@ pub struct Trial {
     pub place: Place,
 }
 
-/// What came of a trial.
+/// The result of a trial.
 #[derive(Debug, Default)]
 pub struct Row {
     /// The fault in words.
@@ -69,7 +70,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// Whether all is as it must be.
+    /// Whether everything is right.
     pub fn is_right(&self) -> bool {
         self.found.lost == 0
             && self.found.doubled == 0
@@ -78,7 +79,8 @@ impl Row {
     }
 }
 
-/// Every fault for DynamoDB alone, for SNS alone and for both, between a trial without one and two with SIGKILL.
+/// A trial without a fault, then every fault for DynamoDB, for SNS and for both, then two trials with
+/// SIGKILL.
 pub fn all_trials() -> Vec<Trial> {
     let faults = [
         Fault::Refuses,
@@ -163,7 +165,7 @@ impl Harness {
         let behind_proxies = self.variables(self.dynamodb.url(), self.sns.url());
         let mut sending = self.sending.clone();
         for (function, instances) in &mut sending.instances {
-            // Who waits without end is no load on anybody, and many can wait at once.
+            // A request that only waits is no load, and many can wait at once.
             *instances *= match (trial.fault, trial.place) {
                 (Fault::Hangs, Place::Both) => 4,
                 (Fault::Hangs, Place::DynamoDb) => 2,
@@ -176,7 +178,7 @@ impl Harness {
         let mut spooled = std::collections::HashSet::new();
         let mut wrong = Vec::new();
         if to_dynamodb == Fault::Throttles {
-            // While the table still refuses, whatever replay says that it has written would be lost.
+            // While the table still refuses, replay must not report any record as written.
             let (messages, odd) =
                 aftermath::replay(&self.spool, &borrowed(&behind_proxies), Replay::Batches(4));
             spooled.extend(messages);
@@ -194,10 +196,10 @@ impl Harness {
         for letter in self.dead_letters.take_all() {
             wrong.push(format!("a dead letter: {}: {}", letter.reason.unwrap_or_default(), letter.body));
         }
-        // Those that nobody listened to are not counted.
+        // The proxy does not count the connections that it refuses.
         let counted = |fault| !matches!(fault, Fault::None | Fault::Refuses);
         if (counted(to_dynamodb) && faults.0 == 0) || (counted(to_sns) && faults.1 == 0) {
-            wrong.push("the fault struck nobody".to_owned());
+            wrong.push("the fault struck no request".to_owned());
         }
         let mut found = aftermath::look(&callbacks, &sessions, &seen, &self.push_jobs);
         let not_sent = seen.iter().filter(|seen| seen.is_empty()).count();
@@ -231,7 +233,7 @@ impl Harness {
         }
     }
 
-    /// Runs trials, telling of each on standard error.
+    /// Runs trials and prints each row on standard error.
     pub fn run_all(&self, trials: &[Trial], count: usize) -> Vec<Row> {
         let run = |trial: &Trial| {
             let began = Instant::now();

@@ -1,4 +1,5 @@
-//! Sends callbacks as the vendors would: LINE once, whatever comes back; Tencent again until the answer is its OK or its patience is over.
+//! Sends callbacks as the vendors would: LINE once, whatever the answer; Tencent again until the answer is
+//! OK or it gives up.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -41,8 +42,8 @@ pub(super) struct Seen {
     pub(super) odd: Option<String>,
 }
 
-/// Sends all callbacks and says what the vendor saw of each delivery of each; nothing for one that was not sent in time. With `kills`, functions are killed
-/// in the middle of a request, and new ones take their place.
+/// Sends all callbacks. Returns what the vendor saw of each delivery, and nothing for a callback that was not
+/// sent in time. With `kills`, functions are killed in the middle of a request and replaced.
 pub(super) fn send(
     sending: &Sending,
     callbacks: &[Callback],

@@ -1,5 +1,6 @@
-//! `call-event` as it would be with the AWS SDK as it comes: default features, clients made as the SDK's documentation shows, tokio's default runtime,
-//! cargo's release profile. The handler is Ringback's own, so that nothing else differs.
+//! `call-event` with the AWS SDK as it comes: default features, clients as its documentation makes them,
+//! tokio's default runtime, cargo's release profile. The handler is Ringback's own, so that nothing else
+//! differs.
 
 use std::process::ExitCode;
 
