@@ -281,6 +281,18 @@ mod tests {
     }
 
     #[test]
+    fn a_callback_with_an_address_of_its_own_goes_there() {
+        let mut target = Target::parse("https://api.example/se-cret").unwrap();
+        target.own.insert("notify", "https://own.example".into());
+        let url = |route| target.url(route, "sid=1");
+        assert_eq!(url(&ringback::line::NOTIFY), "https://own.example/se-cret/line/notify_cb?sid=1");
+        assert_eq!(
+            url(&ringback::tencent::CALL_EVENT),
+            "https://api.example/se-cret/tencent/call_event?sid=1"
+        );
+    }
+
+    #[test]
     fn the_clock_there_is_read_from_the_answers_date() {
         let date = "Fri, 27 Nov 2026 23:36:58 GMT";
         assert_eq!(clocks_apart(date, 1_795_822_618), Some(0));
