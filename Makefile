@@ -131,7 +131,7 @@ erase: ## `ringback erase`: erase the user USER_ID=... from the records of STACK
 destroy: $(VENV)/ready $(CHECKS)/python-ready ## delete STACK=name; its table stays
 	@$(VENV)/bin/python -m deployment destroy
 
-bench: $(VENV)/ready cases ## measure against Node, Python and a no-op (40 minutes); writes docs/performance.md
+bench: $(VENV)/ready cases ## measure against Node, Python and a no-op; writes docs/performance.md
 	bench/peers/set_up
 	$(CARGO_LAMBDA) build --locked --release $(PACKAGES)
 	$(BENCH) $(CARGO_LAMBDA) build --locked --release --manifest-path bench/Cargo.toml \
