@@ -107,8 +107,10 @@ def mentions(item: Item) -> Iterator[Mention]:
     deserializer = TypeDeserializer()
     plain = {name: deserializer.deserialize(value) for name, value in item.items()}
     facts = _parsed(plain.get("facts", ""), dict)
+    # A list of the last event's time and the facts; of an earlier version the facts alone.
+    facts = facts[1] if isinstance(facts, list) and len(facts) > 1 else facts
     facts = facts if isinstance(facts, dict) else {}
-    claimed = {name: claim.get("v") for name, claim in facts.items() if isinstance(claim, dict)}
+    claimed = {name: _claimed(claim) for name, claim in facts.items()}
     anywhere = frozenset(_services([plain, claimed]))
     for holder, prefix in ((plain, ""), (claimed, "facts.")):
         for name in PERSONS:
@@ -124,6 +126,13 @@ def mentions(item: Item) -> Iterator[Mention]:
     for user in people if isinstance(people, dict) else ():
         yield Mention("facts.people", user, frozenset(_scalars(claimed.get("service"))))
     yield from _parameters(plain.get("vendor"), anywhere)
+
+
+def _claimed(claim: Any) -> Any:
+    """The value of a claim: a list's first element; of an earlier version a member."""
+    if isinstance(claim, list):
+        return claim[0] if claim else None
+    return claim.get("v") if isinstance(claim, dict) else None
 
 
 def _parameters(value: Any, anywhere: frozenset[str]) -> Iterator[Mention]:

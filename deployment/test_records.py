@@ -41,6 +41,11 @@ FOUND: tuple[tuple[str, dict[str, Any]], ...] = (
     ("callees", {"callees": [{"user_id": "bob"}, ALICE]}),
     ("host", {"host": {"user_id": "alice"}}),
     ("who", {"who": {"user_id": "alice"}}),
+    ("facts.people", {"facts": '[1,{"people":{"alice":{"c":true}}}]'}),
+    ("facts.caller", {"facts": '[1,{"caller":[{"user_id":"alice"},0,"i"]}]'}),
+    ("facts.host", {"facts": '[null,{"host":[{"service_id":"s","user_id":"alice"},null]}]'}),
+    ("facts.app_data", {"facts": '[1,{"app_data":["alice"]}]'}),
+    # As an earlier version stored them.
     ("facts.people", {"facts": '{"people":{"alice":{"c":true}}}'}),
     ("facts.caller", {"facts": '{"caller":{"s":"f","t":1,"v":{"user_id":"alice"}}}'}),
     ("facts.host", {"facts": '{"host":{"s":"f","t":null,"v":{"service_id":"s","user_id":"alice"}}}'}),
@@ -63,18 +68,18 @@ FOUND: tuple[tuple[str, dict[str, Any]], ...] = (
 # An item in which numbers and words stand everywhere but where user ids do.
 OTHER_FACTS = {
     "people": {"bob": {"c": True, "i": 30}},
-    "kind": {"s": "f", "t": 30, "v": "group"},
-    "duration": {"s": "f", "t": 1001, "v": 30},
-    "reason": {"line": {"s": "f", "t": 1, "v": 1001}},
-    "caller": {"s": "f", "t": 30, "v": BOB},
-    "room": {"s": "f", "t": 1, "v": {"service_id": "s", "id": "30"}},
+    "k": ["group", 30],
+    "du": [30, 1001],
+    "rc": {"line": [1001, 1]},
+    "caller": [BOB, 30],
+    "room": [{"service_id": "s", "id": "30"}],
 }
 OTHERS: dict[str, Any] = {
     **{"sid": "30", "record": "call", "provider": "line", "what": "user_id", "duration_s": Decimal(30)},
     "reason": {"disconnect_reason": Decimal(1001), "user_rel_code": "1001", "call_result": "line"},
     "caller": BOB,
     "room": {"service_id": "line", "id": "1001"},
-    "facts": json.dumps(OTHER_FACTS),
+    "facts": json.dumps([30, OTHER_FACTS]),
     "app_data": '{"user_id":true,"call":{"line":null}}',
     "vendor": {
         **{
@@ -89,7 +94,8 @@ OTHERS: dict[str, Any] = {
     },
 }
 LINE = {"from_service_id": "one", "from_user_id": "alice", "to_service_id": "two", "to_user_id": "bob"}
-ONE = {"service": {"s": "f", "t": 1, "v": "one"}, "people": {"alice": {"c": True}}}
+ONE = {"service": ["one"], "people": {"alice": {"c": True}}}
+EARLIER_ONE = {"service": {"s": "f", "t": 1, "v": "one"}, "people": {"alice": {"c": True}}}
 
 
 class Finding(unittest.TestCase):
@@ -121,7 +127,8 @@ class Finding(unittest.TestCase):
             },
             {"vendor": LINE},
             {"vendor": tencent},
-            {"facts": json.dumps(ONE), **room},
+            {"facts": json.dumps([1, ONE]), **room},
+            {"facts": json.dumps(EARLIER_ONE), **room},
         ):
             self.assertTrue(found_in("alice", "one", attributes), attributes)
             self.assertEqual(found_in("alice", "two", attributes), set(), attributes)
