@@ -56,8 +56,10 @@ pub(crate) fn names(item: &Item, user: &str, service: Option<&str>) -> bool {
 pub(crate) fn mentions(item: &Item) -> Vec<Mention> {
     let attributes = Json::Object(item.iter().map(|(name, value)| (name.clone(), lossless(value))).collect());
     let facts = exact(&attributes, "facts").and_then(Json::scalar).and_then(Json::read).unwrap_or(Json::Null);
+    // A list of the last event's time and the facts; an earlier version stored the facts alone.
+    let facts = facts.items().get(1).cloned().unwrap_or(facts);
     let claims =
-        facts.members().iter().filter_map(|(name, claim)| Some((name.clone(), exact(claim, "v")?.clone())));
+        facts.members().iter().filter_map(|(name, claim)| Some((name.clone(), claimed_value(claim)?)));
     let claimed = Json::Object(claims.collect());
     let anywhere: Services = [&attributes, &claimed].into_iter().flat_map(services).collect();
 
@@ -87,6 +89,11 @@ pub(crate) fn mentions(item: &Item) -> Vec<Mention> {
     }
     found.extend(exact(&attributes, "vendor").map(|sent| parameters(sent, &anywhere)).unwrap_or_default());
     found
+}
+
+/// The value of a claim: a list's first item, or in an earlier version a member.
+fn claimed_value(claim: &Json) -> Option<Json> {
+    claim.items().first().or_else(|| exact(claim, "v")).cloned()
 }
 
 /// Of what the vendor sent, the parameters that carry user ids, and the app's data.
@@ -211,6 +218,11 @@ mod tests {
             ("callees", json!({ "callees": [{ "user_id": "bob" }, { "user_id": "alice" }] })),
             ("host", json!({ "host": { "user_id": "alice" } })),
             ("who", json!({ "who": { "user_id": "alice" } })),
+            ("facts.people", json!({ "facts": r#"[1,{"people":{"alice":{"c":true}}}]"# })),
+            ("facts.caller", json!({ "facts": r#"[1,{"caller":[{"user_id":"alice"},0,"i"]}]"# })),
+            ("facts.host", json!({ "facts": r#"[null,{"host":[{"user_id":"alice"},null]}]"# })),
+            ("facts.app_data", json!({ "facts": r#"[1,{"app_data":["alice"]}]"# })),
+            // As an earlier version stored them.
             ("facts.people", json!({ "facts": r#"{"people":{"alice":{"c":true}}}"# })),
             ("facts.caller", json!({ "facts": r#"{"caller":{"s":"f","t":1,"v":{"user_id":"alice"}}}"# })),
             ("facts.host", json!({ "facts": r#"{"host":{"s":"f","t":null,"v":{"user_id":"alice"}}}"# })),
@@ -258,18 +270,18 @@ mod tests {
     fn a_number_a_word_or_a_part_of_a_text_is_no_user() {
         let facts = json!({
             "people": { "bob": { "c": true, "i": 30 } },
-            "kind": { "s": "f", "t": 30, "v": "group" },
-            "duration": { "s": "f", "t": 1001, "v": 30 },
-            "reason": { "line": { "s": "f", "t": 1, "v": 1001 } },
-            "caller": { "s": "f", "t": 30, "v": { "service_id": "call", "user_id": "bob" } },
-            "room": { "s": "f", "t": 1, "v": { "service_id": "s", "id": "30" } },
+            "k": ["group", 30],
+            "du": [30, 1001],
+            "rc": { "line": [1001, 1] },
+            "caller": [{ "service_id": "call", "user_id": "bob" }, 30],
+            "room": [{ "service_id": "s", "id": "30" }],
         });
         let others = json!({
             "sid": "30", "record": "call", "provider": "line", "what": "user_id", "duration_s": 30,
             "reason": { "disconnect_reason": 1001, "user_rel_code": "1001", "call_result": "line" },
             "caller": { "service_id": "call", "user_id": "bob" },
             "room": { "service_id": "line", "id": "1001" },
-            "facts": facts.to_string(),
+            "facts": json!([30, facts]).to_string(),
             "app_data": r#"{"user_id":true,"call":{"line":null}}"#,
             "vendor": {
                 "duration": "30", "disconnect_reason": "1001", "from_service_id": "line", "id": "call",
@@ -294,12 +306,14 @@ mod tests {
     fn a_service_is_the_persons_own_or_the_app_that_the_item_names() {
         let line = json!({ "from_service_id": "one", "from_user_id": "alice", "to_service_id": "two" });
         let tencent = json!({ "SdkAppid": "one", "CallInfo": { "UserList": [{ "User_Account": "alice" }] } });
-        let facts = r#"{"service":{"s":"f","t":1,"v":"one"},"people":{"alice":{"c":true}}}"#;
+        let facts = r#"[1,{"service":["one"],"people":{"alice":{"c":true}}}]"#;
+        let earlier = r#"{"service":{"s":"f","t":1,"v":"one"},"people":{"alice":{"c":true}}}"#;
         for attributes in [
             json!({ "caller": { "service_id": "one", "user_id": "alice" }, "callee": { "user_id": "b" } }),
             json!({ "vendor": line }),
             json!({ "vendor": tencent }),
             json!({ "facts": facts, "room": { "service_id": "two", "id": "r" } }),
+            json!({ "facts": earlier, "room": { "service_id": "two", "id": "r" } }),
         ] {
             assert_eq!(found_in("alice", Some("one"), &attributes).len(), 1, "{attributes}");
             assert_eq!(found_in("alice", Some("two"), &attributes).len(), 0, "{attributes}");

@@ -37,6 +37,27 @@ impl Sample {
     }
 }
 
+/// What DynamoDB charges an item's attributes for: the bytes of names and values (DynamoDB's developer guide,
+/// "Item sizes and formats").
+pub fn item_bytes(attributes: &Value) -> usize {
+    let members = attributes.as_object().unwrap();
+    members.iter().map(|(name, value)| name.len() + value_bytes(value)).sum()
+}
+
+fn value_bytes(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 1,
+        // One byte, and one for every two significant digits.
+        Value::Number(number) => {
+            let number = number.to_string();
+            1 + number.trim_start_matches('-').trim_end_matches('0').len().div_ceil(2)
+        }
+        Value::String(text) => text.len(),
+        Value::Array(items) => 3 + items.iter().map(|item| 1 + value_bytes(item)).sum::<usize>(),
+        Value::Object(members) => 3 + members.len() + item_bytes(value),
+    }
+}
+
 /// Every case of a function.
 pub fn samples(function: &str) -> Vec<Sample> {
     let cases = ringback_cases::all().unwrap().into_iter().filter(|case| case.function() == function);

@@ -12,7 +12,7 @@ use ringback::lambda::handler::{Handler, Notifier, Recorder};
 use ringback::lambda::http::status;
 use ringback::line;
 use ringback::testing::{ARRIVAL, DeadTopic, MemoryTable, MemoryTopic, Sample};
-use ringback::testing::{block_on, counted_end, differences, environment, recorder};
+use ringback::testing::{block_on, counted_end, differences, environment, item_bytes, recorder};
 use ringback_cases::{Call, Step};
 use serde_json::Value;
 
@@ -94,4 +94,17 @@ fn a_call_ends_in_the_same_state_and_is_counted_once_whatever_the_order_of_its_c
     let ordered = calls.iter().filter(|call| call.any_order);
     let wrong: Vec<String> = ordered.filter_map(|call| differs_in_another_order(call, &mut random)).collect();
     assert!(wrong.is_empty(), "{} calls end differently:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// DynamoDB charges a write for each started kilobyte.
+#[test]
+fn the_item_of_a_one_to_one_call_costs_one_write_unit() {
+    for call in ringback_cases::calls().unwrap() {
+        let table = MemoryTable::default();
+        play(&call.steps.iter().collect::<Vec<_>>(), &[recorders(&table)], &mut Rng::with_seed(7));
+        let one_to_one = table.calls().into_iter().filter(|item| item["kind"] == "one-to-one");
+        for item in one_to_one {
+            assert!(item_bytes(&item) <= 1_024, "{}: {} bytes", call.name, item_bytes(&item));
+        }
+    }
 }

@@ -94,12 +94,12 @@ struct Trap<'a> {
 }
 
 impl Store for Trap<'_> {
-    async fn put_event(&self, item: &Item) -> Result<EventPut, Failure> {
+    async fn put_event(&self, item: Item) -> Result<EventPut, Failure> {
         assert_ne!(item.attributes()["sid"], json!(self.sid));
         self.table.put_event(item).await
     }
 
-    async fn put_call(&self, item: &Item, expected: Option<&str>) -> Result<CallPut, Failure> {
+    async fn put_call(&self, item: Item, expected: Option<&str>) -> Result<CallPut, Failure> {
         self.table.put_call(item, expected).await
     }
 }

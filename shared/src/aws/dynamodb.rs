@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::aws::client::{Failure, Service, is_arn_of};
 use crate::aws::store::{CallPut, EventPut, Store};
@@ -40,12 +40,12 @@ impl DynamoDb {
 // The SDK's futures are nested so deep that the compiler gives up on their holders; a box ends the
 // nesting.
 impl Store for DynamoDb {
-    async fn put_event(&self, item: &Item) -> Result<EventPut, Failure> {
+    async fn put_event(&self, item: Item) -> Result<EventPut, Failure> {
         let put = self
             .client
             .put_item()
             .table_name(&self.table.0)
-            .set_item(Some(attributes(item)))
+            .set_item(Some(attributes(item.into_attributes())))
             .condition_expression("attribute_not_exists(sid)");
         match Box::pin(put.send()).await.map_err(SdkError::into_service_error) {
             Ok(_) => Ok(EventPut::Stored),
@@ -54,12 +54,12 @@ impl Store for DynamoDb {
         }
     }
 
-    async fn put_call(&self, item: &Item, expected: Option<&str>) -> Result<CallPut, Failure> {
+    async fn put_call(&self, item: Item, expected: Option<&str>) -> Result<CallPut, Failure> {
         let put = self
             .client
             .put_item()
             .table_name(&self.table.0)
-            .set_item(Some(attributes(item)))
+            .set_item(Some(attributes(item.into_attributes())))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let put = match expected {
             None => put.condition_expression("attribute_not_exists(sid)"),
@@ -84,20 +84,18 @@ fn unavailable(error: PutItemError) -> Failure {
     Failure::Unavailable { service: Service::DynamoDb, code, source: error.into() }
 }
 
-fn attributes(item: &Item) -> HashMap<String, AttributeValue> {
-    item.attributes().iter().map(|(name, value)| (name.clone(), attribute(value))).collect()
+fn attributes(members: Map<String, Value>) -> HashMap<String, AttributeValue> {
+    members.into_iter().map(|(name, value)| (name, attribute(value))).collect()
 }
 
-fn attribute(value: &Value) -> AttributeValue {
+fn attribute(value: Value) -> AttributeValue {
     match value {
         Value::Null => AttributeValue::Null(true),
-        Value::Bool(flag) => AttributeValue::Bool(*flag),
+        Value::Bool(flag) => AttributeValue::Bool(flag),
         Value::Number(number) => AttributeValue::N(number.to_string()),
-        Value::String(text) => AttributeValue::S(text.clone()),
-        Value::Array(items) => AttributeValue::L(items.iter().map(attribute).collect()),
-        Value::Object(members) => {
-            AttributeValue::M(members.iter().map(|(name, value)| (name.clone(), attribute(value))).collect())
-        }
+        Value::String(text) => AttributeValue::S(text),
+        Value::Array(items) => AttributeValue::L(items.into_iter().map(attribute).collect()),
+        Value::Object(members) => AttributeValue::M(attributes(members)),
     }
 }
 

@@ -20,12 +20,11 @@ use crate::call::{CallEnd, CallFacts};
 /// A table of items, written under conditions.
 pub trait Store {
     /// Puts an event item if the table has none under its key.
-    fn put_event(&self, item: &Item) -> impl Future<Output = Result<EventPut, Failure>>;
+    fn put_event(&self, item: Item) -> impl Future<Output = Result<EventPut, Failure>>;
 
     /// Puts a call item if the table's call item holds the expected facts; with `None`, if there is
     /// no item.
-    fn put_call(&self, item: &Item, expected: Option<&str>)
-    -> impl Future<Output = Result<CallPut, Failure>>;
+    fn put_call(&self, item: Item, expected: Option<&str>) -> impl Future<Output = Result<CallPut, Failure>>;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +104,7 @@ impl<S: Store> RecordStore<S> {
     pub async fn keep(&self, record: &Record, arrival: Arrival) -> Result<Kept, StoreError> {
         let event = record::event_item(record, arrival, self.retention);
         let both = async {
-            let event = self.store.put_event(&event).await?;
+            let event = self.store.put_event(event).await?;
             let ended = self.move_call_forward(record, arrival).await?;
             Ok(Kept { event, ended })
         };
@@ -136,9 +135,10 @@ impl<S: Store> RecordStore<S> {
                 Seen::Remembered(_) if facts == known => Seen::Nothing,
                 seen => {
                     let item = record::call_item(record, &facts, arrival, self.retention);
-                    match self.store.put_call(&item, seen.as_stored()).await? {
+                    let stored = item.facts().to_owned();
+                    match self.store.put_call(item, seen.as_stored()).await? {
                         CallPut::Stored => {
-                            self.recent.borrow_mut().remember(&record.session, record::stored_facts(&facts));
+                            self.recent.borrow_mut().remember(&record.session, stored);
                             return Ok(facts.end_since(&known));
                         }
                         CallPut::Changed(newer) => {

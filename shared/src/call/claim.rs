@@ -2,10 +2,18 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::ser::SerializeSeq;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::call::model::{Moment, Person, Personal};
+use crate::call::facts::Leaving;
+use crate::call::model::{
+    Kind, Media, Moment, Outcome, Person, Personal, ReleaseCode, Releaser, Room, Status,
+};
 
 /// Joins two values. Order and repeats make no difference.
 pub(super) trait Join {
@@ -48,6 +56,74 @@ impl<T: Ord> Join for Claim<T> {
     }
 }
 
+/// Changes every moment that is in it.
+pub(super) trait Moments {
+    fn each(&mut self, change: &impl Fn(&mut Moment));
+}
+
+impl Moments for Moment {
+    fn each(&mut self, change: &impl Fn(&mut Moment)) {
+        change(self);
+    }
+}
+
+impl<T: Moments> Moments for Reverse<T> {
+    fn each(&mut self, change: &impl Fn(&mut Moment)) {
+        self.0.each(change);
+    }
+}
+
+impl<T: Moments> Moments for Option<T> {
+    fn each(&mut self, change: &impl Fn(&mut Moment)) {
+        self.iter_mut().for_each(|value| value.each(change));
+    }
+}
+
+impl<K, V: Moments> Moments for BTreeMap<K, V> {
+    fn each(&mut self, change: &impl Fn(&mut Moment)) {
+        self.values_mut().for_each(|value| value.each(change));
+    }
+}
+
+impl<T: Moments> Moments for Claim<T> {
+    fn each(&mut self, change: &impl Fn(&mut Moment)) {
+        self.at.each(change);
+        self.value.each(change);
+    }
+}
+
+impl<T: Moments> Moments for First<T> {
+    fn each(&mut self, change: &impl Fn(&mut Moment)) {
+        self.0.each(change);
+    }
+}
+
+/// Values in which there is no moment.
+macro_rules! timeless {
+    ($($type:ty),*) => {
+        $(impl Moments for $type {
+            fn each(&mut self, _: &impl Fn(&mut Moment)) {}
+        })*
+    };
+}
+
+timeless!(
+    (),
+    bool,
+    u64,
+    String,
+    Kind,
+    Leaving,
+    Media,
+    Outcome,
+    Person,
+    Personal,
+    ReleaseCode,
+    Releaser,
+    Room,
+    Status
+);
+
 /// How good a source is. A better source beats a newer value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Source {
@@ -65,14 +141,69 @@ pub enum Source {
 
 /// A value with its source and time. The better source wins, then the newer, then the greater
 /// value. The order of arrival does not count.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+///
+/// It is stored as a list of value, time and source. What is as in most claims is left out at the
+/// list's end: [`Source::Stated`], and the time of the call's last event.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Claim<T> {
-    #[serde(rename = "s", default)]
     pub(super) source: Source,
-    #[serde(rename = "t", default)]
     pub(super) at: Option<Moment>,
-    #[serde(rename = "v")]
     pub(super) value: T,
+}
+
+impl<T: Serialize> Serialize for Claim<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let stated = self.source == Source::Stated;
+        let mut list = serializer.serialize_seq(None)?;
+        list.serialize_element(&self.value)?;
+        if !stated || self.at != Some(Moment::OF_LAST_EVENT) {
+            list.serialize_element(&self.at)?;
+        }
+        if !stated {
+            list.serialize_element(&self.source)?;
+        }
+        list.end()
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Claim<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StoredClaim(PhantomData))
+    }
+}
+
+struct StoredClaim<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for StoredClaim<T> {
+    type Value = Claim<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a claim")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Claim<T>, A::Error> {
+        let value = list.next_element()?.ok_or_else(|| Error::invalid_length(0, &self))?;
+        let at = list.next_element()?.unwrap_or(Some(Moment::OF_LAST_EVENT));
+        let source = list.next_element()?.unwrap_or(Source::Stated);
+        Ok(Claim { source, at, value })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Claim<T>, A::Error> {
+        let EarlierClaim { source, at, value } =
+            Deserialize::deserialize(MapAccessDeserializer::new(members))?;
+        Ok(Claim { source, at, value })
+    }
+}
+
+/// A claim as an earlier version stored it.
+#[derive(Deserialize)]
+struct EarlierClaim<T> {
+    #[serde(rename = "s", default)]
+    source: Source,
+    #[serde(rename = "t", default)]
+    at: Option<Moment>,
+    #[serde(rename = "v")]
+    value: T,
 }
 
 impl<T> Claim<T> {

@@ -2,10 +2,13 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::claim::{Claim, First, Join};
+use super::claim::{Claim, First, Join, Moments};
 use crate::call::model::{
     Kind, Media, Moment, Outcome, Person, Personal, ReleaseCode, Releaser, Room, Status,
 };
@@ -15,9 +18,9 @@ use crate::text::bounds;
 /// joins by its type's rule.
 macro_rules! facts {
     ($(#[$doc:meta])* pub struct $name:ident { $($(#[$attribute:meta])* $field:ident: $type:ty,)* }) => {
-        $(#[$doc])*
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default)]
+        $(#[$doc])*
         pub struct $name {
             $($(#[$attribute])* #[serde(skip_serializing_if = "says_nothing")] pub $field: $type,)*
         }
@@ -25,6 +28,12 @@ macro_rules! facts {
         impl Join for $name {
             fn join(self, other: Self) -> Self {
                 Self { $($field: self.$field.join(other.$field),)* }
+            }
+        }
+
+        impl Moments for $name {
+            fn each(&mut self, change: &impl Fn(&mut Moment)) {
+                $(self.$field.each(change);)*
             }
         }
     };
@@ -123,11 +132,24 @@ impl Join for People {
     }
 }
 
+impl Moments for People {
+    fn each(&mut self, change: &impl Fn(&mut Moment)) {
+        self.0.each(change);
+    }
+}
+
 facts! {
     /// What is known of a call. A claim joins to the best one; its type says how a fact joins.
+    ///
+    /// Facts are stored under short names, because they are half of a call's item. What names people
+    /// keeps its whole name: to erase a user is to find them here too. The aliases are the names that an
+    /// earlier version gave them.
+    #[serde(remote = "Self")]
     pub struct CallFacts {
+        #[serde(rename = "k", alias = "kind")]
         kind: Option<Claim<Kind>>,
         /// Audio or video.
+        #[serde(rename = "m", alias = "media")]
         media: Option<Claim<Media>>,
         /// Who called, where the vendor names the caller.
         caller: Option<First<Person>>,
@@ -142,43 +164,61 @@ facts! {
         /// Who hosts the group.
         host: Option<Claim<Person>>,
         /// How many are connected.
+        #[serde(rename = "on", alias = "online")]
         online: Option<Claim<u64>>,
         /// The same, from events of those who left. Of two events in one millisecond the leave
         /// counts as later, and the smallest figure as the last.
+        #[serde(rename = "ol", alias = "online_left")]
         online_left: Option<Claim<Reverse<u64>>>,
         /// When the caller called: the earliest.
+        #[serde(rename = "su", alias = "setup")]
         setup: Option<Claim<Reverse<Moment>>>,
         /// When the talk began: the earliest.
+        #[serde(rename = "st", alias = "started")]
         started: Option<Claim<Reverse<Moment>>>,
         /// The vendor states that the call was never accepted.
+        #[serde(rename = "na", alias = "never_accepted")]
         never_accepted: bool,
         /// When the whole call ended, from a source that knows the whole call: the latest.
+        #[serde(rename = "en", alias = "ended")]
         ended: Option<Claim<Moment>>,
         /// Seconds of talk, where the vendor counts them.
+        #[serde(rename = "du", alias = "duration")]
         duration: Option<Claim<u64>>,
         /// How the call went. Talk overrules it.
+        #[serde(rename = "oc", alias = "outcome")]
         outcome: Option<Claim<Outcome>>,
         /// Who ended the call, where the vendor states it.
+        #[serde(rename = "rb", alias = "released_by")]
         released_by: Option<Claim<Releaser>>,
         /// The vendor never states who ended a call, but its results and the participants' actions
         /// show it.
+        #[serde(rename = "rr", alias = "release_is_shown_by_results")]
         release_is_shown_by_results: bool,
         app_data: Option<Claim<Personal>>,
         /// Each family of release codes under its own name.
+        #[serde(rename = "rc", alias = "reason")]
         reason: BTreeMap<String, Claim<ReleaseCode>>,
         /// The result that came with a refusal.
+        #[serde(rename = "rf", alias = "refusal")]
         refusal: Option<Claim<ReleaseCode>>,
         /// How far the call came before any end.
+        #[serde(rename = "re", alias = "reached")]
         reached: Option<Status>,
         /// A callee or participant answered.
+        #[serde(rename = "ta", alias = "talked")]
         talked: bool,
         /// The caller knows of an answer.
+        #[serde(rename = "ca", alias = "caller_saw_answer")]
         caller_saw_answer: bool,
         /// The vendor said that the whole call is over.
+        #[serde(rename = "ov", alias = "over")]
         over: bool,
         /// A server's attempt to call did not reach the callee.
+        #[serde(rename = "af", alias = "attempt_failed")]
         attempt_failed: bool,
         /// Each side's reports of an end, with the time of the first.
+        #[serde(rename = "es", alias = "ends")]
         ends: BTreeMap<End, Option<Reverse<Moment>>>,
         /// The caller's end as version 0.1 stored it, without telling a leave from a refusal. It is
         /// read and never made.
@@ -189,7 +229,56 @@ facts! {
     }
 }
 
+/// Facts by their names. [`CallFacts`] itself is stored as a list: the time of the last event, and all
+/// else with times that are counted back from it.
+///
+/// An earlier version refuses to read a list. Short names in an object would be unknown to it, and it would
+/// overwrite what it does not see.
+#[derive(Serialize, Deserialize)]
+struct ByName(#[serde(with = "CallFacts")] CallFacts);
+
+impl Serialize for CallFacts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut others = self.clone();
+        let last_event = others.last_event.take();
+        (last_event, ByName(others.counted_back_from(last_event))).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for CallFacts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StoredFacts)
+    }
+}
+
+struct StoredFacts;
+
+impl<'de> Visitor<'de> for StoredFacts {
+    type Value = CallFacts;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("what is known of a call")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<CallFacts, A::Error> {
+        let (last_event, ByName(others)) = Deserialize::deserialize(SeqAccessDeserializer::new(list))?;
+        Ok(CallFacts { last_event, ..others.counted_back_from(last_event) })
+    }
+
+    /// As an earlier version stored them: an object, and every time in full.
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<CallFacts, A::Error> {
+        CallFacts::deserialize(MapAccessDeserializer::new(members))
+    }
+}
+
 impl CallFacts {
+    fn counted_back_from(mut self, last_event: Option<Moment>) -> Self {
+        if let Some(last_event) = last_event {
+            self.each(&|moment| *moment = moment.before(last_event));
+        }
+        self
+    }
+
     /// Whether an end was reported, and when first.
     pub(super) fn reported(&self, end: End) -> Option<Option<Moment>> {
         let earlier_version = match end {

@@ -61,6 +61,8 @@ impl Moment {
     /// Numbers from here on count milliseconds: as seconds they would lie in the year 5138.
     const FIRST_MILLISECONDS: u64 = 100_000_000_000;
     const LAST: u64 = 9_999_999_999_999;
+    /// The last event's own time, [before](Self::before) that event.
+    pub(super) const OF_LAST_EVENT: Self = Self(0);
 
     /// Reads a time in seconds or milliseconds; both vendors mix them. 0 means "did not happen".
     pub fn from_seconds_or_milliseconds(number: u64) -> Option<Self> {
@@ -91,6 +93,12 @@ impl Moment {
 
     pub fn milliseconds(self) -> u64 {
         self.0
+    }
+
+    /// A moment of stored facts: how long it was before the call's last event. The same again
+    /// gives the moment back, also one after that event.
+    pub(super) fn before(self, last_event: Self) -> Self {
+        Self(last_event.0.wrapping_sub(self.0))
     }
 }
 

@@ -166,6 +166,15 @@ impl Item {
     pub fn attributes(&self) -> &Map<String, Value> {
         &self.0
     }
+
+    pub fn into_attributes(self) -> Map<String, Value> {
+        self.0
+    }
+
+    /// The facts of a call item, as it stores them.
+    pub fn facts(&self) -> &str {
+        self.0.get("facts").and_then(Value::as_str).unwrap_or_default()
+    }
 }
 
 /// How long an item is kept after its arrival.
@@ -213,13 +222,9 @@ pub fn call_item(record: &Record, facts: &CallFacts, arrival: Arrival, retention
     if let Value::Object(call) = json!(facts.view()) {
         item.extend(call.into_iter().filter(|(_, value)| !value.is_null()));
     }
-    item.insert("facts".into(), stored_facts(facts).into());
+    // Every name is text, so this cannot fail.
+    item.insert("facts".into(), serde_json::to_string(facts).unwrap_or_default().into());
     Item(item)
-}
-
-/// The facts as a call item stores them.
-pub fn stored_facts(facts: &CallFacts) -> String {
-    json!(facts).to_string()
 }
 
 fn frame(record: &Record, sort_key: &str, arrival: Arrival, retention: Retention) -> Map<String, Value> {

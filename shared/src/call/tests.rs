@@ -203,6 +203,45 @@ fn facts_that_an_earlier_version_stored_are_read() {
     assert_eq!(facts.view().ended_at, moment(1_795_000_060));
 }
 
+/// With claims at the last event, before it, after it, at no time, and of each source.
+#[test]
+fn both_forms_of_stored_facts_say_the_same() {
+    let earlier = r#"{"callee":{"s":"f","t":1793779668000,"v":{"service_id":"planetkit","user_id":"bob"}},
+        "duration":{"s":"f","t":1793779668000,"v":42},"ended":{"s":"f","t":null,"v":1793779668000},
+        "kind":{"s":"s","t":1793779668000,"v":"one-to-one"},"last_event":1793779668000,
+        "media":{"s":"i","t":null,"v":"audio"},"outcome":{"s":"s","t":1793779660000,"v":"answered"},
+        "online":{"s":"f","t":1793779668001,"v":0},"over":true,
+        "people":{"bob":{"c":true,"f":1793779667000,"i":1793779668000}},
+        "ends":{"cl":1793779667999,"dl":null},
+        "reason":{"terminate":{"s":"f","t":1793779668000,"v":16}},
+        "caller_end":{"s":"f","t":1793779668000,"v":null},
+        "started":{"s":"f","t":null,"v":1793779626000}}"#;
+    let stored = concat!(
+        r#"[1793779668000,{"k":["one-to-one",0,"s"],"m":["audio",null,"i"],"#,
+        r#""callee":[{"service_id":"planetkit","user_id":"bob"}],"#,
+        r#""people":{"bob":{"c":true,"f":1000,"i":0}},"on":[0,18446744073709551615],"st":[42000,null],"en":[0,null],"du":[42],"#,
+        r#""oc":["answered",8000,"s"],"rc":{"terminate":[16]},"ov":true,"es":{"cl":1,"dl":null},"#,
+        r#""caller_end":[null]}]"#,
+    );
+    let facts: CallFacts = serde_json::from_str(earlier).unwrap();
+    assert_eq!(serde_json::to_string(&facts).unwrap(), stored);
+    assert_eq!(serde_json::from_str::<CallFacts>(stored).unwrap(), facts);
+    // Without an event's time there is nothing to count back from.
+    let facts = CallFacts { last_event: None, ..facts };
+    let stored = serde_json::to_string(&facts).unwrap();
+    assert!(stored.starts_with(r#"[null,{"k":["one-to-one",1793779668000,"s"]"#), "{stored}");
+    assert_eq!(serde_json::from_str::<CallFacts>(&stored).unwrap(), facts);
+}
+
+#[test]
+fn facts_that_are_neither_form_are_refused() {
+    for text in
+        ["null", "7", "[]", "[null]", "[{}]", r#"[null,{"du":[]}]"#, r#"[null,{"du":["x"]}]"#, r#"[1,{},2]"#]
+    {
+        assert!(serde_json::from_str::<CallFacts>(text).is_err(), "{text}");
+    }
+}
+
 #[test]
 fn only_talk_counts_and_no_more_than_a_week_of_it() {
     let ended = |talked, seconds| {

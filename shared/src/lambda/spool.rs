@@ -100,7 +100,7 @@ pub fn write(record: &Record, arrival: Arrival) -> String {
         vendor: &record.received,
         call: &record.call,
     };
-    deliverable(&serde_json::json!(written))
+    deliverable(&written)
 }
 
 /// Reads a message back: the record, and when its callback arrived.

@@ -72,7 +72,7 @@ impl PushJob {
 
 /// Shortens a body that push services would refuse. It drops app data, never `cc_param`.
 fn shorten(mut body: Map<String, Value>) -> String {
-    let mut text = deliverable(&Value::Object(body.clone()));
+    let mut text = deliverable(&body);
     let mut dropped = Vec::new();
     for name in OPTIONAL {
         if text.len() <= BODY_BYTES {
@@ -81,7 +81,7 @@ fn shorten(mut body: Map<String, Value>) -> String {
         if body.remove(name).is_some() {
             dropped.push(name);
             body.insert("dropped".into(), dropped.join(",").into());
-            text = deliverable(&Value::Object(body.clone()));
+            text = deliverable(&body);
         }
     }
     text

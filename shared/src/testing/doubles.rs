@@ -67,26 +67,25 @@ fn assert_permitted(item: &Item) {
 }
 
 impl Store for MemoryTable {
-    async fn put_event(&self, item: &Item) -> Result<EventPut, Failure> {
-        assert_permitted(item);
+    async fn put_event(&self, item: Item) -> Result<EventPut, Failure> {
+        assert_permitted(&item);
         let mut items = self.items.borrow_mut();
-        if items.contains_key(&Self::key(item)) {
+        if items.contains_key(&Self::key(&item)) {
             return Ok(EventPut::AlreadyThere);
         }
-        items.insert(Self::key(item), item.clone());
+        items.insert(Self::key(&item), item);
         Ok(EventPut::Stored)
     }
 
-    async fn put_call(&self, item: &Item, expected: Option<&str>) -> Result<CallPut, Failure> {
-        assert_permitted(item);
+    async fn put_call(&self, item: Item, expected: Option<&str>) -> Result<CallPut, Failure> {
+        assert_permitted(&item);
         let mut items = self.items.borrow_mut();
-        let stored =
-            items.get(&Self::key(item)).map(|item| item.attributes()["facts"].as_str().unwrap().to_owned());
+        let stored = items.get(&Self::key(&item)).map(|item| item.facts().to_owned());
         self.call_puts.set(self.call_puts.get() + 1);
         if stored.as_deref() != expected {
             return Ok(CallPut::Changed(stored));
         }
-        items.insert(Self::key(item), item.clone());
+        items.insert(Self::key(&item), item);
         Ok(CallPut::Stored)
     }
 }
@@ -96,11 +95,11 @@ impl Store for MemoryTable {
 pub struct DeadTable;
 
 impl Store for DeadTable {
-    async fn put_event(&self, _: &Item) -> Result<EventPut, Failure> {
+    async fn put_event(&self, _: Item) -> Result<EventPut, Failure> {
         Err(Failure::TooSlow(Service::DynamoDb))
     }
 
-    async fn put_call(&self, _: &Item, _: Option<&str>) -> Result<CallPut, Failure> {
+    async fn put_call(&self, _: Item, _: Option<&str>) -> Result<CallPut, Failure> {
         Err(Failure::TooSlow(Service::DynamoDb))
     }
 }
@@ -147,11 +146,11 @@ impl Publish for DeadTopic {
 
 // Handlers own their store and topic; tests look at them through a reference.
 impl<S: Store> Store for &S {
-    async fn put_event(&self, item: &Item) -> Result<EventPut, Failure> {
+    async fn put_event(&self, item: Item) -> Result<EventPut, Failure> {
         (**self).put_event(item).await
     }
 
-    async fn put_call(&self, item: &Item, expected: Option<&str>) -> Result<CallPut, Failure> {
+    async fn put_call(&self, item: Item, expected: Option<&str>) -> Result<CallPut, Failure> {
         (**self).put_call(item, expected).await
     }
 }

@@ -1,9 +1,13 @@
 //! JSON written for a message: a push job, or a record in the spool.
 
+use serde::Serialize;
+
 /// JSON in characters that SQS takes. SNS accepts U+FFFE and U+FFFF, but then cannot deliver the
 /// message to a queue, and it would be lost.
-pub fn deliverable(json: &serde_json::Value) -> String {
-    json.to_string().replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
+pub fn deliverable(message: &impl Serialize) -> String {
+    // Every name is text, so this cannot fail.
+    let json = serde_json::to_string(message).unwrap_or_default();
+    json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
 }
 
 #[cfg(test)]
