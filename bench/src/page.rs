@@ -141,17 +141,17 @@ fn held(results: &Results, floor: &Starts) -> String {
 
 fn calls(results: &Results) -> String {
     let text = "A callback of a call as calls usually go, on average over its callbacks. Of two\n\
-                environments each gets every other callback. **Published** are the bytes of the request\n\
-                that publishes the push job, **answer** those of the function's answer. A callback\n\
-                prints one line; **at WARN** are its bytes at that log level.";
+                environments each gets every other callback. **Units** are write units, **bytes** those of the\n\
+                items. **Published** are the bytes of the request that publishes the push job, **answer** those of\n\
+                the function's answer. A callback prints one line; **at WARN** are its bytes at that log level.";
     let columns: [Column<'_, CallRow>; 11] = [
         ("call", &|row| row.name.to_owned()),
         ("callbacks", &|row| row.callbacks.to_string()),
         ("environments", &|row| row.environments.to_string()),
         ("writes", &|row| two(row.usage.requests - row.usage.published)),
-        ("write units", &|row| two(row.usage.write_units)),
+        ("units", &|row| two(row.usage.write_units)),
         ("items", &|row| two(row.usage.items)),
-        ("items' bytes", &|row| whole(row.usage.item_bytes)),
+        ("bytes", &|row| whole(row.usage.item_bytes)),
         ("published", &|row| whole(row.usage.published_bytes)),
         ("answer", &|row| whole(row.usage.answer_bytes)),
         ("log", &|row| whole(row.usage.log_bytes)),
