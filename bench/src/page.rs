@@ -141,9 +141,10 @@ fn held(results: &Results, floor: &Starts) -> String {
 
 fn calls(results: &Results) -> String {
     let text = "A callback of a call as calls usually go, on average over its callbacks. Of two\n\
-                environments each gets every other callback. **Units** are write units, **bytes** those of the\n\
-                items. **Published** are the bytes of the request that publishes the push job, **answer** those of\n\
-                the function's answer. A callback prints one line; **at WARN** are its bytes at that log level.";
+                environments each gets every other callback. **Units** are write units, **bytes**\n\
+                those of the items. **Published** are the bytes of the request that publishes the\n\
+                push job, **answer** those of the function's answer. A callback prints one line;\n\
+                **at WARN** are its bytes at that log level.";
     let columns: [Column<'_, CallRow>; 11] = [
         ("call", &|row| row.name.to_owned()),
         ("callbacks", &|row| row.callbacks.to_string()),
