@@ -19,6 +19,7 @@
 //!   a vendor is.
 //! * [`aws`]: the effects: DynamoDB, SNS, time-outs.
 //! * [`line`](mod@line), [`tencent`]: one vendor's addresses, fields, codes, signature and answers each.
+//! * [`ring`]: the registry of devices, and the pushes that ring them.
 //! * [`lambda`]: settings, the handlers, HTTP, the log and its metrics, replaying the spool.
 
 pub mod aws;
@@ -26,6 +27,7 @@ pub mod call;
 pub mod door;
 pub mod lambda;
 pub mod line;
+pub mod ring;
 pub mod tencent;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

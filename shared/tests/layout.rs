@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the bottom to the top.
-const FLOORS: [&[&str]; 5] = [&["text"], &["call"], &["door"], &["aws", "line", "tencent"], &["lambda"]];
+const FLOORS: [&[&str]; 6] =
+    [&["text"], &["call"], &["door"], &["aws", "line", "tencent"], &["ring"], &["lambda"]];
 
 fn floor(folder: &str) -> usize {
     FLOORS
