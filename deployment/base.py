@@ -18,11 +18,8 @@ from local.cloudformation import Deployment, Source
 from .examples import BOTH, example, template
 
 POLICIES = Path(__file__).with_name("policies")
-# The most that CloudFormation accepts in a request (AWS CloudFormation, "Understand CloudFormation quotas").
-# A longer template must be in S3.
-TEMPLATE_BYTES = 51_200
 # Resources that are only there for the API.
-OF_THE_API = ("AccessLogs", "CallbackApi", "Domain")
+OF_THE_API = ("AccessLogs", "CallbackApi", "DevicesApi", "Domain")
 FUNCTION = "AWS::Serverless::Function"
 
 

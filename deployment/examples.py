@@ -11,6 +11,12 @@ TENCENT = {"TencentSdkAppIds": "1400000001"}
 ALWAYS = {"CallbackTokenSha256": DIGEST, "Release": "first"}
 CERTIFICATE = "arn:aws:acm:us-east-1:000000000000:certificate/00000000-0000-0000-0000-000000000000"
 
+APP = {
+    "JwtIssuer": "https://id.example.com",
+    "JwtAudience": "ios,android",
+    "JwtServiceId": "my-service",
+}
+
 BOTH = "both vendors in production"
 TENCENT_ALONE = "Tencent alone in development"
 EVERYTHING = "everything that can be switched on"
@@ -33,6 +39,9 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "MonthlyBudget": "100",
         "SilenceSeconds": "3600",
         "Tracing": "Active",
+        "ApnsKeyParameter": "/ringback/apns",
+        "FcmKeyParameter": "/ringback/fcm",
+        **APP,
     },
 }
 

@@ -6,6 +6,9 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
+# Metrics and outcomes that notify has only when it rings phones.
+OF_RINGING = {"rung", "no_device", "dead_devices", "provider_refused_us", "push_ms"}
+OF_RINGING |= {"provider_refused", "not_rung", "registry_unreadable"}
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Observed:
     # By binary: the attributes that the items it puts may have.
     attributes: dict[str, set[str]]
 
-    def emitted_by(self, binaries: Iterable[str]) -> dict[str, str]:
+    def emitted_by(self, binaries: Iterable[str], rings: bool) -> dict[str, str]:
         """Name and unit of the series of these functions: a vendor that is not served has none."""
         callbacks = {binary.replace("-", "_") for binary in binaries}
         of_them = [each for each in self.series if each.dimensions.get("callback") in callbacks]
@@ -35,8 +38,12 @@ class Observed:
         return {
             series_name(each.metric, each.dimensions): each.unit
             for each in self.series
-            if each.dimensions.get("provider") in providers
-            and each.dimensions.get("callback") in {None, *callbacks}
+            if (
+                rings
+                if {each.metric, each.dimensions.get("outcome")} & OF_RINGING
+                else each.dimensions.get("provider") in providers
+                and each.dimensions.get("callback") in {None, *callbacks}
+            )
         }
 
 

@@ -15,7 +15,7 @@ from local.stack import TOKEN
 
 from . import observed
 from .checks import CHECKS, Check, functions, logs, metrics, permissions, routes, whole
-from .examples import BOTH, DIGEST, EVERYTHING, EXAMPLES, TENCENT_ALONE, example, template
+from .examples import APP, BOTH, DIGEST, EVERYTHING, EXAMPLES, TENCENT_ALONE, example, template
 from .testing import digest
 
 GONE = object()
@@ -25,7 +25,8 @@ Change = Callable[[Any], Any]
 class Break(NamedTuple):
     """One way to break the template."""
 
-    # Names and numbers, separated by slashes, from the resources on; from the top after a slash.
+    # Names and numbers, separated by slashes, from the resources on; from the top after a slash. As in a
+    # JSON pointer, ~1 is a slash in a name.
     path: str
     # The new value, or what makes it of the old one.
     change: Any
@@ -56,6 +57,7 @@ PUTS = f"{CALL_EVENT}/0/Condition/ForAllValues:StringEquals/dynamodb:Attributes"
 SPOOL = "SpoolQueuePolicy/Properties/PolicyDocument/Statement/0"
 DEAD = "DeadLetterQueuePolicy/Properties/PolicyDocument/Statement/0"
 FROM = "Condition/ArnEquals/aws:SourceArn"
+PATHS = "DevicesApi/Properties/DefinitionBody/paths"
 WAITS_FOR = "Properties/DeploymentPreference/Alarms"
 DEFAULTS = "/Globals/Function"
 LINE_WIDGETS = "Dashboard/Properties/DashboardBody/Fn::Sub/1/LineCalls"
@@ -69,6 +71,7 @@ BREAKS: dict[Check, tuple[Break, ...]] = {
         Break(f"{ALARM}/Dimensions", instead("not_published", "not_pub"), NOT_EMITTED),
         Break(f"{ALARM}/MetricName", "calls_lost", NOT_EMITTED),
         Break("NotPublishedAlarm/Condition", GONE, NOT_EMITTED, TENCENT_ALONE),
+        Break("ProviderRefusedAlarm/Condition", "ServesLine", NOT_EMITTED, BOTH),
         Break(f"{ALARM}/Unit", "Seconds", "in Seconds, which comes in Count"),
         Break(f"{ALARM}/Namespace", "Ringback", "no function writes to this namespace"),
         Break("ApiErrorsAlarm", instead("5xx", "5XXError"), "AWS has no such metric"),
@@ -114,11 +117,19 @@ BREAKS: dict[Check, tuple[Break, ...]] = {
         Break(f"{CALL_EVENT}/1/Resource", {"Ref": "PushJobsTopic"}, "allows sns:Publish on PushJobsTopic"),
         Break(f"{CALL_EVENT}/1/Resource", {"Ref": "PushJobsTopic"}, "lacks sns:Publish on SpoolTopic"),
         Break(f"{NOTIFY}/0/Resource", "*", "NotifyRole allows sns:Publish on *"),
+        Break(f"{NOTIFY}/1", lambda old: old["Fn::If"][1], "allows dynamodb:Query on DevicesTable", BOTH),
+        Break(f"{NOTIFY}/3/Fn::If/1/Resource", "*", "allows ssm:GetParameters on *"),
         Break(f"{NOTIFY}/0/NotAction", "s3:Get*", "does not name what it allows"),
     ),
     permissions.attributes: (
         Break(PUTS, ["sid", "cc_param"], "CallEventRole and the records of CallEventFunction differ in"),
         Break(f"{CALL_EVENT}/0", without("Condition"), "does not bound the attributes"),
+    ),
+    permissions.bounded: (
+        Break(f"{NOTIFY}/2/Fn::If/1", instead("ring#*", "*"), "NotifyRole may write items of any key"),
+        Break("DevicesRole", instead("address#*", "ring#*"), "DevicesRole may write items of any key"),
+        Break(f"{NOTIFY}/4/Fn::If/1", instead("PARAMETER_ARN", "X"), "may decrypt more than the push keys"),
+        Break(f"{NOTIFY}/4/Fn::If/1", instead("ssm.", "s3."), "may decrypt outside of Parameter Store"),
     ),
     permissions.roles: (
         Break("NotifyRole/Properties/ManagedPolicyArns", ["arn:x"], "NotifyRole has managed policies"),
@@ -140,6 +151,7 @@ BREAKS: dict[Check, tuple[Break, ...]] = {
         Break("DeadLetterDeliveryAlarm", GONE, "watches NumberOfNotificationsFailed of DeadLettersTopic"),
         Break(ALARM, instead("not_published", "published"), "no alarm watches callbacks of not_published"),
         Break("TencentPanicsAlarm", instead("panicked", "panic"), "callbacks of panicked,"),
+        Break("NotRungAlarm", instead("not_rung", "rung"), "callbacks of not_rung, notify"),
         Break(
             "LineNotStoredAlarm/Properties/Metrics", lambda old: old[:2], "of not_stored, agent_call_status"
         ),
@@ -159,6 +171,12 @@ BREAKS: dict[Check, tuple[Break, ...]] = {
         Break(
             f"{DEFAULTS}/DeploymentPreference", without("PassthroughCondition"), "to Notify", TENCENT_ALONE
         ),
+    ),
+    routes.authorizers: (
+        Break(f"{PATHS}/~1users~1{{service}}~1{{user}}~1devices", instead("AWS_IAM", "x"), "ask for AWS_IAM"),
+        Break(f"{PATHS}/~1devices~1{{device}}", instead("JWT", "AWS_IAM"), "does not ask for JWT"),
+        Break("DevicesApi", instead("JwtAudience", "JwtServiceId"), "not those of JwtIssuer for JwtAudience"),
+        Break("DevicesApi", instead("awsSigv4", "none"), "AWS_IAM does not check signatures"),
     ),
     routes.integrations: (
         Break("CallEventFunction/Properties", without("Events"), "nothing calls CallEventFunction"),
@@ -188,7 +206,11 @@ BREAKS: dict[Check, tuple[Break, ...]] = {
         Break("SpoolQueuePolicy/Properties/Queues", added("x"), "SpoolQueuePolicy is not about its one"),
     ),
     whole.circles: (
-        Break(f"NotifyFunction/{WAITS_FOR}/0", {"Ref": "ApiErrorsAlarm"}, "need each other: ApiErrorsAlarm"),
+        Break(
+            f"NotifyFunction/{WAITS_FOR}/Fn::If/1/0",
+            {"Ref": "ApiErrorsAlarm"},
+            "need each other: ApiErrorsAlarm",
+        ),
     ),
 }
 
@@ -200,9 +222,9 @@ def changed(source: Source, path: str, change: Any) -> Source:
     )
     broken = copy.deepcopy(source)
     holder: Any = broken
-    for each in way:
+    for each in (part.replace("~1", "/") for part in way):
         holder = holder[int(each) if isinstance(holder, list) else each]
-    place: Any = int(last) if isinstance(holder, list) else last
+    place: Any = int(last) if isinstance(holder, list) else last.replace("~1", "/")
     if change is GONE:
         del holder[place]
     else:
@@ -242,6 +264,12 @@ class Template(unittest.TestCase):
         self.assertLessEqual({"timestamp", "outcome", "sid", "latency_ms"}, logs.fields_of_a_line())
         self.assertEqual(len(router()), 5)
 
+    def test_without_keys_notify_is_told_of_no_phones(self) -> None:
+        expected = "CALLBACK_TOKEN_SHA256 METRICS_NAMESPACE LINE_SERVICE_IDS LINE_SOURCE_CIDRS"
+        self.assertEqual(
+            set(example(BOTH).environment("NotifyFunction")), {*expected.split(), "PUSH_JOBS_TOPIC_ARN"}
+        )
+
     def test_a_new_release_publishes_a_version_of_each_function_whatever_else_is_new(self) -> None:
         def found(source: Source) -> list[str]:
             first, second = (Deployment(source, {**EXAMPLES[BOTH], "Release": name}) for name in ("1", "2"))
@@ -268,6 +296,9 @@ class Template(unittest.TestCase):
             ({"LineServiceIds": "", "TencentSdkAppIds": ""}, True),
             ({"LineServiceIds": "", "TencentSdkAppIds": "", "Stage": "dev"}, True),
             ({"DomainName": "calls.example.com"}, True),
+            (APP, False),
+            *(({name: value}, True) for name, value in APP.items()),
+            ({"ApnsKeyParameter": "ringback/apns"}, True),
             ({"HostedZoneId": "Z0"}, True),
             *(
                 ({"CallbackTokenSha256": token}, True)

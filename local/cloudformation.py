@@ -272,6 +272,8 @@ class Deployment:
             case "Fn::If":
                 condition, when_true, when_false = argument
                 return self.resolve(when_true if self.holds(condition) else when_false)
+            case "Fn::Split":
+                return self.resolve(argument[1]).split(argument[0])
             case "Condition":
                 return self.holds(argument)
         return decide(function, self.resolve(argument))

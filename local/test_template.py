@@ -163,7 +163,10 @@ class RealTemplate(unittest.TestCase):
         self.template = Template.read(ROOT / "template.yaml", parameters())
 
     def test_the_routers_routes_are_those_of_the_template(self) -> None:
-        self.assertEqual(router(), self.template.routes())
+        # The registry's routes ask for a signature, which the router cannot check.
+        routes = self.template.routes().items()
+        callbacks = {path: binary for path, binary in routes if path.startswith("/{token}/")}
+        self.assertEqual(router(), callbacks)
 
     def test_replay_is_fed_from_the_spool_and_has_no_route(self) -> None:
         (replay,) = [function for function in self.template.functions() if function.name == "replay"]

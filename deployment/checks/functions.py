@@ -5,17 +5,17 @@ from collections.abc import Iterator
 from local.cloudformation import Deployment, listed
 
 from ..observed import Observed, series_name
-from .metrics import alarmed, alarms, watched_by
+from .metrics import alarmed, alarms, emitted_in, watched_by
 
 ALIAS = "live"
-# The variables that name the topic for what a function cannot do. Notify has none by design: a push job is
-# worthless later, so it answers 503 and the caller is released at once.
+# The variables that name the topic for what a function cannot do. Two have none by design. A push job is
+# worthless later, so notify answers 503 and the caller is released at once. An app registers its phone again.
 PUTS_ASIDE = ("SPOOL_TOPIC_ARN", "DEAD_LETTERS_TOPIC_ARN")
-ANSWERS_AT_ONCE = "notify"
+ANSWERS_AT_ONCE = ("notify", "devices")
 # Outcomes that must raise an alarm. Records that replay cannot write do not show in the age of the spool's
 # oldest message: SQS leaves out what was received three times ("Available CloudWatch metrics for Amazon
 # SQS").
-ALARMING = ("not_published", "not_stored", "panicked", "back_to_the_queue")
+ALARMING = ("not_published", "not_stored", "panicked", "back_to_the_queue", "not_rung", "registry_unreadable")
 
 
 def log_groups(deployment: Deployment, observed: Observed) -> Iterator[str]:
@@ -53,7 +53,7 @@ def watched(deployment: Deployment, observed: Observed) -> Iterator[str]:
         for value in each.dimensions.values()
     }
     yield from (f"no alarm watches {metric} of {name}" for metric, name in sorted(wanted - seen))
-    emitted = observed.emitted_by(deployment.binary(function) for function in deployment.functions())
+    emitted = emitted_in(deployment, observed)
     series = {series_name(each.metric, each.dimensions) for each in alarmed(deployment)}
     for each in observed.series:
         outcome, name = each.dimensions.get("outcome"), series_name(each.metric, each.dimensions)
@@ -90,7 +90,7 @@ def dead_letters(deployment: Deployment, observed: Observed) -> Iterator[str]:
     """What a function cannot do ends in a queue, by way of topics, policies and redrives that lead there."""
     for function in deployment.functions():
         topics = [value for name, value in deployment.environment(function).items() if name in PUTS_ASIDE]
-        if not topics and deployment.binary(function) != ANSWERS_AT_ONCE:
+        if not topics and deployment.binary(function) not in ANSWERS_AT_ONCE:
             yield f"{function} has no place for what it cannot do ({', '.join(PUTS_ASIDE)})"
         for topic in topics:
             yield from (f"what {function} puts aside {why}" for why in _path_of(topic, deployment))

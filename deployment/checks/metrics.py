@@ -27,7 +27,7 @@ OF_AWS = {
     (
         "AWS/DynamoDB",
         "TableName",
-    ): "ConsumedWriteCapacityUnits WriteThrottleEvents TimeToLiveDeletedItemCount",
+    ): "ConsumedWriteCapacityUnits ReadThrottleEvents WriteThrottleEvents TimeToLiveDeletedItemCount",
     ("AWS/DynamoDB", "Operation TableName"): "SuccessfulRequestLatency SystemErrors ThrottledRequests",
 }
 # The kind of resource that a dimension names.
@@ -218,7 +218,7 @@ def unknown(where: str, watching: Watching, deployment: Deployment, observed: Ob
     """What is watched though no function of this deployment emits it and AWS does not keep it."""
     if not watching.metrics:
         yield f"{where} watches no metric"
-    emitted = observed.emitted_by(deployment.binary(function) for function in deployment.functions())
+    emitted = emitted_in(deployment, observed)
     for metric in watching.metrics:
         series = series_name(metric.metric, metric.dimensions)
         if metric.namespace.startswith("AWS/"):
@@ -234,6 +234,13 @@ def unknown(where: str, watching: Watching, deployment: Deployment, observed: Ob
         # Ids begin with a small letter; functions and words like AND do not.
         for name in sorted(set(re.findall(r"(?<![\w.])[a-z]\w*", expression)) - defined):
             yield f"{where} computes with {name}, which is no metric of it: {expression}"
+
+
+def emitted_in(deployment: Deployment, observed: Observed) -> dict[str, str]:
+    """Name and unit of every series that the functions of a deployment emit."""
+    functions = deployment.functions()
+    rings = any("RING_SECONDS" in deployment.environment(function) for function in functions)
+    return observed.emitted_by(map(deployment.binary, functions), rings)
 
 
 def _not_of_aws(metric: Watched, deployment: Deployment) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from local.cloudformation import Deployment, Properties, listed
+from local.cloudformation import ACCOUNT, REGION, Deployment, Properties, listed
 
 from ..observed import Observed
 
@@ -13,6 +13,9 @@ TO_LOG = ("logs:CreateLogStream", "logs:PutLogEvents")
 TO_POLL = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 # AWS X-Ray, "Actions, resources, and condition keys": neither can be narrowed to a resource.
 TO_TRACE = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
+# The template's parameters that name SecureStrings; any key may encrypt those.
+PUSH_KEYS = ("ApnsKeyParameter", "FcmKeyParameter")
+ANY_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/*"
 # What an action on an encrypted resource needs of the key (Amazon SNS, "Managing Amazon SNS encryption keys";
 # Amazon SQS, "Key management"; Amazon DynamoDB, "DynamoDB encryption at rest: usage notes").
 OF_THE_KEY: dict[str, tuple[str, ...]] = {
@@ -20,6 +23,9 @@ OF_THE_KEY: dict[str, tuple[str, ...]] = {
     "sqs:ReceiveMessage": ("kms:Decrypt",),
     "dynamodb:PutItem": ("kms:Decrypt",),
 }
+# The keys of the items that a function may write into the table of devices. What notify deletes has any key.
+MAY_WRITE = {"notify": ["ring#*"], "devices": ["user#*", "address#*"]}
+WRITES = {"dynamodb:PutItem", "dynamodb:UpdateItem"}
 
 
 def roles(deployment: Deployment, observed: Observed) -> Iterator[str]:
@@ -79,12 +85,37 @@ def attributes(deployment: Deployment, observed: Observed) -> Iterator[str]:
         for statement in statements:
             if "dynamodb:PutItem" not in _flat(statement.get("Action", [])):
                 continue
+            if statement["Resource"] != deployment.arn("RecordsTable"):
+                continue
             condition = statement.get("Condition", {}).get("ForAllValues:StringEquals", {})
             allowed = set(_flat(condition.get("dynamodb:Attributes", [])))
             if not allowed:
                 yield f"{role} does not bound the attributes of an item (dynamodb:Attributes)"
             elif allowed != put:
                 yield f"{role} and the records of {function} differ in {', '.join(sorted(allowed ^ put))}"
+
+
+def bounded(deployment: Deployment, observed: Observed) -> Iterator[str]:
+    """Notify registers no phone, the registry touches no guard, and a key decrypts the push keys alone."""
+    for function in deployment.functions():
+        role, statements = _statements_of(function, deployment)
+        for statement in statements:
+            actions, condition = set(_flat(statement["Action"])), statement.get("Condition", {})
+            if statement["Resource"] == deployment.arn("DevicesTable") and actions & WRITES:
+                keys = _flat(condition.get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys", []))
+                if keys != MAY_WRITE[deployment.binary(function)]:
+                    yield f"{role} may write items of any key into DevicesTable (dynamodb:LeadingKeys)"
+            if statement["Resource"] == ANY_KEY:
+                parameters = condition["StringEquals"].get("kms:EncryptionContext:PARAMETER_ARN")
+                if parameters != [_parameter(name, deployment) for name in PUSH_KEYS]:
+                    yield f"{role} may decrypt more than the push keys (kms:EncryptionContext)"
+                if condition["StringEquals"].get("kms:ViaService") != f"ssm.{REGION}.amazonaws.com":
+                    yield f"{role} may decrypt outside of Parameter Store (kms:ViaService)"
+
+
+def _parameter(name: str, deployment: Deployment) -> str:
+    """The ARN of the SecureString that a parameter of the template names."""
+    return f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{deployment.parameters[name]}"
 
 
 def _statements_of(function: str, deployment: Deployment) -> tuple[str, list[Properties]]:
@@ -103,7 +134,16 @@ def _needed(function: str, deployment: Deployment, observed: Observed) -> Iterat
         if deployment.function_of(mapping["FunctionName"]) == function:
             actions |= {(action, deployment.named_by(mapping["EventSourceArn"])) for action in TO_POLL}
     key = next((deployment.arn(name) for name in deployment.of_kind("AWS::KMS::Key")), None)
+    given = {value for value in deployment.environment(function).values() if value}
     for action, resource in actions:
+        if resource in PUSH_KEYS:
+            if deployment.parameters[resource] in given:
+                yield action, _parameter(resource, deployment)
+                yield "kms:Decrypt", ANY_KEY
+            continue
+        # Without keys notify is not told of the devices.
+        if resource == "DevicesTable" and deployment.ref(resource) not in given:
+            continue
         yield action, deployment.arn(resource)
         if key:
             yield from ((of_the_key, key) for of_the_key in OF_THE_KEY.get(action, ()))

@@ -6,6 +6,9 @@ from local.cloudformation import REGION, Deployment, router
 
 from ..observed import Observed
 
+# How the path of a callback begins.
+TOKEN = "/{token}/"
+
 
 def integrations(deployment: Deployment, observed: Observed) -> Iterator[str]:
     """Each route leads to the function that serves its path, with every method. SAM makes the rest."""
@@ -15,18 +18,42 @@ def integrations(deployment: Deployment, observed: Observed) -> Iterator[str]:
         called.add(function := deployment.function_of(arn))
         if method != "x-amazon-apigateway-any-method":
             yield f"{path} takes {method} alone, so the gateway and not the function answers other methods"
-        if router().get(path) != deployment.binary(function):
-            yield f"{path} leads to {deployment.binary(function)}, in Cargo.toml to {router().get(path)}"
+        served = router().get(path) if path.startswith(TOKEN) else "devices"
+        if served != deployment.binary(function):
+            yield f"{path} leads to {deployment.binary(function)}, in Cargo.toml to {served}"
     yield from (f"nothing calls {function}" for function in deployment.functions() if function not in called)
+
+
+def authorizers(deployment: Deployment, observed: Observed) -> Iterator[str]:
+    """A path without a token asks for a signature of IAM, or for a token of the app's issuer."""
+    of_app = {
+        "issuer": deployment.parameters["JwtIssuer"],
+        "audience": deployment.parameters["JwtAudience"].split(","),
+    }
+    for api in deployment.of_kind("AWS::ApiGatewayV2::Api").values():
+        schemes = api["Body"].get("components", {}).get("securitySchemes", {})
+        for path, methods in api["Body"]["paths"].items():
+            scheme = "JWT" if path.startswith("/devices/") else "AWS_IAM"
+            asked = [each.get("security") for each in methods.values()]
+            if not path.startswith(TOKEN) and asked != [[{scheme: []}]]:
+                yield f"{path} does not ask for {scheme} alone"
+        if (
+            "JWT" in schemes
+            and schemes["JWT"]["x-amazon-apigateway-authorizer"]["jwtConfiguration"] != of_app
+        ):
+            yield "the app's tokens are not those of JwtIssuer for JwtAudience"
+        if "AWS_IAM" in schemes and schemes["AWS_IAM"]["x-amazon-apigateway-authtype"] != "awsSigv4":
+            yield "AWS_IAM does not check signatures"
 
 
 def outputs(deployment: Deployment, observed: Observed) -> Iterator[str]:
     """Each route has an output with its URL, named after its function."""
     own = [each["DomainName"] for each in deployment.of_kind("AWS::ApiGatewayV2::DomainName").values()]
-    hosts = own or [f"{api}.execute-api.{REGION}.amazonaws.com" for api, _, _ in deployment.routes()]
+    callbacks = {key: called for key, called in deployment.routes().items() if key[1].startswith(TOKEN)}
+    hosts = own or [f"{api}.execute-api.{REGION}.amazonaws.com" for api, _, _ in callbacks]
     urls = {name: url for name, url in deployment.outputs.items() if "/TOKEN/" in url}
     expected = {}
-    for (_, path, _), called in deployment.routes().items():
+    for (_, path, _), called in callbacks.items():
         vendor = "" if path.startswith("/{token}/tencent/") else "Line"
         name = f"{vendor}{deployment.function_of(called).removesuffix('Function')}Url"
         expected[name] = f"https://{hosts[0]}{path.replace('{token}', 'TOKEN')}"
