@@ -9,6 +9,8 @@ pub mod direct;
 pub mod fcm;
 pub mod jwt;
 pub mod keys;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
