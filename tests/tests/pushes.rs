@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
+use ringback::aws::trust::Trust;
 use ringback::call::model::{Arrival, Moment, Person, SessionId};
 use ringback::lambda::settings::Environment;
 use ringback::line::notify::{CcParam, Notify};
@@ -66,7 +67,7 @@ impl Stage {
             ring_seconds: 30,
             apns_url: Some(url.into()),
             fcm_url: Some(url.into()),
-            ca_bundle: Some(self.folder.join("ca.pem").to_str().unwrap().into()),
+            trust: Trust::read(self.folder.join("ca.pem").to_str().unwrap()).unwrap(),
         };
         let ssm = format!("http://{}", self.ssm.address);
         let environment = Environment::new(move |name| match name {
@@ -74,9 +75,7 @@ impl Stage {
             "AWS_REGION" | "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("test-1".to_owned()),
             _ => None,
         });
-        let direct = Direct::new(settings, &environment.aws().unwrap(), now(0)).await.unwrap();
-        direct.open(now(0)).await;
-        direct
+        Direct::connect(settings, &environment.aws().unwrap(), now(0)).await
     }
 }
 

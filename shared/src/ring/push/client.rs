@@ -44,9 +44,9 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that trusts the provider's authorities, or those of a bundle. Without any that can be used
-    /// every handshake fails.
-    pub fn new(roots: &str, trust: &Trust) -> Result<Self, rustls::Error> {
+    /// A client that trusts the provider's authorities, or those of a bundle.
+    #[expect(clippy::expect_used, reason = "in INIT, and ring has cipher suites of both versions")]
+    pub fn new(roots: &str, trust: &Trust) -> Self {
         let mut store = RootCertStore::empty();
         let mut add = |pem: &str| {
             store.add_parsable_certificates(CertificateDer::pem_slice_iter(pem.as_bytes()).flatten());
@@ -56,7 +56,8 @@ impl Client {
             Trust::ByEndpoint => add(roots),
         }
         let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()?
+            .with_safe_default_protocol_versions()
+            .expect("TLS 1.2 and 1.3")
             .with_root_certificates(store)
             .with_no_client_auth();
         let mut http = HttpConnector::new();
@@ -69,7 +70,7 @@ impl Client {
             .enable_http2()
             .wrap_connector(http);
         let pool = Pool::builder(TokioExecutor::new()).http2_only(true).pool_idle_timeout(IDLE).build(https);
-        Ok(Self { pool })
+        Self { pool }
     }
 
     /// Sends a request. A connection that says nothing in time is not used again.

@@ -15,7 +15,6 @@ use hyper::body::Bytes;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::aws::trust::Trust;
 use crate::aws::{self, budget};
 use crate::call::model::Arrival;
 use crate::ring::device::{Device, Platform};
@@ -77,15 +76,6 @@ impl std::fmt::Debug for Direct {
     }
 }
 
-/// Why there can be no pushes.
-#[derive(Debug, thiserror::Error)]
-pub enum NoDirect {
-    #[error("PUSH_CA_BUNDLE has no readable certificate authority")]
-    Bundle,
-    #[error("TLS is not possible")]
-    Tls(#[from] rustls::Error),
-}
-
 /// Why a provider has no token for us.
 enum NoToken {
     Refused(String),
@@ -102,22 +92,19 @@ impl From<NoToken> for Pushed {
 }
 
 impl Direct {
-    /// Reads the keys. Those that cannot be used are no error here.
-    pub async fn new(settings: PushSettings, aws: &aws::Settings, now: Arrival) -> Result<Self, NoDirect> {
-        let trust = match &settings.ca_bundle {
-            Some(path) => Trust::read(path).ok_or(NoDirect::Bundle)?,
-            None => Trust::default(),
-        };
+    /// Reads the keys and opens the connections, in INIT. Keys that cannot be used are no error here.
+    pub async fn connect(settings: PushSettings, aws: &aws::Settings, now: Arrival) -> Self {
         let ssm = aws.ssm(budget::KEYS).client;
         let keys = Keys::read(&ssm, &settings, now.seconds()).await;
-        let apple = Client::new(APPLES_ROOTS, &trust)?;
-        let google = Client::new(GOOGLES_ROOTS, &trust)?;
-        Ok(Self { settings, ssm, apple, google, keys: Mutex::new(Arc::new(keys)) })
+        let apple = Client::new(APPLES_ROOTS, &settings.trust);
+        let google = Client::new(GOOGLES_ROOTS, &settings.trust);
+        let direct = Self { settings, ssm, apple, google, keys: Mutex::new(Arc::new(keys)) };
+        direct.open(now).await;
+        direct
     }
 
-    /// Opens the connections in INIT, and gets what Google asks for. Whatever is not ready in time goes on
-    /// at the first call.
-    pub async fn open(&self, now: Arrival) {
+    /// Opens the connections and gets Google's access token. The first call waits for what is not ready.
+    async fn open(&self, now: Arrival) {
         let keys = self.keys();
         let visit = |client: &Client, url: Option<String>| {
             let (client, request) =

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::aws::trust::Trust;
 use crate::call::model::{Arrival, Moment, SessionId};
 use crate::line::push_job::PushJob;
 use crate::ring::device::Device;
@@ -69,8 +70,8 @@ pub struct PushSettings {
     /// Other endpoints than Apple's and Google's own.
     pub apns_url: Option<String>,
     pub fcm_url: Option<String>,
-    /// The path of a PEM file with the certificate authorities to trust in place of the system's.
-    pub ca_bundle: Option<String>,
+    /// A bundle replaces the providers' own authorities.
+    pub trust: Trust,
 }
 
 /// What a provider gets, but for the token that says who we are.
