@@ -16,7 +16,7 @@ use rustls_pki_types::pem::PemObject;
 const AMAZON_ROOTS: &str = include_str!("../../roots/amazon.pem");
 
 /// Which authorities are trusted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Trust {
     /// Amazon's own for its endpoints, the system's for others.
     #[default]
