@@ -9,5 +9,6 @@
 pub mod chaos;
 pub mod control_plane;
 pub mod fault_proxy;
+pub mod gateway;
 pub mod http;
 pub mod stack;
