@@ -79,7 +79,9 @@ impl Request {
             "headers": headers, "body": body, "isBase64Encoded": is_base64,
             "requestContext": {
                 "accountId": "000000000000", "stage": "$default", "routeKey": route, "authorizer": authorizer,
-                "http": { "method": self.method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1" },
+                "http": {
+                    "method": self.method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1",
+                },
             },
         })
     }

@@ -1,5 +1,6 @@
 //! Lambda's entry point: settings, runtime loop, panic handling, request log.
 
+pub mod devices;
 pub mod handler;
 pub mod http;
 pub mod logging;
@@ -25,6 +26,9 @@ use lambda_runtime::{Context, Error, LambdaEvent, service_fn};
 
 use crate::aws::{store::Store, topic::Publish};
 use crate::call::model::Arrival;
+use crate::lambda::devices::log_line::log_line;
+use crate::lambda::devices::request::ApiEvent;
+use crate::lambda::devices::{DevicesApi, DevicesOutcome};
 use crate::lambda::handler::Handler;
 use crate::lambda::http::{GatewayEvent, answer};
 use crate::lambda::logging::Log;
@@ -34,6 +38,7 @@ use crate::lambda::request_line::{RequestContext, replay_line, request_line};
 use crate::lambda::settings::{ConfigError, Environment};
 use crate::lambda::sqs::Batch;
 use crate::lambda::trace_id::TraceId;
+use crate::ring::registry::{FindDevices, Forget, Register};
 
 /// Runs a callback's function until Lambda ends it. `read` parses the settings; `connect` makes the
 /// handler.
@@ -74,6 +79,24 @@ pub async fn run_replay<S, T: Store, P: Publish>(
             log.print("replay", message.outcome.level(), replay_line(message, trace.as_ref()), now());
         };
         Ok(report(&replayer.replay(event.payload, log_message).await))
+    };
+    exit_code(lambda_runtime::run(service_fn(respond)).await)
+}
+
+/// Runs the function that registers devices.
+pub async fn run_devices<S, R: FindDevices + Register + Forget>(
+    read: impl FnOnce(&Environment) -> Result<S, ConfigError>,
+    connect: impl AsyncFnOnce(S) -> DevicesApi<R>,
+) -> ExitCode {
+    let Some((settings, log)) = start(read) else { return ExitCode::FAILURE };
+    let (api, log) = (&connect(settings).await, &log);
+    let cold = Cell::new(true);
+    let respond = |event: LambdaEvent<ApiEvent>| {
+        let cold = cold.replace(false);
+        async move {
+            let trace = trace_id(&event.context);
+            Ok::<_, Infallible>(respond_about_devices(api, log, &event.payload, cold, trace).await)
+        }
     };
     exit_code(lambda_runtime::run(service_fn(respond)).await)
 }
@@ -122,6 +145,23 @@ async fn respond<H: Handler>(
     let answer = answer(route, &details.outcome);
     let context = RequestContext { took: started.elapsed(), cold, status: answer.status, trace };
     log.print("callback", details.outcome.level(), request_line(route, &details, &context), now());
+    answer.into()
+}
+
+/// The same for a request to the registry of devices.
+async fn respond_about_devices<R: FindDevices + Register + Forget>(
+    api: &DevicesApi<R>,
+    log: &Log,
+    event: &ApiEvent,
+    cold: bool,
+    trace: Option<TraceId>,
+) -> ApiGatewayV2httpResponse {
+    let started = Instant::now();
+    let handling = AssertUnwindSafe(async { api.handle(event, now()).await });
+    let handled = handling.catch_unwind().await.unwrap_or_else(|_| DevicesOutcome::Panicked.into());
+    let answer = devices::answer::answer(&handled.outcome);
+    let context = RequestContext { took: started.elapsed(), cold, status: answer.status, trace };
+    log.print("device", handled.outcome.level(), log_line(&handled, &context), now());
     answer.into()
 }
 

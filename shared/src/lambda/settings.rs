@@ -11,7 +11,7 @@ use crate::call::record::Retention;
 use crate::door::access::{AllowList, Gate, SignatureCheck, SourceCheck, TokenDigests};
 use crate::door::sources::Sources;
 use crate::door::{callback::Callback, route::Route};
-use crate::lambda::{logging::LogControls, metrics::Namespace};
+use crate::lambda::{devices::request::JwtUsers, logging::LogControls, metrics::Namespace};
 
 /// An environment variable that keeps a function from starting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +86,27 @@ impl ReplayerSettings {
     }
 }
 
+/// The settings of the function that registers devices.
+#[derive(Debug)]
+pub struct DevicesSettings {
+    pub table: TableName,
+    /// `None`: apps cannot register themselves.
+    pub jwt_users: Option<JwtUsers>,
+    pub aws: aws::Settings,
+}
+
+impl DevicesSettings {
+    pub fn from_env(environment: &Environment) -> Result<Self, ConfigError> {
+        let claim = environment.optional("USER_CLAIM").unwrap_or_else(|| "sub".to_owned());
+        let jwt_users = environment.parsed_if_set(
+            "JWT_SERVICE_ID",
+            "the id of the LINE service that the users of the tokens belong to",
+            |service| JwtUsers::new(service, &claim),
+        )?;
+        Ok(Self { table: environment.devices_table()?, jwt_users, aws: environment.aws()? })
+    }
+}
+
 type Lookup = dyn Fn(&str) -> Option<String>;
 
 /// The variables of a process or of a test.
@@ -139,6 +160,11 @@ impl Environment {
     fn records_table(&self) -> Result<TableName, ConfigError> {
         let expected = "a table's name of 3 to 255 letters, digits, _, - and ., or its ARN";
         self.parsed("RECORDS_TABLE", expected, TableName::parse)
+    }
+
+    fn devices_table(&self) -> Result<TableName, ConfigError> {
+        let expected = "a DynamoDB table's name of 3 to 255 letters, digits, _, - and ., or its ARN";
+        self.parsed("DEVICES_TABLE", expected, TableName::parse)
     }
 
     fn topic(&self, name: &'static str) -> Result<TopicArn, ConfigError> {

@@ -70,3 +70,40 @@ pub struct Device {
     pub registered_at: Moment,
     pub expires_at: Moment,
 }
+
+impl User {
+    pub fn parse(service: &str, id: &str) -> Option<Self> {
+        let ok = |text: &str| !text.is_empty() && text.len() <= 256 && !text.chars().any(char::is_control);
+        (ok(service) && ok(id)).then(|| Self { service: service.to_owned(), id: Personal::new(id) })
+    }
+}
+impl DeviceId {
+    pub fn parse(text: &str) -> Option<Self> {
+        (!text.is_empty() && text.len() <= 256).then(|| Self(text.to_owned()))
+    }
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+impl Platform {
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::ApnsVoip, Self::ApnsVoipSandbox, Self::Fcm].into_iter().find(|p| p.as_str() == text)
+    }
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ApnsVoip => "apns_voip",
+            Self::ApnsVoipSandbox => "apns_voip_sandbox",
+            Self::Fcm => "fcm",
+        }
+    }
+}
+impl PushToken {
+    pub fn parse(_: Platform, text: &str) -> Option<Self> {
+        (!text.is_empty() && text.len() <= 8192).then(|| Self(text.to_owned()))
+    }
+}
+impl App {
+    pub fn parse(text: &str) -> Option<Self> {
+        (!text.is_empty() && text.len() <= 256).then(|| Self(text.to_owned()))
+    }
+}

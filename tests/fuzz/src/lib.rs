@@ -8,6 +8,9 @@ use ringback::door::{
     request::Unverified,
 };
 use ringback::door::{callback::Callback, route::Route};
+use ringback::lambda::devices::answer::answer as devices_answer;
+use ringback::lambda::devices::request::{ApiEvent, JwtUsers};
+use ringback::lambda::devices::{DevicesApi, DevicesOutcome};
 use ringback::lambda::handler::{Handler, Notifier};
 use ringback::lambda::http::{GatewayEvent, answer};
 use ringback::lambda::outcome::CallbackOutcome;
@@ -15,7 +18,9 @@ use ringback::lambda::settings::Environment;
 use ringback::lambda::spool;
 use ringback::line;
 use ringback::tencent;
-use ringback::testing::{ARRIVAL, DeadTopic, MemoryTable, MemoryTopic, TOKEN, recorder_behind};
+use ringback::testing::{
+    ARRIVAL, DeadTopic, MemoryRegistry, MemoryTable, MemoryTopic, TOKEN, recorder_behind,
+};
 use ringback::text::refusal::Refusal;
 use serde_json::{Map, Value};
 use tokio::runtime::{Builder, Runtime};
@@ -175,6 +180,23 @@ async fn handle(handler: &impl Handler, event: &str) -> CallbackOutcome {
     let answer = answer(handler.gate().route(), &handled.outcome);
     assert!((200..=499).contains(&answer.status), "{:?}", handled.outcome);
     handled.outcome
+}
+
+/// Plays a request to the registry of devices, and shows what it has registered. `body` may hold a token.
+pub fn register(event: &Value, body: &str) {
+    let registry = MemoryRegistry::default();
+    let api = DevicesApi::new(&registry, JwtUsers::new("planetkit", "sub"));
+    let event: ApiEvent = serde_json::from_value(event.clone()).unwrap_or_default();
+    let handled = RUNTIME.with(|runtime| runtime.block_on(api.handle(&event, ARRIVAL)));
+    let status = devices_answer(&handled.outcome).status;
+    assert!((200..=499).contains(&status), "{:?}", handled.outcome);
+    assert!(registry.devices().len() == usize::from(status == 201), "{status}");
+    for device in registry.devices() {
+        let token = device.address.token.reveal();
+        assert!(body.is_empty() || !format!("{device:?}").contains(token), "Debug prints a token");
+        let shown = devices_answer(&DevicesOutcome::Shown(device.clone())).body.unwrap().1;
+        assert!(token.len() <= 8_192 && !shown.contains(token), "an answer shows a token");
+    }
 }
 
 /// Both items of a record, and the message that it waits in if need be.
