@@ -172,9 +172,15 @@ fn now() -> Arrival {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::aws::Failure;
+    use crate::call::model::Moment;
     use crate::door::{access::Gate, request::Unverified};
     use crate::lambda::{metrics::Namespace, outcome::OutcomeDetails};
+    use crate::ring::device::{Device, DeviceId, Registration, User};
+    use crate::ring::registry::Registered;
     use crate::tencent;
     use crate::testing::{block_on, environment};
 
@@ -205,5 +211,52 @@ mod tests {
         assert_eq!(panicked.status_code, 500);
         assert!(format!("{:?}", panicked.body).contains("panicked"));
         assert_eq!(answer().status_code, 200);
+    }
+
+    /// A registry with a bug.
+    struct Broken;
+
+    impl FindDevices for Broken {
+        async fn find(&self, _: &User, _: Arrival) -> Result<Vec<Device>, Failure> {
+            panic!("a bug");
+        }
+    }
+
+    impl Register for Broken {
+        async fn register(
+            &self,
+            _: &User,
+            _: &DeviceId,
+            _: &Registration,
+            _: Arrival,
+        ) -> Result<Registered, Failure> {
+            panic!("a bug");
+        }
+    }
+
+    impl Forget for Broken {
+        async fn forget(&self, _: &User, _: &DeviceId) -> Result<bool, Failure> {
+            panic!("a bug");
+        }
+
+        async fn forget_dead(&self, _: &Device, _: Option<Moment>) -> Result<(), Failure> {
+            panic!("a bug");
+        }
+    }
+
+    #[test]
+    fn a_panic_in_the_registry_is_a_problem_for_one_request_only() {
+        let log = Log::new(environment().log_controls(), Namespace::default());
+        let api = DevicesApi::new(Broken, None);
+        let event = json!({
+            "rawPath": "/users/planetkit/bob/devices",
+            "requestContext": { "http": { "method": "GET" }, "authorizer": { "iam": { "accountId": "1" } } },
+        });
+        let event: ApiEvent = serde_json::from_value(event).unwrap();
+        for _ in 0..2 {
+            let answer = block_on(respond_about_devices(&api, &log, &event, false, None));
+            assert_eq!(answer.status_code, 500);
+            assert_eq!(answer.headers["content-type"], "application/problem+json");
+        }
     }
 }

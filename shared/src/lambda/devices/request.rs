@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::ring::device::{App, DeviceId, Platform, PushToken, Registration, User};
 
-/// Bytes of a body. A token has at most 8,192.
+/// Bytes of a body: a token of [`TOKEN_BYTES`](crate::ring::device::TOKEN_BYTES) and all the rest.
 pub const BODY_BYTES: usize = 16_384;
 
 /// Marks events of function URLs, which leave a path percent-encoded. API Gateway decodes it.
@@ -192,9 +192,14 @@ pub enum Refused {
 fn expected(field: &str) -> &'static str {
     match field {
         "platform" => "It must be apns_voip, apns_voip_sandbox or fcm.",
-        "token" => "It must be a push token of the platform.",
-        "app" => "It must be the app's bundle id or the Firebase project's id.",
-        _ => "It must be an id within the bounds.",
+        "token" => {
+            "It must be a push token of the platform: of Apple, hex digits; of Google, letters, digits, _, :, . \
+             and -; at most 8,192 of them."
+        }
+        "app" => {
+            "It must be the app's bundle id or the Firebase project's id: letters, digits, ., _, : and -."
+        }
+        _ => "It must be an id of at most 256 bytes without control characters.",
     }
 }
 
