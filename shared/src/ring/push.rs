@@ -1,5 +1,7 @@
 //! Sending pushes.
 
+use std::time::Duration;
+
 use crate::call::model::{Arrival, Moment, SessionId};
 use crate::line::push_job::PushJob;
 use crate::ring::device::Device;
@@ -19,6 +21,13 @@ pub enum Pushed {
     Failed(String),
 }
 
+/// The push to one device: what became of it, and how long that took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Push {
+    pub pushed: Pushed,
+    pub took: Duration,
+}
+
 /// A call that rings.
 #[derive(Clone, Copy, Debug)]
 pub struct Ringing<'a> {
@@ -31,6 +40,21 @@ pub struct Ringing<'a> {
 
 /// Rings devices.
 pub trait Ring {
-    /// Sends a push to all devices at once. One outcome a device, in the order of the devices.
-    fn ring(&self, call: Ringing<'_>, devices: &[Device]) -> impl Future<Output = Vec<Pushed>>;
+    /// Sends a push to all devices at once. One push a device, in the order of the devices.
+    fn ring(&self, call: Ringing<'_>, devices: &[Device]) -> impl Future<Output = Vec<Push>>;
+}
+
+/// How pushes are sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushSettings {
+    /// Names of SSM SecureStrings. At least one is set.
+    pub apns_key_parameter: Option<String>,
+    pub fcm_key_parameter: Option<String>,
+    /// How long a push may wait for its phone.
+    pub ring_seconds: u64,
+    /// Other endpoints than Apple's and Google's own.
+    pub apns_url: Option<String>,
+    pub fcm_url: Option<String>,
+    /// The path of a PEM file with the certificate authorities to trust in place of the system's.
+    pub ca_bundle: Option<String>,
 }
