@@ -42,6 +42,13 @@ pub const PUSH: Budget = Budget {
     whole: Duration::from_millis(1_750),
 };
 
+/// To register or remove a device, with all reads and writes that it takes. An app server is waiting.
+pub const REGISTER: Budget = Budget {
+    connect: Duration::from_millis(350),
+    attempt: Duration::from_millis(1_000),
+    whole: Duration::from_millis(3_000),
+};
+
 /// To store a spooled record, or to publish it to the dead letters. No vendor is waiting.
 pub const REPLAY: Budget = Budget {
     connect: Duration::from_millis(1_000),
@@ -70,7 +77,7 @@ mod tests {
 
     #[test]
     fn every_budget_has_room_for_a_second_attempt() {
-        for budget in [STORE, SPOOL, PUSH, REPLAY] {
+        for budget in [STORE, SPOOL, PUSH, REGISTER, REPLAY] {
             assert!(budget.connect < budget.attempt);
             assert!(budget.attempt * 2 + FIRST_PAUSE < budget.whole, "{budget:?}");
         }

@@ -124,7 +124,9 @@ fn problem(outcome: &DevicesOutcome) -> (&'static str, String) {
     let detail = match outcome {
         DevicesOutcome::NotRegistered => "The user has no such device.".to_owned(),
         DevicesOutcome::Refused(refused) => refused.to_string(),
-        DevicesOutcome::Unavailable(_) => "The registry cannot be reached. Nothing has changed.".to_owned(),
+        DevicesOutcome::Unavailable(_) => {
+            "The registry cannot be reached. Nothing is half done: try again.".to_owned()
+        }
         _ => "The function has a bug. Its log says where.".to_owned(),
     };
     let problem = Problem { title, status, code: outcome.code(), field: outcome.field(), detail };

@@ -11,11 +11,13 @@ pub mod request;
 
 use tracing::Level;
 
-use crate::aws::Failure;
+use crate::aws::{Failure, budget};
 use crate::call::model::Arrival;
 use crate::lambda::devices::request::{ApiEvent, Asked, Command, JwtUsers, Operation, Refused, Route};
+use crate::lambda::settings::DevicesSettings;
 use crate::ring::device::{Device, DeviceId, User};
-use crate::ring::registry::{FindDevices, Forget, Register, Registered};
+use crate::ring::devices_table::DynamoDbDevices;
+use crate::ring::registry::{FindDevices, Forget, Register, Registered, Registry};
 
 /// What became of a request.
 #[derive(Debug)]
@@ -32,7 +34,7 @@ pub enum DevicesOutcome {
     /// There is no such device to show.
     NotRegistered,
     Refused(Refused),
-    /// DynamoDB failed or was too slow. Nothing has changed.
+    /// DynamoDB failed or was too slow. Nothing is half done.
     Unavailable(Failure),
     /// A bug: the handler panicked.
     Panicked,
@@ -92,6 +94,18 @@ impl From<DevicesOutcome> for Handled {
 pub struct DevicesApi<R> {
     registry: R,
     jwt_users: Option<JwtUsers>,
+}
+
+impl DevicesApi<Registry<DynamoDbDevices>> {
+    /// An API with an open connection to its table.
+    pub async fn connect(settings: DevicesSettings) -> Self {
+        let DevicesSettings { table, jwt_users, aws } = settings;
+        let dynamodb = aws.dynamodb(budget::REGISTER);
+        let table = DynamoDbDevices::new(dynamodb.client, table);
+        let api = Self::new(Registry::new(table, budget::REGISTER), jwt_users);
+        dynamodb.connections.open().await;
+        api
+    }
 }
 
 impl<R: FindDevices + Register + Forget> DevicesApi<R> {
