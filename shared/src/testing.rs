@@ -6,7 +6,7 @@ mod doubles;
 
 use serde_json::{Value, json};
 
-pub use self::devices::{DeadRegistry, MemoryRegistry};
+pub use self::devices::{DeadDevices, MemoryDevices};
 pub use self::doubles::{DeadTable, DeadTopic, MemoryTable, MemoryTopic, Published};
 use crate::aws::budget;
 use crate::aws::store::{RecordStore, Store};

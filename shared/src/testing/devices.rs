@@ -1,143 +1,109 @@
-//! A registry of devices in memory, and one that is out of reach.
+//! A table of devices in memory, and one that is out of reach.
 
 use std::cell::RefCell;
 
 use crate::aws::{Failure, Service};
-use crate::call::model::{Arrival, Moment};
 use crate::ring::device::{Device, DeviceId, Registration, User};
-use crate::ring::registry::{FindDevices, Forget, Register, Registered};
+use crate::ring::registration::{Owner, Write};
+use crate::ring::registry::{DevicesTable, Written};
 
-const DEVICES_A_USER: usize = 25;
-const LIFE_MILLISECONDS: u64 = 270 * 86_400_000;
-
-/// A registry in memory.
+/// A table of devices in memory.
 #[derive(Debug, Default)]
-pub struct MemoryRegistry {
+pub struct MemoryDevices {
     devices: RefCell<Vec<Device>>,
+    owners: RefCell<Vec<Owner>>,
 }
 
-impl MemoryRegistry {
-    /// Every device, in the order of registration.
+impl MemoryDevices {
+    /// Every device.
     pub fn devices(&self) -> Vec<Device> {
         self.devices.borrow().clone()
     }
-}
 
-fn moment(milliseconds: u64) -> Moment {
-    Moment::from_milliseconds(milliseconds).unwrap()
-}
-
-impl FindDevices for MemoryRegistry {
-    async fn find(&self, user: &User, now: Arrival) -> Result<Vec<Device>, Failure> {
-        let mut devices = self.devices();
-        devices.retain(|each| each.user == *user && each.expires_at > moment(now.milliseconds));
-        Ok(devices)
+    /// The owner of every address.
+    pub fn owners(&self) -> Vec<Owner> {
+        self.owners.borrow().clone()
     }
-}
 
-impl Register for MemoryRegistry {
-    async fn register(
-        &self,
-        user: &User,
-        id: &DeviceId,
-        registration: &Registration,
-        now: Arrival,
-    ) -> Result<Registered, Failure> {
-        let mut devices = self.devices.borrow_mut();
-        let is_this = |each: &Device| each.user == *user && each.id == *id;
-        let known = devices.iter().any(is_this);
-        let has_address = |each: &Device| {
-            (each.address.platform, &each.address.token) == (registration.platform, &registration.token)
-        };
-        devices.retain(|each| !is_this(each) && !has_address(each));
-        devices.push(Device {
-            user: user.clone(),
-            id: id.clone(),
-            address: registration.clone(),
-            registered_at: moment(now.milliseconds),
-            expires_at: moment(now.milliseconds + LIFE_MILLISECONDS),
-        });
-        if devices.iter().filter(|each| each.user == *user).count() > DEVICES_A_USER {
-            let oldest = devices.iter().position(|each| each.user == *user).unwrap();
-            devices.remove(oldest);
+    fn find(&self, user: &User, id: &DeviceId) -> Option<Device> {
+        self.devices().into_iter().find(|device| device.user == *user && device.id == *id)
+    }
+
+    fn find_owner(&self, address: &Registration) -> Option<Owner> {
+        self.owners().into_iter().find(|owner| owner.address.has_address_of(address))
+    }
+
+    fn is_as_expected(&self, write: &Write) -> bool {
+        // A key holds the address without the app.
+        let told = |owner: Owner| (owner.user, owner.device, owner.expires_at);
+        match write {
+            Write::PutDevice { device, over } => self.find(&device.user, &device.id) == *over,
+            Write::DeleteDevice(device) => self.find(&device.user, &device.id).as_ref() == Some(device),
+            Write::PutOwner { owner, over } => {
+                self.find_owner(&owner.address).map(told) == over.clone().map(told)
+            }
+            Write::DeleteOwner(owner) => {
+                self.find_owner(&owner.address).map(told) == Some(told(owner.clone()))
+            }
         }
-        Ok(if known { Registered::Renewed } else { Registered::Added })
     }
 }
 
-impl Forget for MemoryRegistry {
-    async fn forget(&self, user: &User, id: &DeviceId) -> Result<bool, Failure> {
-        let mut devices = self.devices.borrow_mut();
-        let before = devices.len();
-        devices.retain(|each| !(each.user == *user && each.id == *id));
-        Ok(devices.len() < before)
+impl DevicesTable for &MemoryDevices {
+    async fn devices(&self, user: &User) -> Result<Vec<Device>, Failure> {
+        Ok(MemoryDevices::devices(self).into_iter().filter(|device| device.user == *user).collect())
     }
 
-    async fn forget_dead(&self, device: &Device, dead_since: Option<Moment>) -> Result<(), Failure> {
-        let is_dead =
-            |each: &Device| each == device && dead_since.is_none_or(|since| each.registered_at < since);
-        self.devices.borrow_mut().retain(|each| !is_dead(each));
-        Ok(())
+    async fn device(&self, user: &User, id: &DeviceId) -> Result<Option<Device>, Failure> {
+        Ok(self.find(user, id))
+    }
+
+    async fn owner(&self, address: &Registration) -> Result<Option<Owner>, Failure> {
+        Ok(self.find_owner(address))
+    }
+
+    async fn write(&self, writes: &[Write]) -> Result<Written, Failure> {
+        if !writes.iter().all(|write| self.is_as_expected(write)) {
+            return Ok(Written::Nothing);
+        }
+        let (mut devices, mut owners) = (self.devices.borrow_mut(), self.owners.borrow_mut());
+        for write in writes {
+            match write {
+                Write::PutDevice { device, .. } | Write::DeleteDevice(device) => {
+                    devices.retain(|other| (&other.user, &other.id) != (&device.user, &device.id));
+                }
+                Write::PutOwner { owner, .. } | Write::DeleteOwner(owner) => {
+                    owners.retain(|other| !other.address.has_address_of(&owner.address));
+                }
+            }
+            match write {
+                Write::PutDevice { device, .. } => devices.push(device.clone()),
+                Write::PutOwner { owner, .. } => owners.push(owner.clone()),
+                Write::DeleteDevice(_) | Write::DeleteOwner(_) => {}
+            }
+        }
+        Ok(Written::All)
     }
 }
 
-/// A registry that refuses everything.
+/// A table of devices that refuses everything.
 #[derive(Debug)]
-pub struct DeadRegistry;
+pub struct DeadDevices;
 
-impl FindDevices for DeadRegistry {
-    async fn find(&self, _: &User, _: Arrival) -> Result<Vec<Device>, Failure> {
-        Err(Failure::TooSlow(Service::DynamoDb))
-    }
-}
-
-impl Register for DeadRegistry {
-    async fn register(
-        &self,
-        _: &User,
-        _: &DeviceId,
-        _: &Registration,
-        _: Arrival,
-    ) -> Result<Registered, Failure> {
-        Err(Failure::TooSlow(Service::DynamoDb))
-    }
-}
-
-impl Forget for DeadRegistry {
-    async fn forget(&self, _: &User, _: &DeviceId) -> Result<bool, Failure> {
+impl DevicesTable for DeadDevices {
+    async fn devices(&self, _: &User) -> Result<Vec<Device>, Failure> {
         Err(Failure::TooSlow(Service::DynamoDb))
     }
 
-    async fn forget_dead(&self, _: &Device, _: Option<Moment>) -> Result<(), Failure> {
+    async fn device(&self, _: &User, _: &DeviceId) -> Result<Option<Device>, Failure> {
         Err(Failure::TooSlow(Service::DynamoDb))
     }
-}
 
-// The API owns its registry; tests look at it through a reference.
-impl<R: FindDevices> FindDevices for &R {
-    async fn find(&self, user: &User, now: Arrival) -> Result<Vec<Device>, Failure> {
-        (**self).find(user, now).await
-    }
-}
-
-impl<R: Register> Register for &R {
-    async fn register(
-        &self,
-        user: &User,
-        id: &DeviceId,
-        registration: &Registration,
-        now: Arrival,
-    ) -> Result<Registered, Failure> {
-        (**self).register(user, id, registration, now).await
-    }
-}
-
-impl<R: Forget> Forget for &R {
-    async fn forget(&self, user: &User, id: &DeviceId) -> Result<bool, Failure> {
-        (**self).forget(user, id).await
+    async fn owner(&self, _: &Registration) -> Result<Option<Owner>, Failure> {
+        Err(Failure::TooSlow(Service::DynamoDb))
     }
 
-    async fn forget_dead(&self, device: &Device, dead_since: Option<Moment>) -> Result<(), Failure> {
-        (**self).forget_dead(device, dead_since).await
+    async fn write(&self, _: &[Write]) -> Result<Written, Failure> {
+        Err(Failure::TooSlow(Service::DynamoDb))
     }
 }
