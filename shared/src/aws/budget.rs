@@ -42,11 +42,32 @@ pub const PUSH: Budget = Budget {
     whole: Duration::from_millis(1_750),
 };
 
-/// To register or remove a device, with all reads and writes that it takes. An app server is waiting.
+/// To claim a call's ring and to read the callee's devices, both at once.
+pub const DEVICES: Budget = Budget {
+    connect: Duration::from_millis(150),
+    attempt: Duration::from_millis(200),
+    whole: Duration::from_millis(450),
+};
+
+/// To ring every device. The push job is published at the same time.
+pub const RING: Budget = Budget {
+    connect: Duration::from_millis(300),
+    attempt: Duration::from_millis(470),
+    whole: Duration::from_millis(1_000),
+};
+
+/// When pushes and publishing are given up, should they not keep their own budget.
+pub const RING_LIMIT: Duration = Duration::from_millis(1_040);
+
+/// To note that the call was rung, and to remove dead devices, both at once. An answer does not
+/// depend on it.
+pub const AFTER_RING: Duration = Duration::from_millis(300);
+
+/// To register, read or remove a device. An app waits, which can try again.
 pub const REGISTER: Budget = Budget {
-    connect: Duration::from_millis(350),
-    attempt: Duration::from_millis(1_000),
-    whole: Duration::from_millis(3_000),
+    connect: Duration::from_millis(500),
+    attempt: Duration::from_millis(1_200),
+    whole: Duration::from_millis(4_000),
 };
 
 /// To store a spooled record, or to publish it to the dead letters. No vendor is waiting.
@@ -69,15 +90,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn store_and_spool_together_leave_a_vendor_with_2_s_of_patience_an_answer() {
+    fn all_steps_together_leave_a_vendor_with_2_s_of_patience_an_answer() {
         let limit = Duration::from_millis(1_800);
         assert!(STORE.whole + SPOOL.whole <= limit);
         assert!(PUSH.whole <= limit);
+        assert!(DEVICES.whole + RING_LIMIT + AFTER_RING <= limit && RING.whole < RING_LIMIT);
     }
 
     #[test]
     fn every_budget_has_room_for_a_second_attempt() {
-        for budget in [STORE, SPOOL, PUSH, REGISTER, REPLAY] {
+        for budget in [STORE, SPOOL, PUSH, DEVICES, RING, REGISTER, REPLAY] {
             assert!(budget.connect < budget.attempt);
             assert!(budget.attempt * 2 + FIRST_PAUSE < budget.whole, "{budget:?}");
         }

@@ -1,20 +1,22 @@
-//! Handles a callback: admit, read, then store (or spool), or publish a push job.
+//! Handles a callback: admit, read, then store (or spool), or publish a push job and ring.
 //!
 //! A push job is never spooled: a late push rings for nothing, and a caller who gets an error at
 //! once can try again.
 
 use std::time::{Duration, Instant};
 
-use crate::aws::budget;
 use crate::aws::dynamodb::DynamoDb;
 use crate::aws::store::{RecordStore, Store};
 use crate::aws::topic::{Publish, Topic};
+use crate::aws::{self, budget};
 use crate::call::{model::Arrival, record::Record};
 use crate::door::{access::Gate, callback::Callback, request::Unverified};
 use crate::lambda::outcome::{CallbackOutcome, OutcomeDetails, Waits};
+use crate::lambda::ringer::{DynamoDbRinger, NoRinger, RingCallee};
 use crate::lambda::settings::{NotifierSettings, RecorderSettings};
 use crate::lambda::spool;
 use crate::line::{notify::Notify, push_job::PushJob};
+use crate::ring::push::{PushSettings, Ring};
 
 /// What a function does with its callback.
 pub trait Handler {
@@ -67,7 +69,7 @@ impl<S: Store, P: Publish> Recorder<S, P> {
                 (outcome, None)
             }
         };
-        OutcomeDetails { outcome, session: Some(record.session), ended, waits }
+        OutcomeDetails { outcome, session: Some(record.session), ended, waits, ring: None }
     }
 }
 
@@ -85,31 +87,47 @@ impl<S: Store, P: Publish> Handler for Recorder<S, P> {
     }
 }
 
-/// Publishes a push job for every incoming call.
+/// Publishes a push job for every incoming call, and rings the callee if it has a ringer.
 #[derive(Debug)]
-pub struct Notifier<P> {
+pub struct Notifier<P, R = NoRinger> {
     gate: Gate,
     push_jobs: P,
+    ringer: Option<R>,
 }
 
-impl Notifier<Topic> {
-    /// A notifier with an open connection to its topic.
-    pub async fn connect(settings: NotifierSettings) -> Self {
-        let NotifierSettings { gate, push_jobs, aws } = settings;
-        let sns = aws.sns(budget::PUSH);
-        let notifier = Self::new(gate, Topic::new(sns.client, push_jobs, budget::PUSH));
-        sns.connections.open().await;
-        notifier
+impl<R: Ring> Notifier<Topic, DynamoDbRinger<R>> {
+    /// A notifier with open connections to its topic and, if it rings, to its devices.
+    pub async fn connect(
+        settings: NotifierSettings,
+        connect_ring: impl AsyncFnOnce(PushSettings, &aws::Settings) -> R,
+    ) -> Self {
+        let NotifierSettings { gate, push_jobs, ringing, aws } = settings;
+        let budget = if ringing.is_some() { budget::RING } else { budget::PUSH };
+        let sns = aws.sns(budget);
+        let push_jobs = Topic::new(sns.client, push_jobs, budget);
+        let Some(ringing) = ringing else {
+            sns.connections.open().await;
+            return Self { gate, push_jobs, ringer: None };
+        };
+        let ringer = DynamoDbRinger::connect(ringing, &aws, connect_ring);
+        let ((), ringer) = tokio::join!(sns.connections.open(), ringer);
+        Self { gate, push_jobs, ringer: Some(ringer) }
     }
 }
 
 impl<P: Publish> Notifier<P> {
     pub fn new(gate: Gate, push_jobs: P) -> Self {
-        Self { gate, push_jobs }
+        Self { gate, push_jobs, ringer: None }
     }
 }
 
-impl<P: Publish> Handler for Notifier<P> {
+impl<P: Publish, R> Notifier<P, R> {
+    pub fn ringing(gate: Gate, push_jobs: P, ringer: R) -> Self {
+        Self { gate, push_jobs, ringer: Some(ringer) }
+    }
+}
+
+impl<P: Publish, R: RingCallee> Handler for Notifier<P, R> {
     fn gate(&self) -> &Gate {
         &self.gate
     }
@@ -120,18 +138,21 @@ impl<P: Publish> Handler for Notifier<P> {
             Err(refusal) => return refusal.into(),
         };
         let job = PushJob::new(&notify, arrival);
+        if let Some(ringer) = &self.ringer {
+            return ringer.ring_callee(notify, &job, &self.push_jobs, arrival).await;
+        }
         let (published, took) = timed(self.push_jobs.publish(job.body(), job.attributes())).await;
         let outcome = match published {
             Ok(()) => CallbackOutcome::Published,
             Err(failure) => CallbackOutcome::NotPublished(failure),
         };
         let waits = Waits { publish: Some(took), ..Waits::default() };
-        OutcomeDetails { outcome, session: Some(notify.session), ended: None, waits }
+        OutcomeDetails { outcome, session: Some(notify.session), ended: None, waits, ring: None }
     }
 }
 
 /// A future's output, and how long it took.
-async fn timed<F: Future>(future: F) -> (F::Output, Duration) {
+pub(super) async fn timed<F: Future>(future: F) -> (F::Output, Duration) {
     let started = Instant::now();
     (future.await, started.elapsed())
 }

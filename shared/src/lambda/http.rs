@@ -96,6 +96,8 @@ pub fn status(outcome: &CallbackOutcome) -> u16 {
         CallbackOutcome::Published
         | CallbackOutcome::Recorded
         | CallbackOutcome::Duplicate
+        | CallbackOutcome::Rung
+        | CallbackOutcome::NoDeviceAccepted
         | CallbackOutcome::Deferred(_)
         | CallbackOutcome::Ignored => 200,
         CallbackOutcome::Refused(refusal) => match refusal {
@@ -107,7 +109,12 @@ pub fn status(outcome: &CallbackOutcome) -> u16 {
             }
         },
         // LINE then releases the caller at once; Tencent resends.
-        CallbackOutcome::NotPublished(_) | CallbackOutcome::NotStored(..) => 503,
+        CallbackOutcome::NoDevice => 404,
+        CallbackOutcome::NotPublished(_)
+        | CallbackOutcome::NotStored(..)
+        | CallbackOutcome::ProviderRefused(_)
+        | CallbackOutcome::NotRung(_)
+        | CallbackOutcome::RegistryUnreadable(_) => 503,
         CallbackOutcome::Panicked => 500,
     }
 }

@@ -8,6 +8,7 @@ pub mod metrics;
 pub mod outcome;
 pub mod replay;
 pub mod request_line;
+pub mod ringer;
 pub mod routes;
 pub mod settings;
 pub mod spool;
@@ -23,6 +24,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use futures_util::FutureExt;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_runtime::{Context, Error, LambdaEvent, service_fn};
+use tracing::Level;
 
 use crate::aws::{store::Store, topic::Publish};
 use crate::call::model::Arrival;
@@ -34,7 +36,7 @@ use crate::lambda::http::{GatewayEvent, answer};
 use crate::lambda::logging::Log;
 use crate::lambda::outcome::CallbackOutcome;
 use crate::lambda::replay::{ReplayedMessage, Replayer, report};
-use crate::lambda::request_line::{RequestContext, replay_line, request_line};
+use crate::lambda::request_line::{RequestContext, push_lines, replay_line, request_line};
 use crate::lambda::settings::{ConfigError, Environment};
 use crate::lambda::sqs::Batch;
 use crate::lambda::trace_id::TraceId;
@@ -145,6 +147,9 @@ async fn respond<H: Handler>(
     let answer = answer(route, &details.outcome);
     let context = RequestContext { took: started.elapsed(), cold, status: answer.status, trace };
     log.print("callback", details.outcome.level(), request_line(route, &details, &context), now());
+    for line in push_lines(&details) {
+        log.print("push", Level::INFO, line, now());
+    }
     answer.into()
 }
 

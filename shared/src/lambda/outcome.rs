@@ -7,6 +7,7 @@ use tracing::Level;
 use crate::aws::Failure;
 use crate::aws::store::{EventPut, StoreError};
 use crate::call::{CallEnd, model::SessionId};
+use crate::ring::device::Provider;
 use crate::text::refusal::Refusal;
 
 /// What became of a callback.
@@ -16,8 +17,20 @@ pub enum CallbackOutcome {
     Published,
     /// The record is in the table.
     Recorded,
-    /// The record was in the table already.
+    /// The record was in the table already, or the call was rung already.
     Duplicate,
+    /// A phone of the callee rings, or may ring.
+    Rung,
+    /// The callee has no device that can ring. The caller learns it at once.
+    NoDevice,
+    /// The callee has no device that can ring, but a subscriber of the push jobs may ring the callee.
+    NoDeviceAccepted,
+    /// Apple or Google refuses our keys or settings, with this code.
+    ProviderRefused(String),
+    /// Apple and Google failed or were throttled; the first code.
+    NotRung(String),
+    /// DynamoDB did not say in time which devices the callee has.
+    RegistryUnreadable(Failure),
     /// DynamoDB did not take the record in time; it is safe in the spool.
     Deferred(StoreError),
     /// Not a call callback; nothing to do.
@@ -39,6 +52,11 @@ impl CallbackOutcome {
             Self::Published => "published",
             Self::Recorded => "recorded",
             Self::Duplicate => "duplicate",
+            Self::Rung => "rung",
+            Self::NoDevice | Self::NoDeviceAccepted => "no_device",
+            Self::ProviderRefused(_) => "provider_refused",
+            Self::NotRung(_) => "not_rung",
+            Self::RegistryUnreadable(_) => "registry_unreadable",
             Self::Deferred(_) => "deferred",
             Self::Ignored => "ignored",
             Self::Refused(refusal) => refusal.code(),
@@ -52,22 +70,34 @@ impl CallbackOutcome {
     pub fn level(&self) -> Level {
         match self {
             // Success, or the client's error.
-            Self::Published | Self::Recorded | Self::Duplicate | Self::Ignored | Self::Refused(_) => {
-                Level::INFO
-            }
+            Self::Published
+            | Self::Recorded
+            | Self::Duplicate
+            | Self::Rung
+            | Self::NoDevice
+            | Self::NoDeviceAccepted
+            | Self::Ignored
+            | Self::Refused(_) => Level::INFO,
             // Recovered by itself.
             Self::Deferred(_) => Level::WARN,
-            // A callback or a push job was lost.
-            Self::NotPublished(_) | Self::NotStored(..) | Self::Panicked => Level::ERROR,
+            // A callback, a push job or a ring was lost.
+            Self::NotPublished(_)
+            | Self::NotStored(..)
+            | Self::ProviderRefused(_)
+            | Self::NotRung(_)
+            | Self::RegistryUnreadable(_)
+            | Self::Panicked => Level::ERROR,
         }
     }
 
-    /// AWS's error code with our message.
+    /// AWS's or the provider's error code with our message.
     pub fn error(&self) -> Option<String> {
         match self {
             Self::Deferred(error) => Some(error.to_string()),
             Self::NotStored(error, spool) => Some(format!("{error}; {spool}")),
-            Self::NotPublished(error) => Some(error.to_string()),
+            Self::NotPublished(error) | Self::RegistryUnreadable(error) => Some(error.to_string()),
+            Self::ProviderRefused(code) => Some(format!("the push provider refuses our requests ({code})")),
+            Self::NotRung(code) => Some(format!("the push provider took no push ({code})")),
             _ => None,
         }
     }
@@ -100,6 +130,17 @@ pub struct Waits {
     pub publish: Option<Duration>,
 }
 
+/// What the log says about the ringing of a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RingDetails {
+    /// Devices that a provider called dead.
+    pub dead_devices: usize,
+    /// Pushes that a provider refused because of us.
+    pub refusals: usize,
+    /// How long the slowest push of each provider took.
+    pub took: Vec<(Provider, Duration)>,
+}
+
 /// An outcome with what the log says about it.
 #[derive(Debug)]
 pub struct OutcomeDetails {
@@ -111,11 +152,13 @@ pub struct OutcomeDetails {
     pub ended: Option<CallEnd>,
     /// How long the requests to AWS took.
     pub waits: Waits,
+    /// `None` if no device was to ring.
+    pub ring: Option<RingDetails>,
 }
 
 impl From<CallbackOutcome> for OutcomeDetails {
     fn from(outcome: CallbackOutcome) -> Self {
-        Self { outcome, session: None, ended: None, waits: Waits::default() }
+        Self { outcome, session: None, ended: None, waits: Waits::default(), ring: None }
     }
 }
 

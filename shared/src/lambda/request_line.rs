@@ -9,6 +9,7 @@ use crate::lambda::metrics::{LogLine, Unit};
 use crate::lambda::outcome::{CallbackOutcome, OutcomeDetails};
 use crate::lambda::replay::ReplayedMessage;
 use crate::lambda::trace_id::TraceId;
+use crate::ring::device::Provider;
 use crate::text::refusal::Refusal;
 
 /// Dimensions of the metrics.
@@ -31,7 +32,7 @@ pub struct RequestContext {
 
 /// The line of a request.
 pub fn request_line(route: &Route, details: &OutcomeDetails, context: &RequestContext) -> LogLine {
-    let OutcomeDetails { outcome, session, ended, waits } = details;
+    let OutcomeDetails { outcome, session, ended, waits, ring } = details;
     let answered = match context.status {
         ..400 => "accepted",
         400..500 => "refused",
@@ -58,7 +59,27 @@ pub fn request_line(route: &Route, details: &OutcomeDetails, context: &RequestCo
     line.metric(answered, Unit::Count, BY_PROVIDER, Some(1));
     line.metric("cold_starts", Unit::Count, BY_CALLBACK, context.cold.then_some(1));
     call_end(&mut line, *ended);
+    if let Some(ring) = ring {
+        let is = |code: &str| u64::from(outcome.code() == code);
+        line.metric("rung", Unit::Count, BY_PROVIDER, Some(is("rung")));
+        line.metric("no_device", Unit::Count, BY_PROVIDER, Some(is("no_device")));
+        line.metric("dead_devices", Unit::Count, BY_PROVIDER, Some(ring.dead_devices));
+        line.metric("provider_refused_us", Unit::Count, BY_PROVIDER, Some(ring.refusals));
+    }
     line
+}
+
+/// A line for each provider that pushes were sent to: the metrics of one line have one `provider`.
+pub fn push_lines(details: &OutcomeDetails) -> Vec<LogLine> {
+    let Some(ring) = &details.ring else { return Vec::new() };
+    let push_line = |(provider, took): &(Provider, Duration)| {
+        let mut line = LogLine::default();
+        line.dimension("provider", Some(provider.as_str()));
+        line.detail("sid", details.session.as_ref().map(SessionId::as_str));
+        line.metric("push_ms", Unit::Milliseconds, BY_PROVIDER, Some(milliseconds(*took)));
+        line
+    };
+    ring.took.iter().map(push_line).collect()
 }
 
 /// The line of a message of the spool.
@@ -108,6 +129,7 @@ mod tests {
             session: SessionId::parse("a-session"),
             ended: Some(CallEnd { outcome: Outcome::Answered, talk_seconds: 30 }),
             waits: Waits { store: Some(Duration::from_millis(7)), publish: None },
+            ring: None,
         };
         let trace = TraceId::from_header("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1");
         let context = RequestContext { took: Duration::from_micros(7_654), cold: true, status: 200, trace };

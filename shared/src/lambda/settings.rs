@@ -12,6 +12,7 @@ use crate::door::access::{AllowList, Gate, SignatureCheck, SourceCheck, TokenDig
 use crate::door::sources::Sources;
 use crate::door::{callback::Callback, route::Route};
 use crate::lambda::{devices::request::JwtUsers, logging::LogControls, metrics::Namespace};
+use crate::ring::{push::PushSettings, verdict::RingWhenNoDevice};
 
 /// An environment variable that keeps a function from starting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +54,17 @@ impl RecorderSettings {
 pub struct NotifierSettings {
     pub gate: Gate,
     pub push_jobs: TopicArn,
+    /// `None`: no keys are given, and the subscribers of the push jobs ring the phones.
+    pub ringing: Option<RingingSettings>,
     pub aws: aws::Settings,
+}
+
+/// The settings of ringing.
+#[derive(Debug)]
+pub struct RingingSettings {
+    pub table: TableName,
+    pub when_no_device: RingWhenNoDevice,
+    pub push: PushSettings,
 }
 
 impl NotifierSettings {
@@ -61,6 +72,7 @@ impl NotifierSettings {
         Ok(Self {
             gate: environment.gate(&crate::line::NOTIFY)?,
             push_jobs: environment.topic("PUSH_JOBS_TOPIC_ARN")?,
+            ringing: environment.ringing()?,
             aws: environment.aws()?,
         })
     }
@@ -160,6 +172,28 @@ impl Environment {
     fn records_table(&self) -> Result<TableName, ConfigError> {
         let expected = "a table's name of 3 to 255 letters, digits, _, - and ., or its ARN";
         self.parsed("RECORDS_TABLE", expected, TableName::parse)
+    }
+
+    /// Ringing is on once a key is given.
+    fn ringing(&self) -> Result<Option<RingingSettings>, ConfigError> {
+        let keys = ["APNS_KEY_PARAMETER", "FCM_KEY_PARAMETER"].map(|name| self.optional(name));
+        let [apns_key_parameter, fcm_key_parameter] = keys;
+        if apns_key_parameter.is_none() && fcm_key_parameter.is_none() {
+            return Ok(None);
+        }
+        let seconds = |text: &str| text.trim().parse().ok().filter(|seconds| (5..=60).contains(seconds));
+        let push = PushSettings {
+            apns_key_parameter,
+            fcm_key_parameter,
+            ring_seconds: self.parsed_if_set("RING_SECONDS", "a number from 5 to 60", seconds)?.unwrap_or(30),
+            apns_url: self.optional("APNS_ENDPOINT_URL"),
+            fcm_url: self.optional("FCM_ENDPOINT_URL"),
+            ca_bundle: self.optional("PUSH_CA_BUNDLE"),
+        };
+        let when_no_device =
+            self.parsed_if_set("RING_WHEN_NO_DEVICE", "fail or accept", RingWhenNoDevice::parse)?;
+        let table = self.devices_table()?;
+        Ok(Some(RingingSettings { table, when_no_device: when_no_device.unwrap_or_default(), push }))
     }
 
     fn devices_table(&self) -> Result<TableName, ConfigError> {
@@ -278,6 +312,21 @@ mod tests {
         assert!(tencent(("TENCENT_CALLBACK_TOKEN", "xxxxyyyy")).is_ok());
         let malformed = tencent(("TENCENT_SOURCE_CIDRS", "somewhere")).unwrap_err();
         assert!(malformed.to_string().contains("TENCENT_SOURCE_CIDRS"));
+    }
+
+    #[test]
+    fn ringing_is_off_without_keys_and_needs_a_table_with_them() {
+        let ringing = |variables: &[_]| Environment::from_pairs(variables).ringing();
+        let table = ("DEVICES_TABLE", "devices");
+        assert!(ringing(&[table, ("RING_SECONDS", "30")]).unwrap().is_none());
+        let key = ("APNS_KEY_PARAMETER", "/ringback/apns");
+        assert_eq!(ringing(&[key]).err(), Some(ConfigError::Missing("DEVICES_TABLE")));
+        let on = ringing(&[table, key]).unwrap().unwrap();
+        assert_eq!((on.push.ring_seconds, on.when_no_device), (30, RingWhenNoDevice::Fail));
+        for malformed in [("RING_SECONDS", "4"), ("RING_SECONDS", "61"), ("RING_WHEN_NO_DEVICE", "yes")] {
+            let error = ringing(&[table, key, malformed]).unwrap_err();
+            assert!(matches!(error, ConfigError::Malformed { name, .. } if name == malformed.0), "{error}");
+        }
     }
 
     #[test]
