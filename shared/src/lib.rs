@@ -20,7 +20,8 @@
 //! * [`aws`]: the effects: DynamoDB, SNS, time-outs.
 //! * [`line`](mod@line), [`tencent`]: one vendor's addresses, fields, codes, signature and answers each.
 //! * [`ring`]: the registry of devices, and the pushes that ring them.
-//! * [`lambda`]: settings, the handlers, HTTP, the log and its metrics, replaying the spool.
+//! * [`lambda`]: settings, the handlers, HTTP, the log and its metrics, replaying the spool, the
+//!   registry's HTTP API.
 
 pub mod aws;
 pub mod call;

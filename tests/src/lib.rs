@@ -9,6 +9,7 @@
 pub mod chaos;
 pub mod control_plane;
 pub mod fault_proxy;
+pub mod gateway;
 pub mod http;
 pub mod phones;
 pub mod stack;

@@ -121,6 +121,20 @@ pub fn aws(endpoint: &str, target: &str, json_version: &str, body: &Value) -> Va
     answer.json()
 }
 
+/// A table of devices of the test's own.
+pub fn new_devices_table() -> String {
+    let name = format!("devices-{:016x}", fastrand::u64(..));
+    let key = |name, kind| json!({ "AttributeName": name, "KeyType": kind });
+    let text = |name| json!({ "AttributeName": name, "AttributeType": "S" });
+    let table = json!({
+        "TableName": name, "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": [key("pk", "HASH"), key("sk", "RANGE")],
+        "AttributeDefinitions": [text("pk"), text("sk")],
+    });
+    aws("AWS_ENDPOINT_URL_DYNAMODB", "DynamoDB_20120810.CreateTable", "1.0", &table);
+    name
+}
+
 /// Every item of a session, as DynamoDB's own JSON, sorted by its sort key.
 pub fn items(sid: &str) -> Vec<Value> {
     let query = json!({

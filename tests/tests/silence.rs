@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use ringback::testing::{self, TOKEN};
-use ringback_tests::stack::{function_variables, functions, said};
+use ringback_tests::stack::{function_variables, functions, new_devices_table, said};
 use serde_json::{Value, json};
 
 /// Shorter values occur in our own text by chance.
@@ -390,6 +390,64 @@ fn a_panic_logs_its_place_and_nothing_that_was_sent_and_the_function_continues()
     assert!(said.contains("panics.rs") && said.contains(r#""outcome":"panicked","status":500"#), "{said}");
     assert_eq!(said.matches(r#""message":"callback""#).count(), texts.len(), "{said}");
     assert_eq!(leaks(&said, &sought), Vec::<String>::new());
+}
+
+/// Requests to the registry of devices: taken, refused early and late, by an app server and by an app.
+fn planted_registrations() -> Vec<Value> {
+    let request = |method: &str, path: &str, authorizer: Value, body: &str| {
+        let mut event = gateway(method, "", "planted-query=planted-value", body);
+        event["rawPath"] = path.into();
+        event["requestContext"]["authorizer"] = authorizer;
+        event
+    };
+    let signed = || json!({ "iam": { "accessKey": "planted-access-key", "userArn": "planted-arn" } });
+    let app = |user: Value| json!({ "jwt": { "claims": { "sub": user, "email": "planted@example" } } });
+    let body = json!({
+        "platform": "apns_voip", "token": "5ec4e7".repeat(16), "app": "planted.app",
+    });
+    let broken = body.to_string().replace(r#""planted.app"}"#, r#""planted.app"#);
+    let unusable = body.to_string().replace("apns_voip", "planted-platform");
+    let own = "/devices/planted-device";
+    let users = "/users/planted-service/planted-user/devices";
+    let device = format!("{users}/planted-device");
+    vec![
+        request("PUT", &device, signed(), &body.to_string()),
+        request("GET", &device, signed(), ""),
+        request("GET", users, signed(), ""),
+        request("PUT", own, app("planted-claimant".into()), &body.to_string()),
+        request("PUT", own, app(json!(["planted-list"])), &body.to_string()),
+        request("PUT", &device, signed(), &broken),
+        request("PUT", &device, signed(), &unusable),
+        request("PUT", &device, Value::Null, &body.to_string()),
+        request("POST", &device, signed(), &body.to_string()),
+        request("PUT", "/planted-stage/planted-path", signed(), &body.to_string()),
+        request("DELETE", own, app("planted-claimant".into()), ""),
+        request("DELETE", &device, signed(), ""),
+    ]
+}
+
+#[test]
+fn nothing_about_a_phone_or_its_user_is_printed() {
+    let events = planted_registrations();
+    let mut sought: BTreeSet<String> = events.iter().flat_map(sent).collect();
+    sought.retain(|text| !["users", "devices", "apns_voip"].contains(&text.as_str()));
+    for authorizer in events.iter().map(|event| &event["requestContext"]["authorizer"]) {
+        values(authorizer, &mut sought);
+    }
+    let texts: Vec<String> = events.iter().map(Value::to_string).collect();
+    for endpoint in [None, Some("http://127.0.0.1:9".to_owned()), Some(quoting_aws())] {
+        let mut variables = variables(endpoint.as_deref());
+        variables.extend([
+            ("DEVICES_TABLE", new_devices_table()),
+            ("JWT_SERVICE_ID", "planted-jwt-service".to_owned()),
+        ]);
+        let said = said("devices", &variables, &texts);
+        assert_eq!(said.matches(r#""message":"device""#).count(), texts.len(), "{said}");
+        let outcome = if endpoint.is_none() { "registered" } else { "registry_unavailable" };
+        assert!(said.contains(&format!(r#""outcome":"{outcome}""#)), "{said}");
+        assert_eq!(leaks(&said, &sought), Vec::<String>::new(), "{endpoint:?}");
+        assert!(!said.contains("planted-jwt-service"), "{said}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Lambda's entry point: settings, runtime loop, panic handling, request log.
 
+pub mod devices;
 pub mod handler;
 pub mod http;
 pub mod logging;
@@ -27,6 +28,9 @@ use tracing::Level;
 
 use crate::aws::{store::Store, topic::Publish};
 use crate::call::model::Arrival;
+use crate::lambda::devices::log_line::log_line;
+use crate::lambda::devices::request::ApiEvent;
+use crate::lambda::devices::{DevicesApi, DevicesOutcome};
 use crate::lambda::handler::Handler;
 use crate::lambda::http::{GatewayEvent, answer};
 use crate::lambda::logging::Log;
@@ -36,6 +40,7 @@ use crate::lambda::request_line::{RequestContext, push_lines, replay_line, reque
 use crate::lambda::settings::{ConfigError, Environment};
 use crate::lambda::sqs::Batch;
 use crate::lambda::trace_id::TraceId;
+use crate::ring::registry::{FindDevices, Forget, Register};
 
 /// Runs a callback's function until Lambda ends it. `read` parses the settings; `connect` makes the
 /// handler.
@@ -76,6 +81,24 @@ pub async fn run_replay<S, T: Store, P: Publish>(
             log.print("replay", message.outcome.level(), replay_line(message, trace.as_ref()), now());
         };
         Ok(report(&replayer.replay(event.payload, log_message).await))
+    };
+    exit_code(lambda_runtime::run(service_fn(respond)).await)
+}
+
+/// Runs the function that registers devices.
+pub async fn run_devices<S, R: FindDevices + Register + Forget>(
+    read: impl FnOnce(&Environment) -> Result<S, ConfigError>,
+    connect: impl AsyncFnOnce(S) -> DevicesApi<R>,
+) -> ExitCode {
+    let Some((settings, log)) = start(read) else { return ExitCode::FAILURE };
+    let (api, log) = (&connect(settings).await, &log);
+    let cold = Cell::new(true);
+    let respond = |event: LambdaEvent<ApiEvent>| {
+        let cold = cold.replace(false);
+        async move {
+            let trace = trace_id(&event.context);
+            Ok::<_, Infallible>(respond_about_devices(api, log, &event.payload, cold, trace).await)
+        }
     };
     exit_code(lambda_runtime::run(service_fn(respond)).await)
 }
@@ -130,6 +153,23 @@ async fn respond<H: Handler>(
     answer.into()
 }
 
+/// The same for a request to the registry of devices.
+async fn respond_about_devices<R: FindDevices + Register + Forget>(
+    api: &DevicesApi<R>,
+    log: &Log,
+    event: &ApiEvent,
+    cold: bool,
+    trace: Option<TraceId>,
+) -> ApiGatewayV2httpResponse {
+    let started = Instant::now();
+    let handling = AssertUnwindSafe(async { api.handle(event, now()).await });
+    let handled = handling.catch_unwind().await.unwrap_or_else(|_| DevicesOutcome::Panicked.into());
+    let answer = devices::answer::answer(&handled.outcome);
+    let context = RequestContext { took: started.elapsed(), cold, status: answer.status, trace };
+    log.print("device", handled.outcome.level(), log_line(&handled, &context), now());
+    answer.into()
+}
+
 /// The clock.
 pub fn now() -> Arrival {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -138,9 +178,15 @@ pub fn now() -> Arrival {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::aws::Failure;
+    use crate::call::model::Moment;
     use crate::door::{access::Gate, request::Unverified};
     use crate::lambda::{metrics::Namespace, outcome::OutcomeDetails};
+    use crate::ring::device::{Device, DeviceId, Registration, User};
+    use crate::ring::registry::Registered;
     use crate::tencent;
     use crate::testing::{block_on, environment};
 
@@ -171,5 +217,52 @@ mod tests {
         assert_eq!(panicked.status_code, 500);
         assert!(format!("{:?}", panicked.body).contains("panicked"));
         assert_eq!(answer().status_code, 200);
+    }
+
+    /// A registry with a bug.
+    struct Broken;
+
+    impl FindDevices for Broken {
+        async fn find(&self, _: &User, _: Arrival) -> Result<Vec<Device>, Failure> {
+            panic!("a bug");
+        }
+    }
+
+    impl Register for Broken {
+        async fn register(
+            &self,
+            _: &User,
+            _: &DeviceId,
+            _: &Registration,
+            _: Arrival,
+        ) -> Result<Registered, Failure> {
+            panic!("a bug");
+        }
+    }
+
+    impl Forget for Broken {
+        async fn forget(&self, _: &User, _: &DeviceId) -> Result<bool, Failure> {
+            panic!("a bug");
+        }
+
+        async fn forget_dead(&self, _: &Device, _: Option<Moment>) -> Result<(), Failure> {
+            panic!("a bug");
+        }
+    }
+
+    #[test]
+    fn a_panic_in_the_registry_is_a_problem_for_one_request_only() {
+        let log = Log::new(environment().log_controls(), Namespace::default());
+        let api = DevicesApi::new(Broken, None);
+        let event = json!({
+            "rawPath": "/users/planetkit/bob/devices",
+            "requestContext": { "http": { "method": "GET" }, "authorizer": { "iam": { "accountId": "1" } } },
+        });
+        let event: ApiEvent = serde_json::from_value(event).unwrap();
+        for _ in 0..2 {
+            let answer = block_on(respond_about_devices(&api, &log, &event, false, None));
+            assert_eq!(answer.status_code, 500);
+            assert_eq!(answer.headers["content-type"], "application/problem+json");
+        }
     }
 }

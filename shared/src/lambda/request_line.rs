@@ -104,7 +104,7 @@ fn call_end(line: &mut LogLine, ended: Option<CallEnd>) {
 }
 
 /// Rounded to 10 µs.
-fn milliseconds(took: Duration) -> f64 {
+pub(crate) fn milliseconds(took: Duration) -> f64 {
     (took.as_secs_f64() * 1e5).round() / 1e2
 }
 

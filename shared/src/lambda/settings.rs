@@ -11,7 +11,7 @@ use crate::call::record::Retention;
 use crate::door::access::{AllowList, Gate, SignatureCheck, SourceCheck, TokenDigests};
 use crate::door::sources::Sources;
 use crate::door::{callback::Callback, route::Route};
-use crate::lambda::{logging::LogControls, metrics::Namespace};
+use crate::lambda::{devices::request::JwtUsers, logging::LogControls, metrics::Namespace};
 use crate::ring::{push::PushSettings, verdict::RingWhenNoDevice};
 
 /// An environment variable that keeps a function from starting.
@@ -95,6 +95,27 @@ impl ReplayerSettings {
             dead_letters: environment.topic("DEAD_LETTERS_TOPIC_ARN")?,
             aws: environment.aws()?,
         })
+    }
+}
+
+/// The settings of the function that registers devices.
+#[derive(Debug)]
+pub struct DevicesSettings {
+    pub table: TableName,
+    /// `None`: apps cannot register themselves.
+    pub jwt_users: Option<JwtUsers>,
+    pub aws: aws::Settings,
+}
+
+impl DevicesSettings {
+    pub fn from_env(environment: &Environment) -> Result<Self, ConfigError> {
+        let claim = environment.optional("USER_CLAIM").unwrap_or_else(|| "sub".to_owned());
+        let jwt_users = environment.parsed_if_set(
+            "JWT_SERVICE_ID",
+            "the id of the LINE service that the users of the tokens belong to",
+            |service| JwtUsers::new(service, &claim),
+        )?;
+        Ok(Self { table: environment.devices_table()?, jwt_users, aws: environment.aws()? })
     }
 }
 

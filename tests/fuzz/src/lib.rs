@@ -1,5 +1,6 @@
 //! What must hold for any input: no answer above 499, and no record or push job that AWS would refuse.
 
+use ringback::aws::budget;
 use ringback::call::CallFacts;
 use ringback::call::model::Arrival;
 use ringback::call::record::{CALL, Item, Record, Retention, call_item, event_item, event_key};
@@ -8,14 +9,20 @@ use ringback::door::{
     request::Unverified,
 };
 use ringback::door::{callback::Callback, route::Route};
+use ringback::lambda::devices::answer::answer as devices_answer;
+use ringback::lambda::devices::request::{ApiEvent, JwtUsers};
+use ringback::lambda::devices::{DevicesApi, DevicesOutcome};
 use ringback::lambda::handler::{Handler, Notifier};
 use ringback::lambda::http::{GatewayEvent, answer};
 use ringback::lambda::outcome::CallbackOutcome;
 use ringback::lambda::settings::Environment;
 use ringback::lambda::spool;
 use ringback::line;
+use ringback::ring::registry::Registry;
 use ringback::tencent;
-use ringback::testing::{ARRIVAL, DeadTopic, MemoryTable, MemoryTopic, TOKEN, recorder_behind};
+use ringback::testing::{
+    ARRIVAL, DeadTopic, MemoryDevices, MemoryTable, MemoryTopic, TOKEN, recorder_behind,
+};
 use ringback::text::refusal::Refusal;
 use serde_json::{Map, Value};
 use tokio::runtime::{Builder, Runtime};
@@ -175,6 +182,24 @@ async fn handle(handler: &impl Handler, event: &str) -> CallbackOutcome {
     let answer = answer(handler.gate().route(), &handled.outcome);
     assert!((200..=499).contains(&answer.status), "{:?}", handled.outcome);
     handled.outcome
+}
+
+/// Plays a request to the registry of devices, and shows what it has registered.
+pub fn register(event: &Value) {
+    let table = MemoryDevices::default();
+    let api = DevicesApi::new(Registry::new(&table, budget::REGISTER), JwtUsers::new("planetkit", "sub"));
+    let event: ApiEvent = serde_json::from_value(event.clone()).unwrap_or_default();
+    let handled = RUNTIME.with(|runtime| runtime.block_on(api.handle(&event, ARRIVAL)));
+    let status = devices_answer(&handled.outcome).status;
+    assert!((200..=499).contains(&status), "{:?}", handled.outcome);
+    assert!(table.devices().len() == usize::from(status == 201), "{status}");
+    for device in table.devices() {
+        let token = device.address.token.reveal().to_owned();
+        let (_, shown) = devices_answer(&DevicesOutcome::Shown(device)).body.unwrap();
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        let end = shown["token_ends_with"].as_str().unwrap();
+        assert!(end.len() <= token.len() / 4 && token.ends_with(end), "an answer shows too much of a token");
+    }
 }
 
 /// Both items of a record, and the message that it waits in if need be.
