@@ -35,6 +35,7 @@ QUIETLY := $(if $(wildcard target/debug/ringback-cases),--quiet)
 # The operators' program. `cargo install --path cli` puts it where every terminal finds it.
 RINGBACK := cargo run $(if $(wildcard target/debug/ringback),--quiet) --locked --package ringback-cli --
 AT_STACK = $(if $(STACK),--stack $(STACK))
+CONFIRMED = $(if $(CONFIRM),--yes $(CONFIRM))
 # The benchmark is a separate workspace; with the same target folder it compiles nothing twice.
 BENCH := CARGO_TARGET_DIR="$(CURDIR)/target"
 # DynamoDB Local does not know a table's protection and recovery, which `ringback doctor` looks at.
@@ -112,7 +113,7 @@ token: ## make a token, the secret in your URLs (API_URL=https://... prints the 
 	@$(RINGBACK) token
 
 deploy: $(VENV)/ready $(CHECKS)/python-ready ## build and deploy STAGE=dev or STAGE=prod (docs/deploy.md)
-	@$(VENV)/bin/python -m deployment deploy
+	@$(RINGBACK) deploy $(or $(STAGE),$(error which stage? Set STAGE=dev or STAGE=prod)) $(AT_STACK) $(CONFIRMED)
 
 smoke: ## `ringback doctor`: try the local stack, or STACK=name, or URL=https://.../TOKEN
 	@RINGBACK_URL="$$URL" $(RINGBACK) doctor $(AT_STACK)
@@ -131,8 +132,9 @@ restore: ## `ringback restore`: put back into the table of STACK=name what it la
 erase: ## `ringback erase`: erase the user USER_ID=... from the records of STACK=name
 	@$(RINGBACK) erase "$$USER_ID" $(AT_STACK)
 
-destroy: $(VENV)/ready $(CHECKS)/python-ready ## delete STACK=name; its table stays
-	@$(VENV)/bin/python -m deployment destroy
+destroy: $(VENV)/ready $(CHECKS)/python-ready ## `ringback destroy`: delete STACK=name; its tables stay
+	@$(RINGBACK) destroy $(AT_STACK) $(CONFIRMED) $(if $(filter yes,$(PRODUCTION)),--production) \
+	  $(if $(filter yes,$(LOSE_MESSAGES)),--lose-messages)
 
 bench: $(VENV)/ready cases ## measure against Node, Python and a no-op; writes docs/performance.md
 	bench/peers/set_up

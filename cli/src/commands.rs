@@ -3,6 +3,8 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::call::Call;
+use crate::deploy::Deploy;
+use crate::destroy::Destroy;
 use crate::doctor::Doctor;
 use crate::env::Env;
 use crate::erase::Erase;
@@ -39,6 +41,8 @@ enum Command {
     Restore(Restore),
     Erase(Erase),
     Env(Env),
+    Deploy(Deploy),
+    Destroy(Destroy),
     /// Print completions for a shell, to be sourced by it
     Completions {
         shell: clap_complete::Shell,
@@ -59,6 +63,8 @@ impl Cli {
             Command::Restore(command) => command.run(&at, out).await,
             Command::Erase(command) => command.run(&at, out).await,
             Command::Env(command) => command.run(&at, out).await,
+            Command::Deploy(command) => command.run(&at, out).await,
+            Command::Destroy(command) => command.run(&at, out).await,
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Self::command(), "ringback", &mut std::io::stdout());
                 Ok(())
