@@ -26,7 +26,7 @@ LIGHT_quick := CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
 PACKAGE_quick := .aws-sam/quick
 PACKAGE_release := .aws-sam/build
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(CHECKS)/bin/sam
-PYTHON := bench/peers deployment local tests/fuzz
+PYTHON := bench/peers deployment local
 # Lines of more than 110 characters. Data, lock files and a line with one long word (a link) are not counted.
 LONG_LINES = LC_ALL=C.UTF-8 git grep --untracked -nIE -e '^.{111}' --and --not -e '[^ ]{80}' -- . \
   ':!*.json' ':!*.jsonl' ':!*.lock' ':!*.pem' ':!*.svg' ':!LICENSE-*'
@@ -147,8 +147,8 @@ chaos: $(VENV)/ready ## run against an AWS that fails in every way (15 minutes);
 	$(VENV)/bin/python -m local exec -- cargo run --locked --package ringback-tests --bin chaos -- \
 	  --callbacks 1000 --out docs/chaos.md
 
-fuzz: .local/fuzz/bin/cargo-fuzz cases ## fuzz every reader, RUNS=10000000 inputs each (nightly compiler)
-	python3 tests/fuzz/corpus.py unpack tests/fuzz/target/corpus
+fuzz: .local/fuzz/bin/cargo-fuzz ## fuzz every reader, RUNS=10000000 inputs each (nightly compiler)
+	cargo run $(QUIETLY) --locked --package ringback-cases --bin corpus -- unpack tests/fuzz/target/corpus
 	set -e; for target in query tencent_body gateway_event spool_message; do \
 	  length=512; if [ $$target = spool_message ]; then length=2048; fi; \
 	  PATH="$(CURDIR)/.local/fuzz/bin:$$PATH" cargo +nightly fuzz run --fuzz-dir tests/fuzz --sanitizer none \
