@@ -5,6 +5,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::call::Call;
 use crate::deploy::Deploy;
 use crate::destroy::Destroy;
+use crate::devices::Devices;
 use crate::doctor::Doctor;
 use crate::env::Env;
 use crate::erase::Erase;
@@ -40,6 +41,7 @@ enum Command {
     Replay(Replay),
     Restore(Restore),
     Erase(Erase),
+    Devices(Devices),
     Env(Env),
     Deploy(Deploy),
     Destroy(Destroy),
@@ -62,6 +64,7 @@ impl Cli {
             Command::Replay(command) => command.run(&at, out).await,
             Command::Restore(command) => command.run(&at, out).await,
             Command::Erase(command) => command.run(&at, out).await,
+            Command::Devices(command) => command.run(&at, out).await,
             Command::Env(command) => command.run(&at, out).await,
             Command::Deploy(command) => command.run(&at, out).await,
             Command::Destroy(command) => command.run(&at, out).await,

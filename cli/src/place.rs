@@ -70,6 +70,9 @@ pub(crate) struct Local {
     pub(crate) callback_url: String,
     pub(crate) push_jobs_queue: String,
     pub(crate) token_digests: String,
+    /// The registry of devices, and what the stand-ins of APNs and FCM have got, where the stack rings.
+    pub(crate) devices_url: Option<String>,
+    pub(crate) phones_url: Option<String>,
     /// Where the functions' logs are.
     pub(crate) folder: PathBuf,
 }
@@ -311,6 +314,8 @@ impl Place {
                 callback_url: get("CALLBACK_URL")?,
                 push_jobs_queue: get("PUSH_JOBS_QUEUE_URL")?,
                 token_digests: get("CALLBACK_TOKEN_SHA256")?,
+                devices_url: variables.get("DEVICES_URL").cloned(),
+                phones_url: variables.get("PHONES_URL").cloned(),
                 folder: file.parent().map(Path::to_path_buf).unwrap_or_default(),
             }),
             endpoints: variables

@@ -1,16 +1,14 @@
 //! The built program's `deploy` and `destroy`, with an AWS that answers over HTTP and a SAM CLI that only
 //! writes down how it was called.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
+use crate::server::{Request, serve};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -87,7 +85,7 @@ impl Project {
         let root = folder.path().join("project");
         std::fs::create_dir_all(folder.path().join("bin")).unwrap();
         std::fs::create_dir_all(&root).unwrap();
-        std::fs::write(root.join("template.yaml"), include_str!("../../template.yaml")).unwrap();
+        std::fs::write(root.join("template.yaml"), include_str!("../../../template.yaml")).unwrap();
         let samconfig: String = ["dev", "prod"].iter().fold(String::new(), |mut text, stage| {
             writeln!(
                 text,
@@ -102,16 +100,9 @@ impl Project {
         std::fs::write(&sam, SAM).unwrap();
         std::fs::set_permissions(&sam, std::fs::Permissions::from_mode(0o755)).unwrap();
 
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let account = Arc::new(Mutex::new(account));
         let (shared, fake) = (Arc::clone(&account), folder.path().to_owned());
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                // A connection that breaks is the client's to report.
-                let _ = answer(stream, &shared, &fake);
-            }
-        });
+        let endpoint = serve(move |request| respond(request, &shared, &fake));
         let project = Self { folder, account, endpoint };
         project.git(&["init", "--quiet"]);
         project.commit();
@@ -194,27 +185,9 @@ impl Project {
     }
 }
 
-/// Answers one request as CloudFormation, Lambda or SQS.
-fn answer(stream: TcpStream, account: &Mutex<Option<Account>>, fake: &Path) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream);
-    let (mut first, mut length) = (String::new(), 0);
-    reader.read_line(&mut first)?;
-    loop {
-        let mut header = String::new();
-        reader.read_line(&mut header)?;
-        let Some((name, value)) = header.trim().split_once(':') else { break };
-        if name.eq_ignore_ascii_case("content-length") {
-            length = value.trim().parse().unwrap();
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    let (status, text) = respond(&first, &String::from_utf8(body).unwrap(), account, fake);
-    let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", text.len());
-    reader.get_mut().write_all(format!("{head}{text}").as_bytes())
-}
-
-fn respond(first: &str, body: &str, account: &Mutex<Option<Account>>, fake: &Path) -> (u16, String) {
+/// Answers as CloudFormation, Lambda or SQS.
+fn respond(request: &Request, account: &Mutex<Option<Account>>, fake: &Path) -> (u16, String) {
+    let (first, body) = (&request.line, request.body.as_str());
     let mut account = account.lock().unwrap();
     // What SAM has deployed is there.
     let deployed = std::fs::read_to_string(fake.join("deployed")).ok();
