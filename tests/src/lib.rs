@@ -10,4 +10,5 @@ pub mod chaos;
 pub mod control_plane;
 pub mod fault_proxy;
 pub mod http;
+pub mod phones;
 pub mod stack;
