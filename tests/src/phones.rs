@@ -67,7 +67,7 @@ struct State {
 pub struct Phones {
     state: Arc<State>,
     list: Server,
-    _runtime: tokio::runtime::Runtime,
+    runtime: Option<tokio::runtime::Runtime>,
 }
 
 impl Phones {
@@ -101,7 +101,7 @@ impl Phones {
                     }
                 }
             })?;
-        Ok(Self { state, list, _runtime: runtime })
+        Ok(Self { state, list, runtime: Some(runtime) })
     }
 
     /// `https://127.0.0.1:PORT` of APNs, FCM and Google's OAuth.
@@ -162,6 +162,13 @@ impl Phones {
     /// Neither reads from nor answers on the open connections any more.
     pub fn mute(&self) {
         self.state.fate.send_replace(Fate::Mute);
+    }
+}
+
+impl Drop for Phones {
+    fn drop(&mut self) {
+        // A runtime may not wait for its end within another one, and tests are in one.
+        let _ = self.runtime.take().map(tokio::runtime::Runtime::shutdown_background);
     }
 }
 

@@ -49,6 +49,20 @@ pub const REPLAY: Budget = Budget {
     whole: Duration::from_millis(5_000),
 };
 
+/// To ring all devices of a callee.
+pub const PUSHES: Budget = Budget {
+    connect: Duration::from_millis(400),
+    attempt: Duration::from_millis(470),
+    whole: Duration::from_millis(1_000),
+};
+
+/// To read the keys for pushes in INIT.
+pub const KEYS: Budget = Budget {
+    connect: Duration::from_millis(300),
+    attempt: Duration::from_millis(400),
+    whole: Duration::from_millis(900),
+};
+
 /// To open a connection at start. The callback that caused the start is waiting.
 pub const WARM_UP: Duration = Duration::from_millis(200);
 
@@ -70,7 +84,7 @@ mod tests {
 
     #[test]
     fn every_budget_has_room_for_a_second_attempt() {
-        for budget in [STORE, SPOOL, PUSH, REPLAY] {
+        for budget in [STORE, SPOOL, PUSH, PUSHES, KEYS, REPLAY] {
             assert!(budget.connect < budget.attempt);
             assert!(budget.attempt * 2 + FIRST_PAUSE < budget.whole, "{budget:?}");
         }

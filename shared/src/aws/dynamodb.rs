@@ -22,6 +22,10 @@ impl TableName {
         let is_name = (3..=255).contains(&text.len()) && text.bytes().all(allowed);
         (is_name || is_arn_of(text, "dynamodb")).then(|| Self(text.to_owned()))
     }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// The records table. It only uses `PutItem`.

@@ -61,6 +61,8 @@ impl Moment {
     /// Numbers from here on count milliseconds: as seconds they would lie in the year 5138.
     const FIRST_MILLISECONDS: u64 = 100_000_000_000;
     const LAST: u64 = 9_999_999_999_999;
+    /// The last moment that can be written.
+    pub const LATEST: Self = Self(Self::LAST);
     /// The last event's own time, [before](Self::before) that event.
     pub(super) const OF_LAST_EVENT: Self = Self(0);
 

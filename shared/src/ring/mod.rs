@@ -7,7 +7,9 @@
 //! The facts behind it: docs/decisions/ringing.md.
 
 pub mod device;
+pub mod devices_table;
 pub mod guard;
 pub mod push;
+pub mod registration;
 pub mod registry;
 pub mod verdict;

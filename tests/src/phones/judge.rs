@@ -129,7 +129,7 @@ fn oauth(identity: &Identity, url: &str, body: &[u8], now: u64) -> (u16, Value) 
             && claims["iss"] == ACCOUNT
             && claims["aud"] == format!("{url}/token")
             && claims["scope"] == "https://www.googleapis.com/auth/firebase.messaging"
-            && now.abs_diff(at) < 300
+            && now.abs_diff(at) < HOUR
             && claims["exp"].as_u64().is_some_and(|end| end > now && end <= at + HOUR)
     };
     if is_grant && assertion.as_ref().is_some_and(is_good) {
