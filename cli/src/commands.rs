@@ -10,6 +10,7 @@ use crate::doctor::Doctor;
 use crate::env::Env;
 use crate::erase::Erase;
 use crate::error::Stop;
+use crate::keys::Keys;
 use crate::output::Output;
 use crate::place::Where;
 use crate::replay::Replay;
@@ -42,6 +43,7 @@ enum Command {
     Restore(Restore),
     Erase(Erase),
     Devices(Devices),
+    Keys(Keys),
     Env(Env),
     Deploy(Deploy),
     Destroy(Destroy),
@@ -65,6 +67,7 @@ impl Cli {
             Command::Restore(command) => command.run(&at, out).await,
             Command::Erase(command) => command.run(&at, out).await,
             Command::Devices(command) => command.run(&at, out).await,
+            Command::Keys(command) => command.run(&at, out).await,
             Command::Env(command) => command.run(&at, out).await,
             Command::Deploy(command) => command.run(&at, out).await,
             Command::Destroy(command) => command.run(&at, out).await,

@@ -17,6 +17,7 @@ mod env;
 mod erase;
 mod error;
 mod functions;
+mod keys;
 mod lines;
 mod mentions;
 mod output;

@@ -53,9 +53,27 @@ pub(crate) struct Place {
     /// Whose callbacks it takes: lists, `any`, or nothing.
     pub(crate) line_ids: String,
     pub(crate) tencent_ids: String,
+    pub(crate) push_keys: PushKeys,
     pub(crate) kind: Kind,
     config: SdkConfig,
     endpoints: BTreeMap<String, String>,
+}
+
+/// The names of the parameters with the keys that ring phones, where it rings, and other addresses than
+/// Apple's and Google's.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PushKeys {
+    pub(crate) apns: Option<String>,
+    pub(crate) fcm: Option<String>,
+    pub(crate) apns_url: Option<String>,
+    pub(crate) fcm_url: Option<String>,
+    pub(crate) authorities: Option<String>,
+}
+
+impl PushKeys {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.apns.is_none() && self.fcm.is_none()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -272,6 +290,11 @@ impl Place {
             dead_letters: queue("DeadLetterQueueArn")?,
             line_ids: parameter("LineServiceIds"),
             tencent_ids: parameter("TencentSdkAppIds"),
+            push_keys: PushKeys {
+                apns: Some(parameter("ApnsKeyParameter")).filter(|name| !name.is_empty()),
+                fcm: Some(parameter("FcmKeyParameter")).filter(|name| !name.is_empty()),
+                ..PushKeys::default()
+            },
             kind: Kind::Deployed(deployed),
             endpoints: BTreeMap::new(),
             config,
@@ -288,6 +311,7 @@ impl Place {
                 || Stop::new(format!("{} has no {name}: start the local stack again", file.display()));
             variables.get(name).cloned().ok_or_else(missing)
         };
+        let given = |name: &str| variables.get(name).filter(|value| !value.is_empty()).cloned();
         let connector = SharedHttpConnector::new(target::connector(true, "http://")?);
         let credentials = Credentials::new(
             get("AWS_ACCESS_KEY_ID")?,
@@ -310,12 +334,19 @@ impl Place {
             dead_letters: Queue::Url(get("DEAD_LETTER_QUEUE_URL")?),
             line_ids: get("LINE_SERVICE_IDS")?,
             tencent_ids: get("TENCENT_SDK_APP_IDS")?,
+            push_keys: PushKeys {
+                apns: given("APNS_KEY_PARAMETER"),
+                fcm: given("FCM_KEY_PARAMETER"),
+                apns_url: given("APNS_ENDPOINT_URL"),
+                fcm_url: given("FCM_ENDPOINT_URL"),
+                authorities: given("PUSH_CA_BUNDLE"),
+            },
             kind: Kind::Local(Local {
                 callback_url: get("CALLBACK_URL")?,
                 push_jobs_queue: get("PUSH_JOBS_QUEUE_URL")?,
                 token_digests: get("CALLBACK_TOKEN_SHA256")?,
-                devices_url: variables.get("DEVICES_URL").cloned(),
-                phones_url: variables.get("PHONES_URL").cloned(),
+                devices_url: given("DEVICES_URL"),
+                phones_url: given("PHONES_URL"),
                 folder: file.parent().map(Path::to_path_buf).unwrap_or_default(),
             }),
             endpoints: variables

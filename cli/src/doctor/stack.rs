@@ -88,6 +88,7 @@ async fn subscribers(place: &Place, output: &str, topic: &str) -> Result<Finding
     let subscriptions: Vec<_> = listed.subscriptions().iter().map(|each| each.subscription_arn()).collect();
     let count = subscriptions.iter().flatten().filter(|arn| confirmed(arn)).count();
     let advice = match (count, subscriptions.len()) {
+        (0, 0) if output == "PushJobsTopicArn" && !place.push_keys.is_empty() => String::new(),
         (0, 0) => format!("it has no subscriber: subscribe to {output}"),
         (0, _) => format!("a subscription to {output} waits to be confirmed: look into its inbox"),
         _ => String::new(),

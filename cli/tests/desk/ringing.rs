@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use crate::server::{Request, serve};
+use ringback_tests::phones::{self, Phones};
 use serde_json::{Value, json};
 
 struct Ran {
@@ -195,4 +196,154 @@ fn a_call_is_played_over_the_functions_own_urls() {
     };
     assert_eq!(paths(&rung), ["/se-cret/line/notify_cb"]);
     assert_eq!(paths(&ended), ["/se-cret/line/call_event"]);
+}
+
+/// An SSM with one parameter at most.
+fn ssm() -> (String, Arc<Mutex<Option<Value>>>) {
+    let kept: Arc<Mutex<Option<Value>>> = Arc::default();
+    let shared = Arc::clone(&kept);
+    let address = serve(move |request| {
+        let asked: Value = serde_json::from_str(&request.body).unwrap();
+        let mut kept = shared.lock().unwrap();
+        let target = request.headers.iter().find(|(name, _)| name == "x-amz-target").unwrap().1.clone();
+        let refused = |code: &str| (400, json!({ "__type": code, "message": code }).to_string());
+        match target.as_str() {
+            "AmazonSSM.PutParameter" if kept.is_some() && asked["Overwrite"] != true => {
+                refused("ParameterAlreadyExists")
+            }
+            "AmazonSSM.PutParameter" => {
+                *kept = Some(asked);
+                (200, json!({ "Version": 1 }).to_string())
+            }
+            "AmazonSSM.GetParameters" => {
+                let parameters: Vec<_> =
+                    kept.iter().filter(|kept| kept["Name"] == asked["Names"][0]).collect();
+                (200, json!({ "Parameters": parameters }).to_string())
+            }
+            _ => refused("UnknownOperation"),
+        }
+    });
+    (address, kept)
+}
+
+/// Runs `keys` for a local stack whose SSM and phones are these.
+fn keys(ssm: &str, phones: &Phones, arguments: &[&str]) -> Ran {
+    let folder = tempfile::tempdir().unwrap();
+    let authorities = folder.path().join("ca.pem");
+    std::fs::write(&authorities, phones.ca()).unwrap();
+    let file = stack_env(&format!(
+        "AWS_ENDPOINT_URL_SSM={ssm}\nAPNS_KEY_PARAMETER=/ringback/local/apns\n\
+         FCM_KEY_PARAMETER=/ringback/local/fcm\nAPNS_ENDPOINT_URL={url}\nFCM_ENDPOINT_URL={url}\n\
+         PUSH_CA_BUNDLE={}",
+        authorities.display(),
+        url = phones.url(),
+    ));
+    let own = [("RINGBACK_STACK_ENV", file.path().to_str().unwrap())];
+    ringback(&[&["keys"], arguments].concat(), &own)
+}
+
+fn secret_of(key: &str) -> String {
+    let key: Value = serde_json::from_str(key).unwrap();
+    key["private_key"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_key_of_apple_is_stored_checked_and_never_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let phones = Phones::start(folder.path(), 0, 0).unwrap();
+    let (ssm, kept) = ssm();
+    let secret = secret_of(&phones.apns_key());
+    let file = folder.path().join("AuthKey.p8");
+    std::fs::write(&file, &secret).unwrap();
+    let file = file.to_str().unwrap();
+    let put = |key_id: &str, more: &[&str]| {
+        let own = ["put", "apns", "--team", phones::TEAM, "--key-id", key_id, file];
+        keys(&ssm, &phones, &[&own[..], more].concat())
+    };
+    let stored = put(phones::KEY, &[]);
+    assert!(stored.ok && stored.out.contains("ApnsKeyParameter=/ringback/local/apns"), "{}", stored.err);
+    let parameter = kept.lock().unwrap().clone().unwrap();
+    assert_eq!(
+        (&parameter["Type"], &parameter["Name"]),
+        (&json!("SecureString"), &json!("/ringback/local/apns"))
+    );
+    let value: Value = serde_json::from_str(parameter["Value"].as_str().unwrap()).unwrap();
+    assert_eq!(value, json!({ "team_id": phones::TEAM, "key_id": phones::KEY, "private_key": secret }));
+
+    let check = |app: &[&str]| keys(&ssm, &phones, &[&["check", "--json"], app].concat());
+    let finding = |ran: &Ran, check: &str| {
+        let findings: Value = serde_json::from_str(&ran.out).unwrap();
+        let findings = findings["findings"].as_array().unwrap().clone();
+        findings.into_iter().find(|finding| finding["check"] == check).unwrap()
+    };
+    assert_eq!(finding(&check(&[]), "APNs key")["verdict"], "skipped");
+    let app = ["--ios-app", "com.example.app"];
+    let tried = check(&app);
+    assert_eq!(finding(&tried, "APNs key")["verdict"], "ok", "{}", tried.out);
+    // Only one of the two keys is there.
+    assert_eq!(finding(&tried, "FCM key")["seen"], "/ringback/local/fcm: key_missing");
+
+    let unsure = put("OTHERKEY00", &[]);
+    assert!(!unsure.ok && unsure.err.contains("--yes '/ringback/local/apns'"), "{}", unsure.err);
+    assert!(put("OTHERKEY00", &["--yes", "/ringback/local/apns"]).ok);
+    let refused = finding(&check(&app), "APNs key");
+    assert_eq!((&refused["verdict"], &refused["seen"]), (&json!("failed"), &json!("InvalidProviderToken")));
+    assert!(refused["advice"].as_str().unwrap().contains("team id"), "{refused}");
+
+    let line = secret.lines().nth(1).unwrap();
+    for ran in [stored, tried, unsure] {
+        assert!(!format!("{}{}", ran.out, ran.err).contains(line));
+    }
+}
+
+#[test]
+fn a_service_account_is_stored_and_tried_without_a_phone() {
+    let folder = tempfile::tempdir().unwrap();
+    let phones = Phones::start(folder.path(), 0, 0).unwrap();
+    let (ssm, kept) = ssm();
+    let file = folder.path().join("account.json");
+    std::fs::write(&file, phones.fcm_key()).unwrap();
+    let stored = keys(&ssm, &phones, &["put", "fcm", file.to_str().unwrap()]);
+    assert!(stored.ok && stored.out.contains("FcmKeyParameter=/ringback/local/fcm"), "{}", stored.err);
+    assert_eq!(kept.lock().unwrap().as_ref().unwrap()["Value"], phones.fcm_key());
+    let tried = keys(&ssm, &phones, &["check"]);
+    assert!(tried.out.contains("ok       FCM key"), "{} {}", tried.out, tried.err);
+    let push = phones.pushes().pop().unwrap();
+    assert_eq!(push["body"]["validate_only"], true, "{push}");
+}
+
+#[test]
+fn a_key_of_another_kind_is_refused_before_it_is_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let phones = Phones::start(folder.path(), 0, 0).unwrap();
+    let (ssm, kept) = ssm();
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).unwrap();
+        folder.path().join(name).to_str().unwrap().to_owned()
+    };
+    let apples = write("apple.p8", &secret_of(&phones.apns_key()));
+    let googles = write("google.p8", &secret_of(&phones.fcm_key()));
+    let nothing = write("nothing", "no key");
+    let mut swapped: Value = serde_json::from_str(&phones.fcm_key()).unwrap();
+    swapped["private_key"] = secret_of(&phones.apns_key()).into();
+    let swapped = write("swapped.json", &swapped.to_string());
+    let mut nameless: Value = serde_json::from_str(&phones.fcm_key()).unwrap();
+    nameless.as_object_mut().unwrap().remove("project_id");
+    let nameless = write("nameless.json", &nameless.to_string());
+    let apns = |team: &str, file: &str| {
+        keys(&ssm, &phones, &["put", "apns", "--team", team, "--key-id", phones::KEY, file])
+    };
+    let fcm = |file: &str| keys(&ssm, &phones, &["put", "fcm", file]);
+    for (ran, said) in [
+        (apns(phones::TEAM, &googles), "(key_not_of_its_kind): it should be Apple's .p8 file"),
+        (apns(phones::TEAM, &nothing), "(key_malformed)"),
+        (apns(phones::TEAM, "/nowhere.p8"), "No such file"),
+        (apns("team", &apples), "ten capital letters and digits"),
+        (fcm(&apples), "(key_malformed): it should be the JSON file of a service account"),
+        (fcm(&swapped), "(key_not_of_its_kind)"),
+        (fcm(&nameless), "(key_malformed)"),
+    ] {
+        assert!(!ran.ok && ran.err.contains(said), "{said}: {}", ran.err);
+    }
+    assert_eq!(*kept.lock().unwrap(), None);
 }
