@@ -1,5 +1,5 @@
-//! `ringback destroy`: runs `sam delete` on a stack that is Ringback's and in whose queues no message would be
-//! lost. The tables stay.
+//! `ringback destroy`: runs `sam delete` on a stack that is Ringback's and in whose queues no message would
+//! be lost. The tables stay.
 
 use clap::Args;
 use serde_json::json;

@@ -9,8 +9,9 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_smithy_types::body::SdkBody;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use percent_encoding::utf8_percent_encode;
+use ringback::ring::device::Platform;
 use serde_json::{Value, json};
 
 use crate::error::Stop;
@@ -41,7 +42,7 @@ enum What {
         /// The id of the installed app
         device: String,
         /// How the device is reached
-        #[arg(long)]
+        #[arg(long, value_parser = platform)]
         platform: Platform,
         /// Apple's bundle id, or Google's project id
         #[arg(long)]
@@ -54,22 +55,9 @@ enum What {
     Remove { user: String, device: String },
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub(crate) enum Platform {
-    ApnsVoip,
-    ApnsVoipSandbox,
-    Fcm,
-}
-
-impl Platform {
-    fn name(self) -> &'static str {
-        match self {
-            Self::ApnsVoip => "apns_voip",
-            Self::ApnsVoipSandbox => "apns_voip_sandbox",
-            Self::Fcm => "fcm",
-        }
-    }
+fn platform(text: &str) -> Result<Platform, String> {
+    let all = || Platform::ALL.map(Platform::as_str).join(", ");
+    Platform::parse(text).ok_or_else(|| format!("one of {}", all()))
 }
 
 impl Devices {
@@ -86,7 +74,7 @@ impl Devices {
             }
             What::Add { user, device, platform, app, token } => {
                 let token = token.filter(|token| !token.is_empty()).map_or_else(typed, Ok)?;
-                let body = json!({ "platform": platform.name(), "token": token, "app": app });
+                let body = json!({ "platform": platform.as_str(), "token": token, "app": app });
                 let answer = registry.request("PUT", &service, &user, Some(&device), Some(&body)).await?;
                 let added = answer.ok()?;
                 let result = added.get("result").map_or_else(|| "registered".to_owned(), plain);

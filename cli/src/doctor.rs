@@ -1,13 +1,15 @@
 //! `ringback doctor`: checks a Ringback from outside and from within, and says what to do about each finding.
 //!
 //! [`callbacks`] sends one call of each kind and looks at what becomes of it. [`stack`] looks at what is
-//! deployed, [`ringing`] at what rings phones. A check is never left out in silence: what cannot be looked at is said to be skipped, and why.
+//! deployed, [`ringing`] at what rings phones. A check is never left out in silence: what cannot be looked at
+//! is said to be skipped, and why.
 
 mod callbacks;
 pub(crate) mod ringing;
 mod stack;
 
 use clap::Args;
+use ringing::IosApp;
 use serde_json::json;
 
 use crate::aim::Aim;
@@ -15,7 +17,6 @@ use crate::error::Stop;
 use crate::output::{BAD, DIM, GOOD, Output, clean, styled};
 use crate::place::Where;
 use crate::scenario::Vendor;
-use ringing::IosApp;
 
 /// The points of docs/first-deployment.md that need a deployment, an alarm or a person's eye.
 const BY_HAND: [&str; 9] = [
