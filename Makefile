@@ -28,7 +28,7 @@ LIGHT_quick := CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
 PACKAGE_quick := .aws-sam/quick
 PACKAGE_release := .aws-sam/build
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(CHECKS)/bin/sam
-PYTHON := bench/peers deployment local tests/fuzz
+PYTHON := bench/peers deployment local
 # Lines of more than 110 characters. Data, lock files and a line with one long word (a link) are not counted.
 LONG_LINES = LC_ALL=C.UTF-8 git grep --untracked -nIE -e '^.{111}' --and --not -e '[^ ]{80}' -- . \
   ':!*.json' ':!*.jsonl' ':!*.lock' ':!*.pem' ':!*.svg' ':!LICENSE-*'
@@ -37,6 +37,7 @@ QUIETLY := $(if $(wildcard target/debug/ringback-cases),--quiet)
 # The operators' program. `cargo install --path cli` puts it where every terminal finds it.
 RINGBACK := cargo run $(if $(wildcard target/debug/ringback),--quiet) --locked --package ringback-cli --
 AT_STACK = $(if $(STACK),--stack $(STACK))
+CONFIRMED = $(if $(CONFIRM),--yes $(CONFIRM))
 # The benchmark is a separate workspace; with the same target folder it compiles nothing twice.
 BENCH := CARGO_TARGET_DIR="$(CURDIR)/target"
 # DynamoDB Local does not know a table's protection and recovery, which `ringback doctor` looks at.
@@ -114,7 +115,7 @@ token: ## make a token, the secret in your URLs (API_URL=https://... prints the 
 	@$(RINGBACK) token
 
 deploy: $(VENV)/ready $(CHECKS)/python-ready ## build and deploy STAGE=dev or STAGE=prod (docs/deploy.md)
-	@$(VENV)/bin/python -m deployment deploy
+	@$(RINGBACK) deploy $(or $(STAGE),$(error which stage? Set STAGE=dev or STAGE=prod)) $(AT_STACK) $(CONFIRMED)
 
 smoke: ## `ringback doctor`: try the local stack, or STACK=name, or URL=https://.../TOKEN
 	@RINGBACK_URL="$$URL" $(RINGBACK) doctor $(AT_STACK)
@@ -133,8 +134,9 @@ restore: ## `ringback restore`: put back into the table of STACK=name what it la
 erase: ## `ringback erase`: erase the user USER_ID=... from the records of STACK=name
 	@$(RINGBACK) erase "$$USER_ID" $(AT_STACK)
 
-destroy: $(VENV)/ready $(CHECKS)/python-ready ## delete STACK=name; its table stays
-	@$(VENV)/bin/python -m deployment destroy
+destroy: $(VENV)/ready $(CHECKS)/python-ready ## `ringback destroy`: delete STACK=name; its tables stay
+	@$(RINGBACK) destroy $(AT_STACK) $(CONFIRMED) $(if $(filter yes,$(PRODUCTION)),--production) \
+	  $(if $(filter yes,$(LOSE_MESSAGES)),--lose-messages)
 
 bench: $(VENV)/ready cases ## measure against Node, Python and a no-op; writes docs/performance.md
 	bench/peers/set_up
@@ -147,8 +149,8 @@ chaos: $(VENV)/ready ## run against an AWS that fails in every way (15 minutes);
 	$(VENV)/bin/python -m local exec -- cargo run --locked --package ringback-tests --bin chaos -- \
 	  --callbacks 1000 --out docs/chaos.md
 
-fuzz: .local/fuzz/bin/cargo-fuzz cases ## fuzz every reader, RUNS=10000000 inputs each (nightly compiler)
-	python3 tests/fuzz/corpus.py unpack tests/fuzz/target/corpus
+fuzz: .local/fuzz/bin/cargo-fuzz ## fuzz every reader, RUNS=10000000 inputs each (nightly compiler)
+	cargo run $(QUIETLY) --locked --package ringback-cases --bin corpus -- unpack tests/fuzz/target/corpus
 	set -e; for target in query tencent_body gateway_event spool_message registration; do \
 	  length=512; if [ $$target = spool_message ]; then length=2048; fi; \
 	  PATH="$(CURDIR)/.local/fuzz/bin:$$PATH" cargo +nightly fuzz run --fuzz-dir tests/fuzz --sanitizer none \

@@ -12,6 +12,7 @@ use crate::aim::{Aim, Aimed};
 use crate::confirm::confirm;
 use crate::error::Stop;
 use crate::output::{BAD, DIM, GOOD, Output, call_line, now, styled, table};
+use crate::phones;
 use crate::place::Where;
 use crate::play::{Load, chaos, plan};
 use crate::records::Table;
@@ -104,12 +105,17 @@ impl Call {
         }
         out.tell(&format!("{} Session {}, to {}/…", scenario.why, session.sid, aimed.target.base));
 
+        if let Some(place) = &aimed.place {
+            for callee in scenario.rings(&session) {
+                phones::register(place, &session.service, &callee).await?;
+            }
+        }
         let (started, mut answers, mut refused) = (Instant::now(), Vec::new(), 0);
         for sending in &sendings {
             let Some(step) = scenario.steps.get(sending.step) else { continue };
             sleep_until(started + sending.after).await;
             let answer = aimed.send(&step.callback(&session)).await;
-            let taken = answer.status == Some(200);
+            let taken = answer.is_taken();
             refused += usize::from(!taken);
             let shown = answer.shown(&aimed.target);
             let (after, took) = (sending.after.as_secs_f64(), answer.took.as_secs_f64() * 1e3);
@@ -126,6 +132,13 @@ impl Call {
             Some(place) => Some(recorded(scenario, &session, &Table::of(place)).await?),
             None => None,
         };
+        let rang = match &aimed.place {
+            Some(place) => phones::rang(place, &session.sid, Some(scenario::PARAM)).await?,
+            None => Vec::new(),
+        };
+        for line in &rang {
+            out.tell(&format!("  {line}"));
+        }
         let (items, differences) = recorded.clone().unwrap_or_default();
         let removed = self.tidy(aimed, std::slice::from_ref(&session.sid)).await?;
         let text = match &recorded {
@@ -139,7 +152,7 @@ impl Call {
         };
         let value = json!({
             "scenario": scenario.name, "sid": session.sid, "answers": answers, "removed": removed,
-            "call": items.iter().find(|item| is_call(item)), "differences": differences,
+            "call": items.iter().find(|item| is_call(item)), "differences": differences, "rang": rang,
         });
         out.result(&value, &text);
         if refused > 0 {
@@ -169,7 +182,7 @@ impl Call {
         let (mut load, mut sids, mut tasks) = (Load::default(), Vec::new(), JoinSet::new());
         let mut callbacks = Vec::new().into_iter();
         let add = |load: &mut Load, answer: Answer| {
-            load.add(answer.status == Some(200), answer.shown(&aimed.target), answer.took);
+            load.add(answer.is_taken(), answer.shown(&aimed.target), answer.took);
             progress.inc(1);
         };
         let started = Instant::now();

@@ -3,10 +3,14 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::call::Call;
+use crate::deploy::Deploy;
+use crate::destroy::Destroy;
+use crate::devices::Devices;
 use crate::doctor::Doctor;
 use crate::env::Env;
 use crate::erase::Erase;
 use crate::error::Stop;
+use crate::keys::Keys;
 use crate::output::Output;
 use crate::place::Where;
 use crate::replay::Replay;
@@ -38,7 +42,11 @@ enum Command {
     Replay(Replay),
     Restore(Restore),
     Erase(Erase),
+    Devices(Devices),
+    Keys(Keys),
     Env(Env),
+    Deploy(Deploy),
+    Destroy(Destroy),
     /// Print completions for a shell, to be sourced by it
     Completions {
         shell: clap_complete::Shell,
@@ -58,7 +66,11 @@ impl Cli {
             Command::Replay(command) => command.run(&at, out).await,
             Command::Restore(command) => command.run(&at, out).await,
             Command::Erase(command) => command.run(&at, out).await,
+            Command::Devices(command) => command.run(&at, out).await,
+            Command::Keys(command) => command.run(&at, out).await,
             Command::Env(command) => command.run(&at, out).await,
+            Command::Deploy(command) => command.run(&at, out).await,
+            Command::Destroy(command) => command.run(&at, out).await,
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Self::command(), "ringback", &mut std::io::stdout());
                 Ok(())

@@ -1,18 +1,22 @@
 //! `ringback doctor`: checks a Ringback from outside and from within, and says what to do about each finding.
 //!
 //! [`callbacks`] sends one call of each kind and looks at what becomes of it. [`stack`] looks at what is
-//! deployed. A check is never left out in silence: what cannot be looked at is said to be skipped, and why.
+//! deployed, [`ringing`] at what rings phones. A check is never left out in silence: what cannot be looked at
+//! is said to be skipped, and why.
 
 mod callbacks;
+pub(crate) mod ringing;
 mod stack;
 
 use clap::Args;
+use ringing::IosApp;
 use serde_json::json;
 
 use crate::aim::Aim;
 use crate::error::Stop;
 use crate::output::{BAD, DIM, GOOD, Output, clean, styled};
 use crate::place::Where;
+use crate::scenario::Vendor;
 
 /// The points of docs/first-deployment.md that need a deployment, an alarm or a person's eye.
 const BY_HAND: [&str; 9] = [
@@ -38,6 +42,8 @@ pub(crate) struct Doctor {
     /// See a push job arrive, in a queue that is made for it and deleted again
     #[arg(long, conflicts_with = "no_notify")]
     watch_jobs: bool,
+    #[command(flatten)]
+    ios_app: IosApp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +92,26 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
+    pub(crate) fn new(out: Output, hush: impl Fn(&str) -> String + 'static) -> Self {
+        Self { out, hush: Box::new(hush), all: Vec::new() }
+    }
+
+    /// Prints how many there are. Something that failed fails the command.
+    pub(crate) fn sum_up(&self, by_hand: &[&str]) -> Result<(), Stop> {
+        let count = |verdict| self.all.iter().filter(|finding| finding.verdict == verdict).count();
+        let (ok, failed, skipped) = (count(Verdict::Ok), count(Verdict::Failed), count(Verdict::Skipped));
+        let listed = |finding: &Finding| {
+            let Finding { check, verdict, seen, advice } = finding;
+            let verdict = format!("{verdict:?}").to_lowercase();
+            json!({ "check": check, "verdict": verdict, "seen": seen, "advice": advice })
+        };
+        let listed: Vec<_> = self.all.iter().map(listed).collect();
+        let value =
+            json!({ "ok": ok, "failed": failed, "skipped": skipped, "findings": listed, "by_hand": by_hand });
+        self.out.result(&value, &format!("\n{ok} checks are ok, {failed} failed, {skipped} were skipped."));
+        if failed > 0 { Err(Stop::new(format!("{failed} checks failed"))) } else { Ok(()) }
+    }
+
     pub(crate) fn add(&mut self, finding: Finding) {
         let Finding { check, verdict, seen, advice } = finding;
         let [seen, advice] = [seen, advice].map(|text| clean(&(self.hush)(&text)));
@@ -106,7 +132,7 @@ impl Doctor {
     pub(crate) async fn run(self, at: &Where, out: Output) -> Result<(), Stop> {
         let aimed = self.aim.find(at).await?;
         let target = aimed.target.clone();
-        let mut findings = Findings { out, hush: Box::new(move |text| target.hushed(text)), all: Vec::new() };
+        let mut findings = Findings::new(out, move |text| target.hushed(text));
         let what = aimed
             .place
             .as_ref()
@@ -115,26 +141,19 @@ impl Doctor {
 
         callbacks::look(&aimed, &mut findings, self.no_notify, self.watch_jobs).await?;
         match &aimed.place {
-            Some(place) => stack::look(place, &aimed.target.token, &mut findings).await,
+            Some(place) => {
+                stack::look(place, &aimed.target.token, &mut findings).await;
+                ringing::look(place, aimed.service(Vendor::Line), &self.ios_app, &mut findings).await;
+            }
             None => findings
                 .add(Finding::skipped("records, queues, alarms, functions", "give --stack to look at them")),
         }
-        let count = |verdict| findings.all.iter().filter(|finding| finding.verdict == verdict).count();
-        let (ok, failed, skipped) = (count(Verdict::Ok), count(Verdict::Failed), count(Verdict::Skipped));
-        let listed = |finding: &Finding| {
-            let Finding { check, verdict, seen, advice } = finding;
-            let verdict = format!("{verdict:?}").to_lowercase();
-            json!({ "check": check, "verdict": verdict, "seen": seen, "advice": advice })
-        };
-        let listed: Vec<_> = findings.all.iter().map(listed).collect();
-        let value =
-            json!({ "ok": ok, "failed": failed, "skipped": skipped, "findings": listed, "by_hand": BY_HAND });
-        out.result(&value, &format!("\n{ok} checks are ok, {failed} failed, {skipped} were skipped."));
+        let outcome = findings.sum_up(&BY_HAND);
         if aimed.place.as_ref().is_some_and(|place| place.deployed().is_some()) {
             let points = BY_HAND.join("; ");
             out.tell(&styled(DIM, &format!("To try by hand, from docs/first-deployment.md: {points}.")));
         }
-        if failed > 0 { Err(Stop::new(format!("{failed} checks failed"))) } else { Ok(()) }
+        outcome
     }
 }
 

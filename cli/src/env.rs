@@ -75,10 +75,11 @@ impl Env {
         values.extend(given(SECRET, &self.tencent_callback_token));
         values.extend(self.set.clone());
         let mut variables = asked_for(&self.function, values)?;
+        let text = env_file(&variables)?;
         if let Some(path) = &self.out {
             let mut file =
                 std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-            file.write_all(env_file(&variables).as_bytes())?;
+            file.write_all(text.as_bytes())?;
             let text =
                 format!("{} variables of {} are in {}.", variables.len(), self.function, path.display());
             out.result(
@@ -90,7 +91,7 @@ impl Env {
         if std::io::stdout().is_terminal() && variables.contains_key(SECRET) {
             variables.insert(SECRET.into(), "not shown on a terminal: use --out".into());
         }
-        out.result(&json!(variables), env_file(&variables).trim_end());
+        out.result(&json!(variables), env_file(&variables)?.trim_end());
         Ok(())
     }
 }
@@ -151,16 +152,28 @@ fn read(function: &str, environment: &Environment) -> Result<Result<(), ConfigEr
     Ok(settings.and_then(|()| environment.metrics_namespace().map(drop)))
 }
 
-fn env_file(variables: &Variables) -> String {
-    let quoted = |value: &str| {
-        let plain = value.chars().all(|each| each.is_ascii_alphanumeric() || "-_.,:/@+".contains(each));
-        if plain {
-            value.to_owned()
-        } else {
-            format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
-        }
+/// The file as cargo-lambda's reader takes it. It ends a quoted value at the next quote of the same kind,
+/// keeps backslashes as they are, and makes a new line of a backslash before an `n`.
+fn env_file(variables: &Variables) -> Result<String, Stop> {
+    let line = |(name, value): (&String, &String)| {
+        let quoted = quoted(value).ok_or_else(|| {
+            let why = "cargo-lambda would read another value: it has \\n in it, or both ' and `";
+            Stop::new(format!("{name} cannot be written to a file: {why}"))
+        })?;
+        Ok(format!("{name}={quoted}\n"))
     };
-    variables.iter().map(|(name, value)| format!("{name}={}\n", quoted(value))).collect()
+    variables.iter().map(line).collect()
+}
+
+fn quoted(value: &str) -> Option<String> {
+    let is_plain = |each: char| each.is_ascii_alphanumeric() || "-_.,:/@+".contains(each);
+    // Alone, the word `export` is the reader's own.
+    if !value.is_empty() && value != "export" && value.chars().all(is_plain) {
+        return Some(value.to_owned());
+    }
+    // In double quotes, a backslash at the end would make the value go on to the next quote.
+    let quote = ["'", "`"].into_iter().find(|quote| !value.contains(quote))?;
+    (!value.contains("\\n")).then(|| format!("{quote}{value}{quote}"))
 }
 
 #[cfg(test)]
@@ -230,10 +243,41 @@ mod tests {
         assert_eq!(PUBLIC_TOKEN, ringback::testing::TOKEN);
     }
 
+    /// A value as cargo-lambda reads it (env-file-reader 0.3).
+    fn read_back(written: &str) -> String {
+        let quote = written.chars().next().filter(|first| "'`".contains(*first));
+        let Some(quote) = quote else { return written.to_owned() };
+        let (inside, rest) = written[1..].split_once(quote).unwrap();
+        assert_eq!(rest, "");
+        inside.replace(&format!("\\{quote}"), &quote.to_string()).replace("\\n", "\n")
+    }
+
     #[test]
-    fn a_value_that_a_shell_would_cut_is_quoted() {
-        let variables =
-            [("A", "x#\"y\\"), ("B", "arn:aws:sns:eu-west-1:1:t")].map(|(a, b)| (a.to_owned(), b.to_owned()));
-        assert_eq!(env_file(&variables.into()), "A=\"x#\\\"y\\\\\"\nB=arn:aws:sns:eu-west-1:1:t\n");
+    fn a_value_comes_back_as_it_was_or_is_refused() {
+        for value in
+            ["", "export", "x#y", "a b", r"one\\two", r#"x#"y\"#, r#"\""#, "it's", "`", "two\nlines", "a=b"]
+        {
+            let written = quoted(value).unwrap();
+            assert_eq!(read_back(&written), value, "{written}");
+        }
+        for value in [r"a\nb", "it's `both`"] {
+            let why = env_file(&[("A".to_owned(), value.to_owned())].into()).unwrap_err().to_string();
+            assert!(why.starts_with("A cannot be written") && !why.contains(value), "{why}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_value_comes_back_as_it_was_or_is_refused(value in r#"[a-z\\n'"` \n#=]{0,12}"#) {
+            if let Some(written) = quoted(&value) {
+                proptest::prop_assert_eq!(read_back(&written), value);
+            }
+        }
+    }
+
+    #[test]
+    fn a_plain_value_needs_no_quotes() {
+        let arn = ("B".to_owned(), "arn:aws:sns:eu-west-1:1:t".to_owned());
+        assert_eq!(env_file(&[arn].into()).unwrap(), "B=arn:aws:sns:eu-west-1:1:t\n");
     }
 }

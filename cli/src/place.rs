@@ -8,6 +8,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use clap::Args;
 use ringback::door::route::Route;
@@ -35,6 +36,13 @@ pub(crate) struct Where {
     region: Option<String>,
 }
 
+/// AWS as the person at this desk sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Desk {
+    pub(crate) config: SdkConfig,
+    pub(crate) region: String,
+}
+
 /// A Ringback and the AWS that it runs on.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -45,9 +53,27 @@ pub(crate) struct Place {
     /// Whose callbacks it takes: lists, `any`, or nothing.
     pub(crate) line_ids: String,
     pub(crate) tencent_ids: String,
+    pub(crate) push_keys: PushKeys,
     pub(crate) kind: Kind,
     config: SdkConfig,
     endpoints: BTreeMap<String, String>,
+}
+
+/// The names of the parameters with the keys that ring phones, where it rings, and other addresses than
+/// Apple's and Google's.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PushKeys {
+    pub(crate) apns: Option<String>,
+    pub(crate) fcm: Option<String>,
+    pub(crate) apns_url: Option<String>,
+    pub(crate) fcm_url: Option<String>,
+    pub(crate) authorities: Option<String>,
+}
+
+impl PushKeys {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.apns.is_none() && self.fcm.is_none()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -62,6 +88,9 @@ pub(crate) struct Local {
     pub(crate) callback_url: String,
     pub(crate) push_jobs_queue: String,
     pub(crate) token_digests: String,
+    /// The registry of devices, and what the stand-ins of APNs and FCM have got, where the stack rings.
+    pub(crate) devices_url: Option<String>,
+    pub(crate) phones_url: Option<String>,
     /// Where the functions' logs are.
     pub(crate) folder: PathBuf,
 }
@@ -87,7 +116,11 @@ pub(crate) enum Queue {
 impl Deployed {
     /// A stack that does not say its stage may well be in production.
     pub(crate) fn is_production(&self) -> bool {
-        self.parameters.get("Stage").is_none_or(|stage| stage != "dev")
+        self.stage() == "prod"
+    }
+
+    pub(crate) fn stage(&self) -> &'static str {
+        if self.parameters.get("Stage").is_some_and(|stage| stage == "dev") { "dev" } else { "prod" }
     }
 
     /// The names of its resources of a kind, by their names in the template.
@@ -160,10 +193,18 @@ impl Where {
         self.stack.is_some()
     }
 
+    pub(crate) fn stack(&self) -> Option<&str> {
+        self.stack.as_deref()
+    }
+
+    pub(crate) fn profile(&self) -> Option<&str> {
+        self.profile.as_deref()
+    }
+
     /// The named deployment, or the running local stack.
     pub(crate) async fn place(&self) -> Result<Place, Stop> {
         match &self.stack {
-            Some(name) => self.deployed(name).await,
+            Some(name) => self.deployment(name).await,
             None => Place::local()?.ok_or_else(|| Stop::new(NO_STACK)),
         }
     }
@@ -185,36 +226,55 @@ impl Where {
         Ok(loader.load().await)
     }
 
-    async fn deployed(&self, name: &str) -> Result<Place, Stop> {
+    /// AWS and the region where a deployment is.
+    pub(crate) async fn desk(&self) -> Result<Desk, Stop> {
         let config = self.aws().await?;
-        let Some(region) = config.region().map(ToString::to_string) else {
-            return Err(Stop::new(
-                "no AWS region: give --region, or set AWS_REGION or a profile that has one",
-            ));
+        let none = || Stop::new("no AWS region: give --region, or set AWS_REGION or a profile that has one");
+        let region = config.region().map(ToString::to_string).filter(|region| !region.is_empty());
+        let region = region.ok_or_else(none)?;
+        Ok(Desk { config, region })
+    }
+
+    pub(crate) async fn deployment(&self, name: &str) -> Result<Place, Stop> {
+        let desk = self.desk().await?;
+        let none =
+            || Stop::new(format!("there is no stack {name} in {}: check --stack and --region", desk.region));
+        let deployed = desk.find(name).await?.ok_or_else(none)?;
+        Place::of_deployment(deployed, desk.config)
+    }
+}
+
+impl Desk {
+    /// The stack of a name, if there is one.
+    pub(crate) async fn find(&self, name: &str) -> Result<Option<Deployed>, Stop> {
+        let client = aws_sdk_cloudformation::Client::new(&self.config);
+        let described = match client.describe_stacks().stack_name(name).send().await {
+            // CloudFormation has no error of its own for this.
+            Err(error) if error.message().is_some_and(|said| said.contains("does not exist")) => {
+                return Ok(None);
+            }
+            described => {
+                described.map_err(Stop::aws(&format!("find the stack {name} in {}", self.region)))?
+            }
         };
-        let client = aws_sdk_cloudformation::Client::new(&config);
-        let described = client.describe_stacks().stack_name(name).send().await;
-        let described = described.map_err(Stop::aws(&format!("find the stack {name} in {region}")))?;
-        let stack =
-            described.stacks().first().ok_or_else(|| Stop::new(format!("there is no stack {name}")))?;
+        let Some(stack) = described.stacks().first() else { return Ok(None) };
         let pairs = |each: (Option<&str>, Option<&str>)| Some((each.0?.to_owned(), each.1?.to_owned()));
         let parameters =
             stack.parameters().iter().filter_map(|p| pairs((p.parameter_key(), p.parameter_value())));
         let outputs = stack.outputs().iter().filter_map(|o| pairs((o.output_key(), o.output_value())));
-        let deployed = Deployed {
+        Ok(Some(Deployed {
             name: stack.stack_name().unwrap_or(name).to_owned(),
             status: stack.stack_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
             account: stack.stack_id().and_then(|id| id.split(':').nth(4)).unwrap_or("unknown").to_owned(),
             parameters: parameters.collect(),
             outputs: outputs.collect(),
-            region,
-        };
-        Place::of_deployment(deployed, config)
+            region: self.region.clone(),
+        }))
     }
 }
 
 impl Place {
-    fn of_deployment(deployed: Deployed, config: SdkConfig) -> Result<Self, Stop> {
+    pub(crate) fn of_deployment(deployed: Deployed, config: SdkConfig) -> Result<Self, Stop> {
         for output in OURS {
             deployed.output(output)?;
         }
@@ -230,6 +290,11 @@ impl Place {
             dead_letters: queue("DeadLetterQueueArn")?,
             line_ids: parameter("LineServiceIds"),
             tencent_ids: parameter("TencentSdkAppIds"),
+            push_keys: PushKeys {
+                apns: Some(parameter("ApnsKeyParameter")).filter(|name| !name.is_empty()),
+                fcm: Some(parameter("FcmKeyParameter")).filter(|name| !name.is_empty()),
+                ..PushKeys::default()
+            },
             kind: Kind::Deployed(deployed),
             endpoints: BTreeMap::new(),
             config,
@@ -246,6 +311,7 @@ impl Place {
                 || Stop::new(format!("{} has no {name}: start the local stack again", file.display()));
             variables.get(name).cloned().ok_or_else(missing)
         };
+        let given = |name: &str| variables.get(name).filter(|value| !value.is_empty()).cloned();
         let connector = SharedHttpConnector::new(target::connector(true, "http://")?);
         let credentials = Credentials::new(
             get("AWS_ACCESS_KEY_ID")?,
@@ -268,10 +334,19 @@ impl Place {
             dead_letters: Queue::Url(get("DEAD_LETTER_QUEUE_URL")?),
             line_ids: get("LINE_SERVICE_IDS")?,
             tencent_ids: get("TENCENT_SDK_APP_IDS")?,
+            push_keys: PushKeys {
+                apns: given("APNS_KEY_PARAMETER"),
+                fcm: given("FCM_KEY_PARAMETER"),
+                apns_url: given("APNS_ENDPOINT_URL"),
+                fcm_url: given("FCM_ENDPOINT_URL"),
+                authorities: given("PUSH_CA_BUNDLE"),
+            },
             kind: Kind::Local(Local {
                 callback_url: get("CALLBACK_URL")?,
                 push_jobs_queue: get("PUSH_JOBS_QUEUE_URL")?,
                 token_digests: get("CALLBACK_TOKEN_SHA256")?,
+                devices_url: given("DEVICES_URL"),
+                phones_url: given("PHONES_URL"),
                 folder: file.parent().map(Path::to_path_buf).unwrap_or_default(),
             }),
             endpoints: variables
@@ -302,7 +377,7 @@ impl Place {
         match &self.kind {
             Kind::Local(_) => "The local stack.".to_owned(),
             Kind::Deployed(stack) => {
-                let stage = if stack.is_production() { "prod" } else { "dev" };
+                let stage = stack.stage();
                 let Deployed { name, status, region, account, .. } = stack;
                 format!("{name}: a {stage} stack ({status}) in {region}, account {account}.")
             }

@@ -129,13 +129,26 @@ impl Letters for Queues {
     }
 }
 
-/// Roughly how many messages wait in a queue.
+/// Roughly how many messages of a queue can be received now.
 pub(crate) async fn waiting(client: &Client, url: &str) -> Result<usize, Stop> {
-    let name = QueueAttributeName::ApproximateNumberOfMessages;
-    let asked = client.get_queue_attributes().queue_url(url).attribute_names(name.clone()).send().await;
-    let answer = asked.map_err(Stop::aws("count the messages of a queue"))?;
-    let count = answer.attributes().and_then(|attributes| attributes.get(&name));
-    Ok(count.and_then(|count| count.parse().ok()).unwrap_or_default())
+    count(client, url, &[QueueAttributeName::ApproximateNumberOfMessages]).await
+}
+
+/// Roughly how many messages a queue holds, those that are being worked on or delayed among them.
+pub(crate) async fn held(client: &Client, url: &str) -> Result<usize, Stop> {
+    let all = [
+        QueueAttributeName::ApproximateNumberOfMessages,
+        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+    ];
+    count(client, url, &all).await
+}
+
+async fn count(client: &Client, url: &str, names: &[QueueAttributeName]) -> Result<usize, Stop> {
+    let asked = client.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.to_vec()));
+    let answer = asked.send().await.map_err(Stop::aws("count the messages of a queue"))?;
+    let counts = names.iter().filter_map(|name| answer.attributes()?.get(name)?.parse::<usize>().ok());
+    Ok(counts.sum())
 }
 
 #[cfg(test)]

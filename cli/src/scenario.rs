@@ -12,9 +12,9 @@ use crate::target::Callback;
 
 const TEXT: &str = include_str!("scenarios.toml");
 /// What a query's value holds as it is; everything else is escaped.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+pub(crate) const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// What a phone's PlanetKit would need to answer; this one answers nothing.
-const PARAM: &str = "cmluZ2JhY2stY2xpLW5vLXJlYWwtY2FsbA==";
+pub(crate) const PARAM: &str = "cmluZ2JhY2stY2xpLW5vLXJlYWwtY2FsbA==";
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
@@ -135,6 +135,15 @@ impl Scenario {
                 (found != expected).then(|| format!("{name} is {found}, not {expected}"))
             })
             .collect()
+    }
+}
+
+impl Scenario {
+    /// Whose phones it rings.
+    pub(crate) fn rings(&self, session: &Session) -> Vec<String> {
+        let notifies = self.steps.iter().filter(|step| !step.is_recorded());
+        let callee = |step: &Step| session.fill(step.query.get("to_user_id")?).as_str().map(str::to_owned);
+        notifies.filter_map(callee).collect()
     }
 }
 

@@ -23,8 +23,10 @@ use crate::error::Stop;
 use crate::output::{clean, now};
 
 /// The vendors wait two seconds; a cold start may take longer.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
+/// The outcome of a notify when no phone can ring.
+pub(crate) const NO_DEVICE: &str = "no_device";
 /// Stands for the token in the URLs that a deployment prints.
 const PLACEHOLDER: &str = "TOKEN";
 
@@ -117,7 +119,7 @@ pub(crate) fn base_url(text: &str) -> Result<String, Stop> {
     Ok(base.to_owned())
 }
 
-fn is_loopback(base: &str) -> bool {
+pub(crate) fn is_loopback(base: &str) -> bool {
     let host = base.split_once("://").map_or(base, |(_, host)| host);
     LOOPBACK
         .iter()
@@ -144,6 +146,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Whether the callback was understood. A notify for a user without a phone is answered 404, so that the
+    /// caller is free at once.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.status == Some(200) || (self.status == Some(404) && self.word() == NO_DEVICE)
+    }
+
     /// The outcome in the answer's body: LINE's `result` or `error`, Tencent's message, or the body itself.
     pub(crate) fn word(&self) -> String {
         let parsed: Value = serde_json::from_str(&self.body).unwrap_or_default();
@@ -198,22 +206,29 @@ impl Sender {
         if !callback.body.is_empty() {
             headers.try_insert("content-type", "application/json").map_err(no_request)?;
         }
-        let response = self.connector.call(request).await.map_err(|error| {
-            let mut cause: &dyn std::error::Error = &error;
-            while let Some(deeper) = cause.source() {
-                cause = deeper;
-            }
-            format!("no answer: {cause}")
-        })?;
-        let header = |name| response.headers().get(name).map(str::to_owned);
-        let cache_control = header("cache-control").unwrap_or_default();
-        let clocks_apart = header("date").and_then(|date| clocks_apart(&date, now().as_secs()));
-        let status = Some(response.status().as_u16());
-        let body =
-            ByteStream::new(response.into_body()).collect().await.map_err(|error| error.to_string())?;
-        let body = String::from_utf8_lossy(&body.into_bytes()).into_owned();
-        Ok(Answer { status, body, cache_control, clocks_apart, took: Duration::ZERO })
+        exchange(&self.connector, request).await
     }
+}
+
+/// Sends one request, whatever it is, and reads the answer.
+pub(crate) async fn exchange(
+    connector: &SharedHttpConnector,
+    request: HttpRequest,
+) -> Result<Answer, String> {
+    let response = connector.call(request).await.map_err(|error| {
+        let mut cause: &dyn std::error::Error = &error;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        format!("no answer: {cause}")
+    })?;
+    let header = |name| response.headers().get(name).map(str::to_owned);
+    let cache_control = header("cache-control").unwrap_or_default();
+    let clocks_apart = header("date").and_then(|date| clocks_apart(&date, now().as_secs()));
+    let status = Some(response.status().as_u16());
+    let body = ByteStream::new(response.into_body()).collect().await.map_err(|error| error.to_string())?;
+    let body = String::from_utf8_lossy(&body.into_bytes()).into_owned();
+    Ok(Answer { status, body, cache_control, clocks_apart, took: Duration::ZERO })
 }
 
 fn clocks_apart(date: &str, now: u64) -> Option<u64> {

@@ -15,10 +15,11 @@ use crate::aim::Aimed;
 use crate::call::{recorded, session};
 use crate::error::Stop;
 use crate::output::{call_line, now};
+use crate::phones;
 use crate::place::{Kind, Place};
 use crate::records::Table;
 use crate::scenario::{self, Scenario, Session, Step};
-use crate::target::{Answer, Token};
+use crate::target::{Answer, NO_DEVICE, Token};
 
 /// Together they send every callback there is, of both of Tencent's generations.
 const SCENARIOS: [&str; 4] = ["agent", "late-join", "tencent-older", "tencent-current"];
@@ -81,6 +82,11 @@ async fn send_all(
     let (mut refused, mut rings) = (BTreeSet::new(), None);
     let mut apart = None;
     for (scenario, session) in chosen {
+        if let Some(place) = &aimed.place {
+            for callee in scenario.rings(session) {
+                phones::register(place, &session.service, &callee).await?;
+            }
+        }
         let mut taken = 0;
         for step in scenario.steps.iter().filter(|step| step.is_recorded() || !no_notify) {
             let callback = step.callback(session);
@@ -91,7 +97,8 @@ async fn send_all(
                 taken += usize::from(step.is_recorded());
                 rings = rings.or_else(|| (!step.is_recorded()).then_some(&session.sid));
             }
-            let first = if step.is_recorded() { "recorded" } else { "published" };
+            let rung = ["published", "rung", NO_DEVICE].into_iter().find(|word| *word == answer.word());
+            let first = if step.is_recorded() { "recorded" } else { rung.unwrap_or("published") };
             found.add(Finding::new(&check, answer.shown(&aimed.target), problem(&answer, step, first)));
             // A push job is not repeated: it would ring again.
             if step.is_recorded() && answer.status == Some(200) {
@@ -145,6 +152,7 @@ fn problem(answer: &Answer, step: &Step, result: &str) -> String {
             "it waits in the spool, see the log's error: docs/first-deployment.md, Rights to write records"
         }
         Some(200) if word == wanted => return not_storable(answer),
+        Some(404) if word == NO_DEVICE => return not_storable(answer),
         Some(404) => "the token or the path is wrong: compare the digest, and the URL that is registered",
         Some(403) if word.contains("wrong_signature") => {
             "set TENCENT_CALLBACK_TOKEN to the token of Tencent's console"

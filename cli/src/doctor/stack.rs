@@ -7,7 +7,8 @@ use ringback::door::access::TokenDigests;
 
 use super::{Finding, Findings};
 use crate::error::Stop;
-use crate::place::{ALIAS, Deployed, Kind, Place, Queue};
+use crate::functions::{Function, functions};
+use crate::place::{Deployed, Kind, Place, Queue};
 use crate::replay::waiting;
 use crate::target::Token;
 
@@ -44,7 +45,7 @@ async fn deployed(place: &Place, stack: &Deployed, token: &Token, found: &mut Fi
             let release =
                 stack.parameters.get("Release").filter(|_| by_sam).map(String::as_str).unwrap_or_default();
             for function in &functions {
-                found.add(function.finding(release));
+                found.add(finding(function, release));
             }
             let digests = functions.into_iter().filter_map(|each| Some((each.name, each.token_digests?)));
             found.add(digest(&digests.collect(), token));
@@ -87,6 +88,7 @@ async fn subscribers(place: &Place, output: &str, topic: &str) -> Result<Finding
     let subscriptions: Vec<_> = listed.subscriptions().iter().map(|each| each.subscription_arn()).collect();
     let count = subscriptions.iter().flatten().filter(|arn| confirmed(arn)).count();
     let advice = match (count, subscriptions.len()) {
+        (0, 0) if output == "PushJobsTopicArn" && !place.push_keys.is_empty() => String::new(),
         (0, 0) => format!("it has no subscriber: subscribe to {output}"),
         (0, _) => format!("a subscription to {output} waits to be confirmed: look into its inbox"),
         _ => String::new(),
@@ -114,68 +116,19 @@ fn digest(functions: &BTreeMap<String, String>, token: &Token) -> Finding {
     Finding::new("token", others.join(", "), advice)
 }
 
-/// A function as its alias has it, and as it was deployed last.
-#[derive(Clone, Debug, Default)]
-struct Function {
-    name: String,
-    token_digests: Option<String>,
-    /// The release that the alias leads to.
-    release: String,
-    /// What the alias leads to differs from what was deployed last.
-    differs: Vec<&'static str>,
-    state: String,
-}
-
-impl Function {
-    fn finding(&self, release: &str) -> Finding {
-        let Self { name, release: live, differs, state, .. } = self;
-        // cargo-lambda deploys without a release's name.
-        let advice = if live != release && !release.is_empty() {
-            format!("it should be {release}: docs/first-deployment.md, A release without new code")
-        } else if !differs.is_empty() {
-            format!(
-                "what callbacks reach differs from what was deployed in {}: deploy again",
-                differs.join(", ")
-            )
-        } else if state != "Active" {
-            format!("the function is {state}: see its reason with `aws lambda get-function-configuration`")
-        } else {
-            String::new()
-        };
-        Finding::new(format!("function {name}"), format!("release {live}, {state}"), advice)
-    }
-}
-
-async fn functions(place: &Place, stack: &Deployed) -> Result<Vec<Function>, Stop> {
-    let client = aws_sdk_lambda::Client::new(&place.config("LAMBDA"));
-    let mut functions = Vec::new();
-    for (logical, name) in stack.functions(place).await? {
-        let doing = format!("read the function {name}");
-        let newest = client
-            .get_function_configuration()
-            .function_name(&name)
-            .send()
-            .await
-            .map_err(Stop::aws(&doing))?;
-        let live = client.get_function_configuration().function_name(&name).qualifier(ALIAS).send().await;
-        let live = live.map_err(Stop::aws(&doing))?;
-        let variables =
-            |of: &aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput| {
-                of.environment().and_then(|all| all.variables()).cloned().unwrap_or_default()
-            };
-        let (old, new) = (variables(&live), variables(&newest));
-        let mut differs = Vec::new();
-        differs.extend((old != new).then_some("environment"));
-        differs.extend((live.code_sha256() != newest.code_sha256()).then_some("code"));
-        functions.push(Function {
-            name: logical.trim_end_matches("Function").to_owned(),
-            token_digests: old.get("CALLBACK_TOKEN_SHA256").cloned(),
-            release: live.description().unwrap_or("none").to_owned(),
-            state: live.state().map_or("Active", |state| state.as_str()).to_owned(),
-            differs,
-        });
-    }
-    if functions.is_empty() { Err(Stop::new("the stack has no functions")) } else { Ok(functions) }
+fn finding(function: &Function, release: &str) -> Finding {
+    let Function { name, release: live, differs, state, .. } = function;
+    // cargo-lambda deploys without a release's name.
+    let advice = if live != release && !release.is_empty() {
+        format!("it should be {release}: docs/first-deployment.md, A release without new code")
+    } else if !differs.is_empty() {
+        format!("what callbacks reach differs from what was deployed in {}: deploy again", differs.join(", "))
+    } else if state != "Active" {
+        format!("the function is {state}: see its reason with `aws lambda get-function-configuration`")
+    } else {
+        String::new()
+    };
+    Finding::new(format!("function {name}"), format!("release {live}, {state}"), advice)
 }
 
 async fn alarms(place: &Place, stack: &Deployed) -> Result<Finding, Stop> {
@@ -305,12 +258,11 @@ mod tests {
             state: "Active".into(),
             ..Function::default()
         };
-        assert_eq!(function.finding("r2").advice, "");
-        assert!(function.finding("r3").advice.contains("it should be r3"));
-        assert!(
-            Function { differs: vec!["code"], ..function.clone() }.finding("r2").advice.contains("in code")
-        );
-        assert!(Function { state: "Failed".into(), ..function }.finding("r2").advice.contains("Failed"));
+        assert_eq!(finding(&function, "r2").advice, "");
+        assert!(finding(&function, "r3").advice.contains("it should be r3"));
+        let behind = Function { differs: vec!["code".into()], ..function.clone() };
+        assert!(finding(&behind, "r2").advice.contains("in code"));
+        assert!(finding(&Function { state: "Failed".into(), ..function }, "r2").advice.contains("Failed"));
     }
 
     #[test]
