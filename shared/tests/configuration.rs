@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use ringback::door::callback::Callback;
 use ringback::lambda::settings::{
-    ConfigError, Environment, NotifierSettings, RecorderSettings, ReplayerSettings,
+    ConfigError, DevicesSettings, Environment, NotifierSettings, RecorderSettings, ReplayerSettings,
 };
 
 /// The page with the table: each row has a variable in backticks, the functions that read it, and its value.
@@ -46,6 +46,7 @@ fn start_all(environment: &Environment) -> Result<(), ConfigError> {
     for callback in Callback::ALL {
         RecorderSettings::from_env(environment, callback)?;
     }
+    DevicesSettings::from_env(environment)?;
     ReplayerSettings::from_env(environment).map(|_| ())
 }
 
