@@ -14,6 +14,8 @@ use aws_sdk_dynamodb::config::{
 };
 use aws_sdk_sns::config::endpoint as sns_endpoint;
 use aws_sdk_sns::config::endpoint::ResolveEndpoint as _;
+use aws_sdk_ssm::config::endpoint as ssm_endpoint;
+use aws_sdk_ssm::config::endpoint::ResolveEndpoint as _;
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{Provider, TlsContext, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::{
@@ -30,6 +32,7 @@ use crate::aws::trust::Trust;
 pub enum Service {
     DynamoDb,
     Sns,
+    Ssm,
 }
 
 impl Service {
@@ -37,6 +40,7 @@ impl Service {
         match self {
             Self::DynamoDb => "DynamoDB",
             Self::Sns => "SNS",
+            Self::Ssm => "SSM",
         }
     }
 
@@ -44,6 +48,7 @@ impl Service {
         match self {
             Self::DynamoDb => "item",
             Self::Sns => "message",
+            Self::Ssm => "request",
         }
     }
 }
@@ -72,6 +77,7 @@ pub struct Settings {
     /// Other endpoints than Amazon's own.
     pub dynamodb_url: Option<String>,
     pub sns_url: Option<String>,
+    pub ssm_url: Option<String>,
     pub trust: Trust,
 }
 
@@ -122,6 +128,17 @@ impl Settings {
         let connections = Connections::new(Service::Sns, endpoint, &self.trust, budget);
         let config = self.sdk_config(self.sns_url.clone(), &connections, budget);
         Connected { client: aws_sdk_sns::Client::new(&config), connections }
+    }
+
+    /// A client that is used once, in INIT: it opens its connection with its first request.
+    pub fn ssm(&self, budget: Budget) -> aws_sdk_ssm::Client {
+        let amazons = || {
+            let params = ssm_endpoint::Params::builder().region(self.region.to_string()).build().ok()?;
+            ssm_endpoint::DefaultResolver::new().resolve_endpoint(&params).now_or_never()?.ok()
+        };
+        let endpoint = self.ssm_url.clone().or_else(|| Some(amazons()?.url().to_owned()));
+        let connections = Connections::new(Service::Ssm, endpoint, &self.trust, budget);
+        aws_sdk_ssm::Client::new(&self.sdk_config(self.ssm_url.clone(), &connections, budget))
     }
 
     fn sdk_config(&self, url: Option<String>, connections: &Connections, budget: Budget) -> SdkConfig {

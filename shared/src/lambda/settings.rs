@@ -226,6 +226,7 @@ impl Environment {
             ),
             dynamodb_url: url("AWS_ENDPOINT_URL_DYNAMODB"),
             sns_url: url("AWS_ENDPOINT_URL_SNS"),
+            ssm_url: url("AWS_ENDPOINT_URL_SSM"),
             trust: trust.unwrap_or_default(),
         })
     }
