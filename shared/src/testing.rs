@@ -1,12 +1,11 @@
 //! For tests: the sample events, and functions that play them.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod devices;
 mod doubles;
+pub mod phones;
 
 use serde_json::{Value, json};
 
-pub use self::devices::{DeadDevices, MemoryDevices};
 pub use self::doubles::{DeadTable, DeadTopic, MemoryTable, MemoryTopic, Published};
 use crate::aws::budget;
 use crate::aws::store::{RecordStore, Store};

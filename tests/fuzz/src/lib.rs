@@ -1,6 +1,5 @@
 //! What must hold for any input: no answer above 499, and no record or push job that AWS would refuse.
 
-use ringback::aws::budget;
 use ringback::call::CallFacts;
 use ringback::call::model::Arrival;
 use ringback::call::record::{CALL, Item, Record, Retention, call_item, event_item, event_key};
@@ -18,11 +17,9 @@ use ringback::lambda::outcome::CallbackOutcome;
 use ringback::lambda::settings::Environment;
 use ringback::lambda::spool;
 use ringback::line;
-use ringback::ring::registry::Registry;
 use ringback::tencent;
-use ringback::testing::{
-    ARRIVAL, DeadTopic, MemoryDevices, MemoryTable, MemoryTopic, TOKEN, recorder_behind,
-};
+use ringback::testing::phones::MemoryDevices;
+use ringback::testing::{ARRIVAL, DeadTopic, MemoryTable, MemoryTopic, TOKEN, recorder_behind};
 use ringback::text::refusal::Refusal;
 use serde_json::{Map, Value};
 use tokio::runtime::{Builder, Runtime};
@@ -187,13 +184,13 @@ async fn handle(handler: &impl Handler, event: &str) -> CallbackOutcome {
 /// Plays a request to the registry of devices, and shows what it has registered.
 pub fn register(event: &Value) {
     let table = MemoryDevices::default();
-    let api = DevicesApi::new(Registry::new(&table, budget::REGISTER), JwtUsers::new("planetkit", "sub"));
+    let api = DevicesApi::new(table.registry(), JwtUsers::new("planetkit", "sub"));
     let event: ApiEvent = serde_json::from_value(event.clone()).unwrap_or_default();
     let handled = RUNTIME.with(|runtime| runtime.block_on(api.handle(&event, ARRIVAL)));
     let status = devices_answer(&handled.outcome).status;
     assert!((200..=499).contains(&status), "{:?}", handled.outcome);
-    assert!(table.devices().len() == usize::from(status == 201), "{status}");
-    for device in table.devices() {
+    assert!(table.all().len() == usize::from(status == 201), "{status}");
+    for device in table.all() {
         let token = device.address.token.reveal().to_owned();
         let (_, shown) = devices_answer(&DevicesOutcome::Shown(device)).body.unwrap();
         let shown: Value = serde_json::from_str(&shown).unwrap();
