@@ -130,15 +130,16 @@ impl Settings {
         Connected { client: aws_sdk_sns::Client::new(&config), connections }
     }
 
-    pub fn ssm(&self, budget: Budget) -> Connected<aws_sdk_ssm::Client> {
+    /// A client that is used in INIT, and again only when a key did not work. It opens its connection with its
+    /// first request.
+    pub fn ssm(&self, budget: Budget) -> aws_sdk_ssm::Client {
         let amazons = || {
             let params = ssm_endpoint::Params::builder().region(self.region.to_string()).build().ok()?;
             ssm_endpoint::DefaultResolver::new().resolve_endpoint(&params).now_or_never()?.ok()
         };
         let endpoint = self.ssm_url.clone().or_else(|| Some(amazons()?.url().to_owned()));
         let connections = Connections::new(Service::Ssm, endpoint, &self.trust, budget);
-        let config = self.sdk_config(self.ssm_url.clone(), &connections, budget);
-        Connected { client: aws_sdk_ssm::Client::new(&config), connections }
+        aws_sdk_ssm::Client::new(&self.sdk_config(self.ssm_url.clone(), &connections, budget))
     }
 
     fn sdk_config(&self, url: Option<String>, connections: &Connections, budget: Budget) -> SdkConfig {

@@ -160,7 +160,8 @@ proptest! {
         noise in proptest::collection::vec(any::<u8>(), 0..64),
     ) {
         let apples = json!({ "reason": reason, "timestamp": u64::from(status) }).to_string();
-        let googles = json!({ "error": { "status": reason, "details": [{ "errorCode": reason }] } }).to_string();
+        let error = json!({ "status": reason, "details": [{ "errorCode": reason }] });
+        let googles = json!({ "error": error }).to_string();
         let replies = [
             apns::reply(status, apples.as_bytes()), fcm::reply(status, googles.as_bytes()),
             apns::reply(status, &noise), fcm::reply(status, &noise),
