@@ -130,8 +130,8 @@ impl Settings {
         Connected { client: aws_sdk_sns::Client::new(&config), connections }
     }
 
-    /// A client that is used in INIT, and again only when a key did not work. It opens its connection with its
-    /// first request.
+    /// A client that is used in INIT, and again only when a key did not work. It opens its connection
+    /// with its first request.
     pub fn ssm(&self, budget: Budget) -> aws_sdk_ssm::Client {
         let amazons = || {
             let params = ssm_endpoint::Params::builder().region(self.region.to_string()).build().ok()?;

@@ -173,7 +173,8 @@ proptest! {
                 | Reply::Settled(Pushed::Failed(code) | Pushed::RefusedUs(code)) = reply
             {
                 let is_status = code == format!("status_{status}");
-                prop_assert!(is_status || code.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_'));
+                let is_word = code.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+                prop_assert!(is_status || is_word);
             }
         }
     }
