@@ -97,7 +97,8 @@ mod tests {
         #[test]
         fn a_clock_that_is_behind_takes_nothing_over(claimed: u64, behind in 0_u64..1_000_000) {
             let now = Arrival { milliseconds: claimed.saturating_sub(behind) };
-            prop_assert!(!State::may_be_claimed(Some(State::Claimed(Arrival { milliseconds: claimed })), now));
+            let state = State::Claimed(Arrival { milliseconds: claimed });
+            prop_assert!(!State::may_be_claimed(Some(state), now));
         }
 
         #[test]
