@@ -101,6 +101,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn whatever_happens_every_address_has_one_owner_and_every_owner_its_device(
         steps in prop::collection::vec(step(), 0..120),

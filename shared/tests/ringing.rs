@@ -10,7 +10,7 @@ use ringback::door::request::Unverified;
 use ringback::lambda::handler::{Handler, Notifier};
 use ringback::lambda::http::{answer, status};
 use ringback::lambda::outcome::OutcomeDetails;
-use ringback::lambda::request_line::push_lines;
+use ringback::lambda::request_line::{RequestContext, push_lines, request_line};
 use ringback::lambda::ringer::Ringer;
 use ringback::line::NOTIFY;
 use ringback::ring::device::Platform;
@@ -284,6 +284,17 @@ fn without_the_guard_the_phone_rings_and_without_the_registry_the_caller_is_rele
     let unregistered = notifier(&world.topic, &world.guard, DeadDevices, &world.phones, Fail);
     assert_eq!(said(&call(&unregistered, "bob", "other", ARRIVAL)), ("registry_unreadable", 503));
     assert_eq!(said(&call(&world.notifier(), "bob", "other", later(1))), ("rung", 200), "the claim is back");
+}
+
+#[test]
+fn the_log_line_counts_what_rang_and_what_is_dead() {
+    let world = World::with_phones(&["one", "dead-1"]);
+    let details = call(&world.notifier(), "bob", "s", ARRIVAL);
+    let context = RequestContext { took: Duration::ZERO, cold: false, status: 200, trace: None };
+    let line = request_line(&NOTIFY, &details, &context);
+    for (name, count) in [("rung", 1), ("no_device", 0), ("dead_devices", 1), ("provider_refused_us", 0)] {
+        assert!(line.fields().any(|(field, value)| field == name && *value == count), "{name}");
+    }
 }
 
 #[test]

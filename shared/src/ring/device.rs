@@ -290,7 +290,8 @@ mod tests {
 
         #[test]
         fn an_address_is_a_platform_and_a_token(
-            tokens in ("[a-f]{1,3}", "[a-f]{1,3}"), platforms in (0_usize..3, 0_usize..3), app in "[a-z]{1,3}",
+            tokens in ("[a-f]{1,3}", "[a-f]{1,3}"), platforms in (0_usize..3, 0_usize..3),
+            app in "[a-z]{1,3}",
         ) {
             let address = |platform: usize, token: &str, app: &str| {
                 let platform = Platform::ALL[platform];

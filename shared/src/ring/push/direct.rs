@@ -2,7 +2,7 @@
 //!
 //! INIT reads the keys, opens the connections and gets Google's access token. A key that cannot be used does
 //! not stop the function: the other provider's phones ring, and the job is published. Its own devices get
-//! [`Pushed::RefusedUs`], so the caller is told and the alarm goes off. The key is read again at a later call.
+//! [`Pushed::RefusedUs`], so the caller is told and the alarm goes off. A later call reads the key again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -94,7 +94,7 @@ impl From<NoToken> for Pushed {
 impl Direct {
     /// Reads the keys and opens the connections, in INIT. Keys that cannot be used are no error here.
     pub async fn connect(settings: PushSettings, aws: &aws::Settings, now: Arrival) -> Self {
-        let ssm = aws.ssm(budget::KEYS).client;
+        let ssm = aws.ssm(budget::KEYS);
         let keys = Keys::read(&ssm, &settings, now.seconds()).await;
         let apple = Client::new(APPLES_ROOTS, &settings.trust);
         let google = Client::new(GOOGLES_ROOTS, &settings.trust);

@@ -160,7 +160,8 @@ proptest! {
         noise in proptest::collection::vec(any::<u8>(), 0..64),
     ) {
         let apples = json!({ "reason": reason, "timestamp": u64::from(status) }).to_string();
-        let googles = json!({ "error": { "status": reason, "details": [{ "errorCode": reason }] } }).to_string();
+        let error = json!({ "status": reason, "details": [{ "errorCode": reason }] });
+        let googles = json!({ "error": error }).to_string();
         let replies = [
             apns::reply(status, apples.as_bytes()), fcm::reply(status, googles.as_bytes()),
             apns::reply(status, &noise), fcm::reply(status, &noise),
@@ -172,7 +173,8 @@ proptest! {
                 | Reply::Settled(Pushed::Failed(code) | Pushed::RefusedUs(code)) = reply
             {
                 let is_status = code == format!("status_{status}");
-                prop_assert!(is_status || code.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_'));
+                let is_word = code.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+                prop_assert!(is_status || is_word);
             }
         }
     }
