@@ -196,7 +196,7 @@ fn client(roots: &str, names: &PushKeys) -> Result<Client, Stop> {
         }
         None => Trust::default(),
     };
-    Client::new(roots, &trust).map_err(|error| Stop::new(format!("TLS: {error}")))
+    Ok(Client::new(roots, &trust))
 }
 
 async fn send(client: &Client, base: &str, push: &Request, who: &str) -> Result<Option<(u16, Bytes)>, Stop> {
