@@ -239,6 +239,15 @@ async fn a_slow_provider_delays_nothing_beyond_the_budget_and_the_phone_may_ring
 }
 
 #[tokio::test]
+async fn a_slow_provider_gets_each_push_once() {
+    let stage = Stage::new();
+    let direct = stage.direct().await;
+    stage.phones.next([Fault::Late(Duration::from_millis(700)); 2]);
+    assert_eq!(ring(&direct, &[IPHONE, ANDROID]).await, [Pushed::Accepted, Pushed::Accepted]);
+    assert_eq!(stage.phones.pushes().len(), 2);
+}
+
+#[tokio::test]
 async fn a_provider_that_cannot_be_reached_rings_nothing() {
     let stage = Stage::new();
     let direct = stage.direct_to("https://127.0.0.1:1").await;

@@ -1,7 +1,8 @@
 //! HTTP/2 to a provider: one connection for all devices, kept between calls.
 //!
-//! No pings: a frozen environment sends none, and they would wake nothing. A connection that died meanwhile
-//! is found by its reset or by its silence, and the push goes again on a new one.
+//! A connection may have died while the environment was frozen. While a push waits, HTTP/2 pings find out:
+//! a dead connection ends, and the push goes again on a new one. A slow provider answers the pings, and its
+//! pushes are not sent again, because phones would ring twice.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +13,12 @@ use hyper::body::Bytes;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
-use crate::aws::trust::Trust;
+use crate::aws::{budget, trust::Trust};
 
 /// USERTrust RSA, and AAA, which also signs it (until the end of 2028).
 pub const APPLES_ROOTS: &str = include_str!("../../../roots/apple-push.pem");
@@ -26,6 +27,10 @@ pub const GOOGLES_ROOTS: &str = include_str!("../../../roots/google.pem");
 
 /// A NAT gateway forgets a connection after 350 s.
 const IDLE: Duration = Duration::from_secs(300);
+/// How long nothing is heard before a ping is sent, and how long a ping may take: together less than half of
+/// the time that pushes have.
+const SILENCE: Duration = Duration::from_millis(150);
+const PING: Duration = Duration::from_millis(300);
 const ANSWER_BYTES: usize = 16 << 10;
 
 /// What became of a request.
@@ -62,6 +67,7 @@ impl Client {
             .with_no_client_auth();
         let mut http = HttpConnector::new();
         http.enforce_http(false);
+        http.set_connect_timeout(Some(budget::PUSHES.connect));
         // Otherwise a push waits for the acknowledgement of its headers: 44 ms instead of 2.
         http.set_nodelay(true);
         let https = HttpsConnectorBuilder::new()
@@ -69,7 +75,13 @@ impl Client {
             .https_only()
             .enable_http2()
             .wrap_connector(http);
-        let pool = Pool::builder(TokioExecutor::new()).http2_only(true).pool_idle_timeout(IDLE).build(https);
+        let pool = Pool::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .http2_only(true)
+            .http2_keep_alive_interval(SILENCE)
+            .http2_keep_alive_timeout(PING)
+            .pool_idle_timeout(IDLE)
+            .build(https);
         Self { pool }
     }
 

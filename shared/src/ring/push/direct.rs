@@ -177,7 +177,7 @@ impl Direct {
                 }
                 Err(reason) => return reason.into(),
             };
-            let left = deadline.saturating_duration_since(Instant::now()).min(budget::PUSHES.attempt);
+            let left = deadline.saturating_duration_since(Instant::now());
             let (client, url, scheme) = if is_google {
                 (&self.google, self.fcm_url(), "Bearer")
             } else {
