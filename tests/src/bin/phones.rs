@@ -1,5 +1,5 @@
-//! `phones --folder DIR [--push-port N] [--list-port N]`: stand-ins of APNs, FCM and Google's OAuth, until they
-//! are stopped. They write `ca.pem`, `apns-key.json` and `fcm-key.json` into the folder, and one line of JSON
+//! `phones --folder DIR [--push-port N] [--list-port N]`: stand-ins of APNs, FCM and Google's OAuth, until
+//! they are stopped. They write `ca.pem`, `apns-key.json` and `fcm-key.json` into the folder, and one line of JSON
 //! with `push_url` and `list_url` to the output.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
