@@ -71,7 +71,7 @@ ifneq ($(STORE),dynamodb-local)
 	  -- --include-ignored
 endif
 	$(LOCAL) run --once
-	$(LOCAL) exec -- cargo test --locked --package ringback-cli -- --include-ignored $(NOT_LOCAL)
+	$(LOCAL) exec -- cargo test --locked --package ringback-cli -- --ignored $(NOT_LOCAL)
 	$(LOCAL) exec -- cargo test --locked --package ringback-tests -- --include-ignored
 
 cases: ## write every case of events/ and tests/cases/ to target/cases

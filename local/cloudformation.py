@@ -22,7 +22,6 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
 
-
 class TemplateError(Exception):
     """What is wrong with the template or with a parameter, said without a trace."""
 

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::StackError;
 use crate::processes::{Processes, command, free_port};
+use crate::stack::PYTHON;
 use crate::template::Template;
 
 /// As `local/cloudformation.py` has them.
@@ -242,7 +243,7 @@ fn start_ministack(
     folder: &Path,
     port: u16,
 ) -> Result<String, StackError> {
-    let mut ministack = command(root.join(".local/venv/bin/python"));
+    let mut ministack = command(root.join(PYTHON));
     ministack.args(["-m", "ministack"]).current_dir(folder).env_clear().envs([
         ("PATH", std::env::var("PATH").unwrap_or_default().as_str()),
         ("BIND_HOST", "127.0.0.1"),

@@ -24,6 +24,8 @@ pub(crate) const SAMPLES_OWN: [(&str, &str); 2] = [
     ("LINE_SERVICE_IDS", "linecorp.com,planetkit,planetkit-inhouse"),
     ("TENCENT_SDK_APP_IDS", "8888888,1400000001"),
 ];
+/// It reads the template and runs MiniStack.
+pub(crate) const PYTHON: &str = ".local/venv/bin/python";
 /// The part of the functions' environment that stack.env repeats.
 const FROM_FUNCTIONS: [&str; 9] = [
     "RECORDS_TABLE",
@@ -89,6 +91,11 @@ impl Stack {
         let mut parameters = parameters(|name| std::env::var(name).ok())?;
         if settings.rings {
             parameters.extend(KEYS.map(|(parameter, key)| (parameter, key.to_owned())));
+        }
+        if !root.join(PYTHON).is_file() {
+            return Err(StackError::new(
+                "MiniStack is not installed: `make run` installs it into .local/venv",
+            ));
         }
         fs::create_dir_all(folder)?;
         let emulator = Emulator::start(processes, root, folder, settings.aws_port, store)?;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::error::StackError;
 use crate::processes::{cannot_start, command};
+use crate::stack::PYTHON;
 
 /// The template's resources by their names on this machine, with the properties that CloudFormation gets.
 #[derive(Debug, Deserialize)]
@@ -65,7 +66,7 @@ impl Route {
 impl Template {
     /// Reads the template with these parameters. `queues` is the address in front of the queues' names.
     pub(crate) fn read(root: &Path, queues: &str, parameters: &[(&str, String)]) -> Result<Self, StackError> {
-        let mut reader = command(root.join(".local/venv/bin/python"));
+        let mut reader = command(root.join(PYTHON));
         reader.current_dir(root).args(["-m", "local.template", queues]);
         reader.args(parameters.iter().map(|(name, value)| format!("{name}={value}")));
         let read = reader.output().map_err(|error| cannot_start(&reader, &error))?;
