@@ -22,7 +22,7 @@ from .template import ACCOUNT, REGION, Function, Template
 # Both the key id and the secret: there is nothing to protect.
 CREDENTIAL = "local"
 PREFIX = "ringback-local-"
-SERVICES = "cloudformation,cloudwatch,dynamodb,lambda,logs,sns,sqs"
+SERVICES = "cloudformation,cloudwatch,dynamodb,kms,lambda,logs,sns,sqs,ssm"
 STORES = ("ministack", "dynamodb-local")
 # Where `make` unpacks npm's amplify-dynamodb-simulator.
 DYNAMODB_LOCAL = Path(__file__).resolve().parent.parent / ".local/dynamodb-local/package/emulator"
