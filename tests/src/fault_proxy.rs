@@ -55,6 +55,7 @@ struct State {
     service: Service,
     upstream: String,
     fault: Mutex<(Fault, Instant)>,
+    operation: Mutex<Option<&'static str>>,
     struck: AtomicU64,
     overheard: Mutex<Option<Vec<String>>>,
 }
@@ -69,6 +70,7 @@ impl FaultProxy {
             service,
             upstream: upstream.to_owned(),
             fault,
+            operation: Mutex::default(),
             struck: AtomicU64::new(0),
             overheard: Mutex::new(None),
         });
@@ -94,8 +96,15 @@ impl FaultProxy {
 
     /// From now on this goes wrong.
     pub fn set(&self, fault: Fault) {
+        *self.state.operation.lock().unwrap() = None;
         *self.state.fault.lock().unwrap() = (fault, Instant::now());
         if fault == Fault::Refuses { self.close() } else { self.open() }
+    }
+
+    /// From now on this goes wrong with one operation of DynamoDB's. Connections are not refused.
+    pub fn set_for(&self, fault: Fault, operation: &'static str) {
+        self.set(fault);
+        *self.state.operation.lock().unwrap() = Some(operation);
     }
 
     /// How many requests and connections a fault has struck, without the connections that were refused.
@@ -146,7 +155,7 @@ impl State {
             if let Some(overheard) = self.overheard.lock().unwrap().as_mut() {
                 overheard.push(String::from_utf8_lossy(&request).into_owned());
             }
-            let fault = self.fault();
+            let fault = if self.spares(&request) { Fault::None } else { self.fault() };
             let number = if fault == Fault::None { 0 } else { self.struck.fetch_add(1, Ordering::Relaxed) };
             let answer = match fault {
                 Fault::None => self.forward(&request),
@@ -169,6 +178,15 @@ impl State {
                 _ => return,
             }
         }
+    }
+
+    /// Whether the fault is one of another operation.
+    fn spares(&self, request: &[u8]) -> bool {
+        let operation = *self.operation.lock().unwrap();
+        operation.is_some_and(|name| {
+            let target = format!("DynamoDB_20120810.{name}\r\n");
+            !request.windows(target.len()).any(|window| window == target.as_bytes())
+        })
     }
 
     fn reset(&self, connection: TcpStream) {

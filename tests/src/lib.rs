@@ -12,4 +12,5 @@ pub mod fault_proxy;
 pub mod gateway;
 pub mod http;
 pub mod phones;
+pub mod ringing;
 pub mod stack;

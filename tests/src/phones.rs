@@ -7,7 +7,7 @@
 mod identity;
 mod judge;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::convert::Infallible;
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -33,12 +33,22 @@ pub use identity::{ACCOUNT, KEY, PROJECT, TEAM};
 /// What becomes of one push, in place of what its token says.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
-    /// Answered so late.
+    /// Taken or refused at once, and answered so late.
     Late(Duration),
-    /// The connection is reset when the push has been read.
+    /// Read, and lost with its connection.
     Reset,
+    /// Taken, and the connection is reset before the answer.
+    LostAnswer,
     /// Answered with a status and Apple's reason or Google's error code.
     Answer(u16, &'static str),
+}
+
+/// Which pushes a lasting fault strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strikes {
+    All,
+    /// Each push when it comes for the first time.
+    First,
 }
 
 /// What happens to the connections that are open.
@@ -58,6 +68,9 @@ struct State {
     url: String,
     pushes: Mutex<Vec<Value>>,
     faults: Mutex<VecDeque<Fault>>,
+    lasting: Mutex<Option<(Fault, Strikes)>>,
+    /// Each push that has come, by its token and call.
+    known: Mutex<HashSet<String>>,
     fate: watch::Sender<Fate>,
     connections: AtomicUsize,
     tokens: AtomicUsize,
@@ -84,6 +97,8 @@ impl Phones {
             url,
             pushes: Mutex::default(),
             faults: Mutex::default(),
+            lasting: Mutex::default(),
+            known: Mutex::default(),
             fate: watch::Sender::new(Fate::Open),
             connections: AtomicUsize::new(0),
             tokens: AtomicUsize::new(0),
@@ -149,6 +164,11 @@ impl Phones {
         locked(&self.state.faults).extend(faults);
     }
 
+    /// What becomes of pushes from now on, unless [`next`](Self::next) says otherwise.
+    pub fn from_now_on(&self, fault: Option<(Fault, Strikes)>) {
+        *locked(&self.state.lasting) = fault;
+    }
+
     /// Closes the open connections.
     pub fn close(&self) {
         self.state.fate.send_replace(Fate::Closed);
@@ -162,6 +182,17 @@ impl Phones {
     /// Neither reads from nor answers on the open connections any more.
     pub fn mute(&self) {
         self.state.fate.send_replace(Fate::Mute);
+    }
+}
+
+impl State {
+    fn fault(&self, token: &str, body: &Value) -> Option<Fault> {
+        let call = body["sid"].as_str().or(body["message"]["data"]["sid"].as_str());
+        let is_first = locked(&self.known).insert(format!("{token} {}", call.unwrap_or_default()));
+        locked(&self.faults).pop_front().or_else(|| {
+            let (fault, strikes) = (*locked(&self.lasting))?;
+            (strikes == Strikes::All || is_first).then_some(fault)
+        })
     }
 }
 
@@ -230,22 +261,15 @@ async fn answer(
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let mut judged = judge::judge(&state.identity, &state.url, &head, &body, now());
     if let Some((provider, token)) = &judged.push {
-        let fault = locked(&state.faults).pop_front();
-        match fault {
-            Some(Fault::Late(time)) => tokio::time::sleep(time).await,
-            Some(Fault::Reset) => {
-                reset.notify_one();
-                std::future::pending().await
-            }
-            Some(Fault::Answer(status, reason)) => {
-                judged.status = status;
-                judged.body = if *provider == "fcm" {
-                    judge::fcm_answer(status, reason)
-                } else {
-                    json!({ "reason": reason })
-                };
-            }
-            None => {}
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let fault = state.fault(token, &body);
+        if let Some(Fault::Answer(status, reason)) = fault {
+            judged.status = status;
+            judged.body = if *provider == "fcm" {
+                judge::fcm_answer(status, reason)
+            } else {
+                json!({ "reason": reason })
+            };
         }
         let headers: Value = head
             .headers
@@ -254,10 +278,20 @@ async fn answer(
             .map(|(name, value)| (name.to_string(), Value::from(String::from_utf8_lossy(value.as_bytes()))))
             .collect::<serde_json::Map<_, _>>()
             .into();
-        locked(&state.pushes).push(json!({
-            "provider": provider, "token": token, "status": judged.status, "headers": headers,
-            "body": serde_json::from_slice::<Value>(&body).unwrap_or_default(),
-        }));
+        let push = json!({
+            "provider": provider, "token": token, "status": judged.status, "headers": headers, "body": body,
+        });
+        if !matches!(fault, Some(Fault::Reset)) {
+            locked(&state.pushes).push(push);
+        }
+        match fault {
+            Some(Fault::Late(time)) => tokio::time::sleep(time).await,
+            Some(Fault::Reset | Fault::LostAnswer) => {
+                reset.notify_one();
+                std::future::pending().await
+            }
+            _ => {}
+        }
     } else if judged.status == 200 {
         state.tokens.fetch_add(1, Ordering::SeqCst);
     }

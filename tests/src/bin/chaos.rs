@@ -7,7 +7,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ringback_tests::chaos::ringing::{self, RingHarness, RingRow, RingTrial};
 use ringback_tests::chaos::{self, Harness, Sending, report};
+
+/// Calls in a trial about ringing.
+const CALLS: usize = 40;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -42,14 +46,14 @@ fn main() -> ExitCode {
     };
     let trials: Vec<chaos::Trial> = chaos::all_trials().into_iter().filter(wanted).collect();
     let rows = harness.run_all(&trials, callbacks);
-    println!("{}", report::tables(&rows));
+    let wanted = |trial: &RingTrial| format!("{} {}", trial.fault, trial.place).contains(&only);
+    let trials: Vec<RingTrial> = ringing::all_trials().into_iter().filter(wanted).collect();
+    let rings = RingHarness::new().run_all(&trials, CALLS);
+    println!("{}\n{}", report::tables(&rows), report::ring_table(&rings));
     if let Some(path) = out {
-        std::fs::write(path, report::page(&rows, &format!("chaos {}", arguments.join(" "))))
+        std::fs::write(path, report::page(&rows, &rings, &format!("chaos {}", arguments.join(" "))))
             .expect("the page can be written");
     }
-    if !rows.is_empty() && rows.iter().all(chaos::Row::is_right) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    let is_right = rows.iter().all(chaos::Row::is_right) && rings.iter().all(RingRow::is_right);
+    if is_right && !(rows.is_empty() && rings.is_empty()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -8,6 +8,7 @@ mod aftermath;
 mod aws;
 mod callbacks;
 pub mod report;
+pub mod ringing;
 mod vendors;
 
 use std::time::{Duration, Instant};

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use super::ringing::RingRow;
 use super::{Place, Row, Trial, vendors};
 use crate::fault_proxy::Fault;
 
@@ -41,6 +42,12 @@ const RECORDS: &str = "\
 |---|---|---:|---:|---:|---:|---:|
 ";
 
+const RINGS: &str = "\
+| fault | where | notifies | answered 200 | unanswered | phones rung | pushed again | rung twice | not rung \
+| devices lost | slowest answer |
+|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|
+";
+
 /// What the vendors saw.
 fn answers(row: &Row) -> Vec<String> {
     vec![
@@ -73,6 +80,27 @@ pub fn line(row: &Row) -> String {
     cells(row, &[answers(row), records(row)].concat())
 }
 
+/// A row about ringing in one line.
+pub fn ring_line(row: &RingRow) -> String {
+    let counts = [
+        row.notifies,
+        row.answered,
+        row.unanswered,
+        row.rung,
+        row.pushed_again,
+        row.rung_twice,
+        row.not_rung,
+        row.removed,
+    ];
+    let counts = counts.map(|count| count.to_string()).join(" | ");
+    format!("| {} | {} | {counts} | {:.2} s |", row.fault, row.place, row.slowest.as_secs_f64())
+}
+
+/// The table about ringing.
+pub fn ring_table(rows: &[RingRow]) -> String {
+    rows.iter().fold(RINGS.to_owned(), |table, row| table + &ring_line(row) + "\n")
+}
+
 /// The two tables of a run.
 pub fn tables(rows: &[Row]) -> String {
     let table = |head: &str, figures: fn(&Row) -> Vec<String>| {
@@ -82,11 +110,12 @@ pub fn tables(rows: &[Row]) -> String {
 }
 
 /// The tables with what a reader needs to know about them.
-pub fn page(rows: &[Row], command: &str) -> String {
+pub fn page(rows: &[Row], rings: &[RingRow], command: &str) -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let callbacks: usize = rows.iter().map(|row| row.callbacks).sum();
     let date = today();
     let tables = tables(rows);
+    let ring_table = ring_table(rings);
     let haste = vendors::HASTE;
     format!(
         "# What becomes of callbacks when AWS fails or functions are killed
@@ -113,6 +142,23 @@ The first table is what the vendors saw, the second what was kept.
   that its callbacks said. **doubled**: event items beyond one for each callback. Both must be 0.
 * **push jobs twice**: SNS accepted a push job but its answer was lost, so the function published again. A
   phone that rings for a session already rings once.
+
+## Whether phones ring
+
+Here notify rings the phones itself, through stand-ins of APNs and FCM. Each callee has an iPhone and an
+Android phone. A call must ring both, or LINE must learn that it failed.
+
+{ring_table}
+* **notifies**: deliveries, with the repeats that a row names. In all rows several calls come at once, except
+  in that of the freeze.
+* **phones rung**: phones whose push a provider took, counted once for each call. Where a provider does not
+  answer, it has taken the push.
+* **pushed again**: a phone got a push for the same call again, because the first answer or the function was
+  lost. Both pushes name the call by the same `call_uuid` and `sid`, so the phone rings once.
+* **rung twice**: a phone got another push although the answer to its first one came, or the second push named
+  another call. **not rung**: phones that did not ring for a call answered 200. **devices lost**: devices that
+  are no longer registered and were not dead. All three must be 0.
+* **unanswered**: the function was killed. LINE sends again after 3 s, and then each phone must have rung.
 "
     )
 }
