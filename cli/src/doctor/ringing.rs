@@ -49,6 +49,7 @@ pub(super) async fn look(place: &Place, service: Option<&str>, ios_app: &IosApp,
     keys(place, ios_app, found).await;
 }
 
+/// Who may register: without a signature, not even you.
 fn unsigned(answer: &crate::target::Answer) -> Finding {
     let seen = answer.status.map_or_else(|| answer.body.clone(), |status| status.to_string());
     let right = matches!(answer.status, Some(401 | 403));
