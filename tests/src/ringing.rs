@@ -94,6 +94,11 @@ impl Ringing {
         assert!(matches!(response["statusCode"].as_u64(), Some(200 | 201)), "{response}");
     }
 
+    /// Where functions may write what they say.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
     /// The tokens of all devices that are registered.
     pub fn registered(&self) -> BTreeSet<String> {
         let scan = json!({ "TableName": self.table, "ConsistentRead": true });

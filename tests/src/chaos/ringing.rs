@@ -4,11 +4,14 @@
 //! phone may ring twice for a call.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::process::Command;
-use std::sync::Mutex;
+use std::fs::File;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use super::LONGEST_ANSWER;
 use crate::control_plane::{Function, Reply};
@@ -174,6 +177,7 @@ impl RingHarness {
             Trouble::DeadPhones => self.register_dead_phones(),
             _ => {}
         }
+        let _ = std::fs::remove_file(self.ringing.log());
         let struck = self.dynamodb.struck() + self.sns.struck();
         let seen = self.send(trial.trouble, &sids);
         let struck = self.dynamodb.struck() + self.sns.struck() - struck;
@@ -198,6 +202,15 @@ impl RingHarness {
             row
         };
         trials.iter().map(run).collect()
+    }
+
+    /// What the functions of a trial warned of.
+    fn warnings(&self) -> BTreeSet<String> {
+        let said = std::fs::read_to_string(self.ringing.log()).unwrap_or_default();
+        let lines = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let warnings = lines.filter(|line| ["WARN", "ERROR"].iter().any(|level| line["level"] == *level));
+        let words = ["outcome", "reason", "message", "error"];
+        warnings.map(|line| words.map(|word| line[word].as_str().unwrap_or_default()).join(" ")).collect()
     }
 
     fn register_dead_phones(&self) {
@@ -252,7 +265,15 @@ impl RingHarness {
         };
         let variables = self.variables();
         let variables = borrowed(&variables);
+        let start = || {
+            let log = File::options().append(true).create(true).open(self.ringing.log()).unwrap();
+            let function = Function::start_saying("notify", &variables, log.into(), Stdio::null());
+            assert!(function.wait_until_it_asks(), "notify did not start");
+            function
+        };
         let (calls, seen, is_over) = (Mutex::new(calls), Mutex::new(Vec::new()), AtomicBool::new(false));
+        // So many programs that start at once would keep the first notifies waiting.
+        let all_ask = Barrier::new(instances);
         thread::scope(|scope| {
             if let Trouble::Connections(happens) = trouble {
                 let (is_over, phones) = (&is_over, &self.ringing.phones);
@@ -266,8 +287,8 @@ impl RingHarness {
             let running: Vec<_> = (0..instances)
                 .map(|_| {
                     scope.spawn(|| {
-                        let mut function = Function::start("notify", &variables);
-                        assert!(function.wait_until_it_asks(), "notify did not start");
+                        let mut function = start();
+                        all_ask.wait();
                         loop {
                             let next = calls.lock().unwrap().pop_front();
                             let Some(call) = next else { return };
@@ -278,7 +299,7 @@ impl RingHarness {
                             let (status, took) = invoke(&mut function, &event, trouble);
                             seen.lock().unwrap().push(Seen { call, status, took });
                             if !function.is_running() {
-                                function = Function::start("notify", &variables);
+                                function = start();
                             }
                         }
                     })
@@ -346,6 +367,9 @@ impl RingHarness {
         }
         let odd = |seen: &&Seen| !matches!(seen.status, None | Some(200 | 503));
         row.wrong.extend(seen.iter().filter(odd).map(|seen| format!("answered {:?}", seen.status)));
+        if !row.is_right() {
+            row.wrong.extend(self.warnings());
+        }
         row
     }
 }

@@ -25,7 +25,8 @@ pub(super) fn judge(identity: &Identity, url: &str, head: &Parts, body: &[u8], n
         let (status, reason) = apns(identity, head, body, token, now);
         let answer = match status {
             200 => json!({}),
-            410 => json!({ "reason": reason, "timestamp": now * 1_000 }),
+            // In milliseconds, and no device that it names was registered later.
+            410 => json!({ "reason": reason, "timestamp": now * 1_000 + 999 }),
             _ => json!({ "reason": reason }),
         };
         return Judged { push: Some(("apns", token.to_owned())), status, body: answer };
