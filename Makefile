@@ -34,6 +34,8 @@ LONG_LINES = LC_ALL=C.UTF-8 git grep --untracked -nIE -e '^.{111}' --and --not -
   ':!*.json' ':!*.jsonl' ':!*.lock' ':!*.pem' ':!*.svg' ':!LICENSE-*'
 # The first build shows its progress, later ones only what runs.
 QUIETLY := $(if $(wildcard target/debug/ringback-cases),--quiet)
+# The local stack. It starts the functions that are built beside it.
+LOCAL := target/debug/ringback-local
 # The operators' program. `cargo install --path cli` puts it where every terminal finds it.
 RINGBACK := cargo run $(if $(wildcard target/debug/ringback),--quiet) --locked --package ringback-cli --
 AT_STACK = $(if $(STACK),--stack $(STACK))
@@ -52,32 +54,33 @@ RUNS ?= 10000000
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(VENV)/ready cases ## start the local stack, play calls, serve until Ctrl-C (ALL=yes shows every case)
-	@exec $(VENV)/bin/python -m local run
+run: $(VENV)/ready local ## start the local stack, play calls, serve until Ctrl-C (ALL=yes shows every case)
+	@exec $(LOCAL) run
 
 quick: cases ## the fast loop: formatting, lints and the library's tests
 	cargo fmt --all --check
 	cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 	cargo test --quiet --locked --package ringback
 
-test: $(VENV)/ready $(SCHEMATHESIS)/ready cases store ## all tests (STORE=dynamodb-local: what stores, there)
+test: $(VENV)/ready $(SCHEMATHESIS)/ready cases local store ## all tests (or STORE=dynamodb-local)
 ifneq ($(STORE),dynamodb-local)
 	cargo test --locked --workspace --exclude ringback-tests
-	$(VENV)/bin/python -m unittest discover --start-directory local --top-level-directory .
-	$(VENV)/bin/python -m unittest discover --start-directory deployment --top-level-directory .
-	$(BENCH) $(VENV)/bin/python -m local exec -- cargo test --locked --manifest-path bench/Cargo.toml \
+	for folder in local deployment; do $(LOCAL) exec -- $(VENV)/bin/python -m unittest discover \
+	  --start-directory $$folder --top-level-directory . || exit 1; done
+	$(BENCH) $(LOCAL) exec -- cargo test --locked --manifest-path bench/Cargo.toml \
 	  -- --include-ignored
 endif
-	$(VENV)/bin/python -m local run --once
-	$(VENV)/bin/python -m local exec -- $(VENV)/bin/python -m unittest local.test_loopback
-	$(VENV)/bin/python -m local exec -- cargo test --locked --package ringback-cli -- \
-	  --include-ignored $(NOT_LOCAL)
-	$(VENV)/bin/python -m local exec -- cargo test --locked --package ringback-tests -- --include-ignored
+	$(LOCAL) run --once
+	$(LOCAL) exec -- cargo test --locked --package ringback-cli -- --ignored $(NOT_LOCAL)
+	$(LOCAL) exec -- cargo test --locked --package ringback-tests -- --include-ignored
 
 cases: ## write every case of events/ and tests/cases/ to target/cases
 	@cargo run $(QUIETLY) --locked --package ringback-cases > /dev/null
 
-.PHONY: store
+.PHONY: local store
+local:
+	@cargo build $(if $(wildcard $(LOCAL)),--quiet) --locked --package ringback-local $(PACKAGES)
+
 store: $(if $(filter dynamodb-local,$(STORE)),.local/dynamodb-local/ready)
 
 build: $(VENV)/ready ## build target/lambda/<function>/bootstrap (PROFILE=release; ARCH=arm64 or ARCH=x86_64)
@@ -145,8 +148,8 @@ bench: $(VENV)/ready cases ## measure against Node, Python and a no-op; writes d
 	  --package floor --lambda-dir target/lambda
 	$(BENCH) cargo run --locked --profile quick --manifest-path bench/Cargo.toml -- --out docs/performance.md
 
-chaos: $(VENV)/ready ## run against an AWS that fails in every way (15 minutes); writes docs/chaos.md
-	$(VENV)/bin/python -m local exec -- cargo run --locked --package ringback-tests --bin chaos -- \
+chaos: $(VENV)/ready local ## run against an AWS that fails in every way (15 minutes); writes docs/chaos.md
+	$(LOCAL) exec -- cargo run --locked --package ringback-tests --bin chaos -- \
 	  --callbacks 1000 --out docs/chaos.md
 
 fuzz: .local/fuzz/bin/cargo-fuzz ## fuzz every reader, RUNS=10000000 inputs each (nightly compiler)

@@ -5,6 +5,8 @@ from functools import cache
 from local import cloudformation
 from local.cloudformation import Deployment, Source
 
+# The token of the sample events. It is public.
+TOKEN = "local-stack-token-never-deploy-this-one"
 DIGEST = "0123456789abcdef" * 4
 LINE = {"LineServiceIds": "my-service"}
 TENCENT = {"TencentSdkAppIds": "1400000001"}

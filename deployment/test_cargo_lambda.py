@@ -1,4 +1,7 @@
-"""The steps of docs/deploy-with-cargo-lambda.md, in an emulated AWS that runs the deployed functions."""
+"""The steps of docs/deploy-with-cargo-lambda.md, in an emulated AWS that runs the deployed functions.
+
+The emulator and the built functions are those of a running local stack: `ringback-local exec` starts it.
+"""
 
 import hashlib
 import http.client
@@ -17,19 +20,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from local.aws import local_client
+import boto3
+
 from local.cloudformation import ACCOUNT, REGION, ROOT, Deployment
-from local.emulator import CREDENTIAL, start_ministack
-from local.functions import build
-from local.processes import LOOPBACK, Processes, free_port
-from local.stack import TOKEN
 
 from .base import base
-from .examples import BOTH, EXAMPLES, LINE, TENCENT, template
+from .examples import BOTH, EXAMPLES, LINE, TENCENT, TOKEN, template
 from .test_base import deploy_settings
 
 STACK = "ringback-second"
-SERVICES = "cloudformation,dynamodb,iam,kms,lambda,logs,sns,sqs,sts"
+BUILT = ROOT / "target/debug"
 # What MiniStack's CloudFormation cannot make, and what no function needs.
 NOT_EMULATED = ("AWS::Budgets::Budget", "AWS::CloudWatch::Alarm", "AWS::Logs::QueryDefinition")
 
@@ -37,9 +37,10 @@ NOT_EMULATED = ("AWS::Budgets::Budget", "AWS::CloudWatch::Alarm", "AWS::Logs::Qu
 class Account:
     """An emulated account with the stack in it."""
 
-    def __init__(self, processes: Processes, folder: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.endpoint = start_ministack(processes, free_port(), folder, SERVICES)
+        # DynamoDB may have an endpoint of its own.
+        self.endpoint = os.environ["AWS_ENDPOINT_URL_SQS"]
         self.cloudformation = self.client("cloudformation")
         self._create_stack()
         description = self.cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
@@ -47,17 +48,10 @@ class Account:
         exports = self.cloudformation.list_exports()["Exports"]
         self.exports = {each["Name"]: each["Value"] for each in exports}
         self.variables = self._variables()
-        self.binaries = build(processes, ROOT, list(self.variables))
 
     def client(self, service: str) -> Any:
         """The client of a service."""
-        settings = {
-            f"AWS_ENDPOINT_URL_{service.upper()}": self.endpoint,
-            "AWS_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": CREDENTIAL,
-            "AWS_SECRET_ACCESS_KEY": CREDENTIAL,
-        }
-        return local_client(service, settings)
+        return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION)
 
     def _create_stack(self) -> None:
         source = base(template())
@@ -105,7 +99,7 @@ class Account:
         # As `cargo lambda build` leaves it. Debug information would only be uploaded.
         bootstrap = self.folder / binary / "bootstrap"
         bootstrap.parent.mkdir(exist_ok=True)
-        shutil.copy(self.binaries[binary], bootstrap)
+        shutil.copy(BUILT / binary, bootstrap)
         subprocess.run(["strip", bootstrap], check=True)
         variables = self.folder / binary / "env"
         quoted = {name: value.replace('"', '\\"') for name, value in self.variables[binary].items()}
@@ -116,14 +110,7 @@ class Account:
             *("--binary-name", binary, "--role", self.exports[f"{STACK}-{binary}-role"]),
             *("--env-file", variables, f"{STACK}-{binary}"),
         ]
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-            "AWS_ACCESS_KEY_ID": CREDENTIAL,
-            "AWS_SECRET_ACCESS_KEY": CREDENTIAL,
-            "AWS_REGION": REGION,
-            "NO_PROXY": LOOPBACK,
-        }
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
             raise AssertionError(f"cargo lambda deploy {binary}: {done.stderr}")
         # Some of its progress comes first.
@@ -134,7 +121,7 @@ class Account:
         """Sends a request to a function's URL and returns status and body."""
         headers = {"Host": urlsplit(url).netloc, "Content-Type": "application/json"}
         with closing(
-            http.client.HTTPConnection(LOOPBACK, urlsplit(self.endpoint).port, timeout=20)
+            http.client.HTTPConnection("127.0.0.1", urlsplit(self.endpoint).port, timeout=20)
         ) as connection:
             connection.request(method, path, body or None, headers)
             answer = connection.getresponse()
@@ -149,10 +136,8 @@ class CargoLambda(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls) -> None:
-        processes = Processes()
-        cls.addClassCleanup(processes.stop)
         folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
-        cls.account = Account(processes, folder)
+        cls.account = Account(folder)
         with ThreadPoolExecutor(2) as pool:
             said = pool.map(cls.account.deploy, cls.account.variables)
             cls.deployed = dict(zip(cls.account.variables, said, strict=True))

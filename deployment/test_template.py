@@ -10,13 +10,11 @@ import unittest
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from local.cloudformation import Deployment, Source, listed, refusals, router
-from local.processes import StackError
-from local.stack import TOKEN
+from local.cloudformation import Deployment, Source, TemplateError, listed, refusals, router
 
 from . import observed
 from .checks import CHECKS, Check, functions, logs, metrics, permissions, routes, whole
-from .examples import APP, BOTH, DIGEST, EVERYTHING, EXAMPLES, TENCENT_ALONE, example, template
+from .examples import APP, BOTH, DIGEST, EVERYTHING, EXAMPLES, TENCENT_ALONE, TOKEN, example, template
 
 GONE = object()
 Change = Callable[[Any], Any]
@@ -247,7 +245,7 @@ class Template(unittest.TestCase):
                 source = changed(template(), broken.path, broken.change)
                 try:
                     found = list(check(Deployment(source, EXAMPLES[broken.example]), observed.read()))
-                except StackError as error:
+                except TemplateError as error:
                     # The reader refuses what refers to a resource that is not there.
                     found = [str(error)]
                 self.assertIn(broken.finding, "\n".join(found))

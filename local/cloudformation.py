@@ -1,7 +1,7 @@
 """template.yaml as CloudFormation gets it: after SAM's own transform, with expressions resolved.
 
-This is the only reader of the template. The local stack runs what it finds (`local/template.py`), and the
-checks in `deployment/` look at the same. Where AWS would choose a name, the logical id stands in for it.
+This is the only reader of the template. The local stack runs what it finds (`local/template.py` prints it),
+and the checks in `deployment/` look at the same. Where AWS would choose a name, the logical id stands in.
 """
 
 import copy
@@ -21,7 +21,10 @@ from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-from .processes import StackError
+
+class TemplateError(Exception):
+    """What is wrong with the template or with a parameter, said without a trace."""
+
 
 ROOT = Path(__file__).resolve().parent.parent
 REGION = "us-east-1"
@@ -110,7 +113,7 @@ def parse(text: str) -> Source:
     try:
         source: Source = json.loads(json.dumps(yaml.load(text, _Loader), default=str))
     except yaml.YAMLError as error:
-        raise StackError(f"the template is not YAML: {error}") from error
+        raise TemplateError(f"the template is not YAML: {error}") from error
     return source
 
 
@@ -119,7 +122,7 @@ def read(path: Path = ROOT / "template.yaml") -> Source:
     try:
         return parse(path.read_text())
     except OSError as error:
-        raise StackError(f"{path} cannot be read: {error.strerror}") from error
+        raise TemplateError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def transform(source: Source, parameters: Mapping[str, str]) -> Source:
@@ -137,7 +140,7 @@ def transform(source: Source, parameters: Mapping[str, str]) -> Source:
         made: Source = translator.translate(packaged, dict(parameters), feature_toggle=None)
     except InvalidDocumentException as error:
         reasons = "; ".join(each.message for each in error.causes)
-        raise StackError(f"SAM refuses the template: {reasons}") from error
+        raise TemplateError(f"SAM refuses the template: {reasons}") from error
     return made
 
 
@@ -212,6 +215,11 @@ class Deployment:
             for path, methods in properties["Body"]["paths"].items()
             for method, operation in methods.items()
         }
+
+    def needs_signature(self, api: str, path: str, method: str) -> bool:
+        """Whether a route takes only requests that are signed with AWS credentials."""
+        operation = self.of_kind("AWS::ApiGatewayV2::Api")[api]["Body"]["paths"][path][method]
+        return any("AWS_IAM" in each for each in operation.get("security", []))
 
     def ref(self, name: str) -> str:
         """What `!Ref` of a resource means."""
@@ -300,14 +308,15 @@ class Deployment:
         if attribute in self._created.get(name, {}):
             return self._created[name][attribute]
         if name not in self.deployed:
-            raise StackError(f"template.yaml refers to {name}, which this deployment does not have")
+            raise TemplateError(f"template.yaml refers to {name}, which this deployment does not have")
         kind, called = self.deployed[name]["Type"], self.called(name)
         if kind in ("AWS::Lambda::Alias", "AWS::Lambda::Version") and attribute == "Ref":
             return _arn("lambda", f"function:{self._version_of(name)}")
         if attribute == "Ref":
             return REFERENCES.get(kind, str)(called)
         if (kind, attribute) not in ATTRIBUTES:
-            raise StackError(f"{attribute} of {kind} ({name}) is unknown: add it to local/cloudformation.py")
+            unknown = f"{attribute} of {kind} ({name}) is unknown"
+            raise TemplateError(f"{unknown}: add it to local/cloudformation.py")
         return ATTRIBUTES[kind, attribute](called)
 
     def called(self, name: str) -> str:
@@ -336,17 +345,17 @@ def decide(function: str, arguments: list[Any]) -> bool:
             return all(arguments)
         case "Fn::Or":
             return any(arguments)
-    raise StackError(f"template.yaml: {function} is unknown: add it to local/cloudformation.py")
+    raise TemplateError(f"template.yaml: {function} is unknown: add it to local/cloudformation.py")
 
 
 def parameter_values(source: Source, given: Mapping[str, str]) -> dict[str, str]:
     """Every parameter's value, as CloudFormation fills them in."""
     declared = source.get("Parameters", {})
     if unknown := sorted(set(given) - set(declared)):
-        raise StackError(f"template.yaml has no parameter {', '.join(unknown)}")
+        raise TemplateError(f"template.yaml has no parameter {', '.join(unknown)}")
     values = {name: given.get(name, each.get("Default")) for name, each in declared.items()}
     if missing := sorted(name for name, value in values.items() if value is None):
-        raise StackError(f"template.yaml needs a value of {', '.join(missing)}")
+        raise TemplateError(f"template.yaml needs a value of {', '.join(missing)}")
     return {name: str(value) for name, value in values.items()}
 
 

@@ -1,6 +1,6 @@
 """Nothing of the local stack listens on another interface than loopback.
 
-Beside a running stack: python -m local exec -- python -m unittest local.test_loopback
+Beside a running stack: ringback-local exec -- python -m unittest local.test_loopback
 """
 
 import ipaddress
@@ -36,7 +36,7 @@ class Loopback(unittest.TestCase):
     def test_nothing_listens_on_another_interface(self) -> None:
         found = listening(psutil.Process(int(os.environ["RINGBACK_STACK_PID"])))
         ports = {port for _, port in found}
-        for name in ("CALLBACK_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS"):
+        for name in ("CALLBACK_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS", "PHONES_URL"):
             self.assertIn(
                 int(os.environ[name].split(":")[2].split("/")[0]), ports, f"{name} is not among {found}"
             )

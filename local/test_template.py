@@ -3,10 +3,8 @@
 import copy
 import unittest
 
-from .cloudformation import ROOT, Deployment, Source, parse, refusals, router
-from .processes import StackError
-from .stack import FROM_FUNCTIONS, QUEUES, parameters
-from .template import Queue, Template
+from .cloudformation import Deployment, Source, TemplateError, parse, read, refusals, router
+from .template import resources
 
 SMALL = """
 Transform: AWS::Serverless-2016-10-31
@@ -61,6 +59,13 @@ Resources:
 Outputs:
   Where: {Value: !GetAtt Hello.Arn, Condition: Named}
 """
+EXAMPLE = {
+    "CallbackTokenSha256": "0123456789abcdef" * 4,
+    "LineServiceIds": "my-service",
+    "TencentSdkAppIds": "1400000001",
+    "Stage": "dev",
+    "Release": "local",
+}
 QUEUE_ARN = "arn:aws:sqs:us-east-1:000000000000:Queue"
 
 
@@ -88,15 +93,20 @@ class SmallTemplate(unittest.TestCase):
             },
         )
 
-    def test_what_exists_goes_by_the_name_that_it_got(self) -> None:
-        template = Template(SMALL, {"Allowed": "me"})
-        self.assertEqual(template.functions()[0].environment["QUEUE"].rsplit("/", 1)[-1], "Queue")
-        template.created("Queue", "http://queue", Arn="arn:queue")
-        (function,) = template.functions()
-        self.assertEqual((function.name, function.routes, function.memory), ("hello", ["/hello"], "256"))
-        self.assertEqual(function.queues, (Queue("arn:queue", 5, False),))
-        self.assertEqual(function.environment["NAMED"], "arn:queue/90")
-        self.assertEqual(template.routes(), {"/hello": "hello"})
+    def test_the_local_stack_gets_resources_under_the_names_that_they_have_there(self) -> None:
+        found = resources(small(Allowed="me"), "http://127.0.0.1:4566/000000000000")
+        (function,) = found["functions"]
+        arn = "arn:aws:sqs:us-east-1:000000000000:ringback-local-Queue"
+        self.assertEqual((function["name"], function["memory"]), ("hello", "256"))
+        self.assertEqual(function["queues"], [{"arn": arn, "batch_size": 5}])
+        route = {"method": "x-amazon-apigateway-any-method", "path": "/hello", "iam": False}
+        self.assertEqual(function["routes"], [route])
+        self.assertEqual(function["environment"]["NAMED"], f"{arn}/90")
+        self.assertEqual(
+            function["environment"]["QUEUE"], "http://127.0.0.1:4566/000000000000/ringback-local-Queue"
+        )
+        self.assertEqual(list(found["queues"]), ["ringback-local-Queue"])
+        self.assertEqual(found["topics"], ["ringback-local-Jobs"])
 
     def test_sams_transform_has_made_its_resources(self) -> None:
         deployment = small(Allowed="me")
@@ -123,11 +133,11 @@ class SmallTemplate(unittest.TestCase):
             (lambda: small(Alowed="me"), "Alowed"),
             (lambda: parse("a: ["), "not YAML"),
         ):
-            with self.subTest(named=named), self.assertRaisesRegex(StackError, named):
+            with self.subTest(named=named), self.assertRaisesRegex(TemplateError, named):
                 wrong()
 
     def test_what_sam_refuses_is_said_in_a_line(self) -> None:
-        with self.assertRaisesRegex(StackError, "Nonsense"):
+        with self.assertRaisesRegex(TemplateError, "Nonsense"):
             Deployment(parse(SMALL.replace("    Properties:\n", "    Properties:\n      Nonsense: 1\n")), {})
 
 
@@ -152,28 +162,32 @@ class Refusals(unittest.TestCase):
     def test_a_parameter_without_a_value_is_named(self) -> None:
         source: Source = copy.deepcopy(parse(SMALL))
         del source["Parameters"]["Allowed"]["Default"]
-        with self.assertRaisesRegex(StackError, "a value of Allowed"):
+        with self.assertRaisesRegex(TemplateError, "a value of Allowed"):
             refusals(source, {})
 
 
 class RealTemplate(unittest.TestCase):
-    """template.yaml, and what the local stack looks for in it."""
+    """template.yaml, as the local stack gets it."""
 
     def setUp(self) -> None:
-        self.template = Template.read(ROOT / "template.yaml", parameters())
+        self.functions = {
+            each["name"]: each
+            for each in resources(Deployment(read(), EXAMPLE), "http://127.0.0.1")["functions"]
+        }
 
     def test_the_routers_routes_are_those_of_the_template(self) -> None:
-        # The registry's routes ask for a signature, which the router cannot check.
-        routes = self.template.routes().items()
-        callbacks = {path: binary for path, binary in routes if path.startswith("/{token}/")}
+        callbacks = {
+            route["path"]: name
+            for name, function in self.functions.items()
+            for route in function["routes"]
+            if not route["iam"]
+        }
         self.assertEqual(router(), callbacks)
 
-    def test_replay_is_fed_from_the_spool_and_has_no_route(self) -> None:
-        (replay,) = [function for function in self.template.functions() if function.name == "replay"]
-        spool = self.template.resolve({"Fn::GetAtt": ["SpoolQueue", "Arn"]})
-        self.assertEqual((replay.routes, replay.queues), ([], (Queue(spool, 10, True),)))
+    def test_the_registry_of_devices_takes_only_signed_requests(self) -> None:
+        self.assertEqual({route["iam"] for route in self.functions["devices"]["routes"]}, {True})
 
-    def test_what_stack_env_looks_for_is_there(self) -> None:
-        self.assertLessEqual(set(QUEUES.values()), set(self.template.resources("AWS::SQS::Queue")))
-        given = {name for function in self.template.functions() for name in function.environment}
-        self.assertLessEqual(set(FROM_FUNCTIONS), given)
+    def test_replay_is_fed_from_the_spool_and_has_no_route(self) -> None:
+        spool = {"arn": "arn:aws:sqs:us-east-1:000000000000:ringback-local-SpoolQueue", "batch_size": 10}
+        replay = self.functions["replay"]
+        self.assertEqual((replay["routes"], replay["queues"]), ([], [spool]))

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use clap::Args;
 use ringback::door::callback::Callback;
 use ringback::lambda::settings::{
-    ConfigError, Environment, NotifierSettings, RecorderSettings, ReplayerSettings,
+    ConfigError, DevicesSettings, Environment, NotifierSettings, RecorderSettings, ReplayerSettings,
 };
 use serde_json::json;
 
@@ -30,13 +30,19 @@ const SECRET: &str = "TENCENT_CALLBACK_TOKEN";
 /// Everyone can read it in this repository.
 const PUBLIC_TOKEN: &str = "local-stack-token-never-deploy-this-one";
 /// Which of a stack's parameters a variable holds.
-const PARAMETERS: [(&str, &str); 5] = [
+const PARAMETERS: [(&str, &str); 9] = [
     ("LINE_SERVICE_IDS", "LineServiceIds"),
     ("TENCENT_SDK_APP_IDS", "TencentSdkAppIds"),
     ("LINE_SOURCE_CIDRS", "LineSourceCidrs"),
     ("TENCENT_SOURCE_CIDRS", "TencentSourceCidrs"),
     ("RETENTION_DAYS", "RetentionDays"),
+    ("APNS_KEY_PARAMETER", "ApnsKeyParameter"),
+    ("FCM_KEY_PARAMETER", "FcmKeyParameter"),
+    ("RING_SECONDS", "RingSeconds"),
+    ("RING_WHEN_NO_DEVICE", "RingWhenNoDevice"),
 ];
+/// The stack's output with the table of devices.
+const DEVICES_TABLE: &str = "DevicesTableName";
 
 type Variables = BTreeMap<String, String>;
 
@@ -109,7 +115,8 @@ fn from_stack(stack: &Deployed, place: &Place, topics: &Variables) -> Variables 
     let own = [("RECORDS_TABLE", &place.table), ("PUSH_JOBS_TOPIC_ARN", &place.push_jobs_topic)];
     let topic = |(name, logical)| Some((name, topics.get(logical)?));
     let topics = [("SPOOL_TOPIC_ARN", "SpoolTopic"), ("DEAD_LETTERS_TOPIC_ARN", "DeadLettersTopic")];
-    let all = parameters.chain(own).chain(topics.into_iter().filter_map(topic));
+    let devices = stack.outputs.get(DEVICES_TABLE).map(|table| ("DEVICES_TABLE", table));
+    let all = parameters.chain(own).chain(topics.into_iter().filter_map(topic)).chain(devices);
     let mut values: Variables = all.map(|(name, value)| (name.to_owned(), value.clone())).collect();
     values.insert("METRICS_NAMESPACE".into(), format!("Ringback/{}", stack.name));
     values
@@ -143,6 +150,7 @@ fn read(function: &str, environment: &Environment) -> Result<Result<(), ConfigEr
         None if function == ringback::line::NOTIFY.binary() => {
             NotifierSettings::from_env(environment).map(drop)
         }
+        None if function == "devices" => DevicesSettings::from_env(environment).map(drop),
         None if function == "replay" => ReplayerSettings::from_env(environment).map(drop),
         None => {
             let all = functions().collect::<Vec<_>>().join(", ");
@@ -191,6 +199,8 @@ mod tests {
             ("TENCENT_CALLBACK_TOKEN", "se#cret"),
             ("RECORDS_TABLE", "mine-records"),
             ("RETENTION_DAYS", "90"),
+            ("DEVICES_TABLE", "mine-devices"),
+            ("RING_SECONDS", "30"),
             ("PUSH_JOBS_TOPIC_ARN", "arn:aws:sns:eu-west-1:1:jobs"),
             ("SPOOL_TOPIC_ARN", "arn:aws:sns:eu-west-1:1:spool"),
             ("DEAD_LETTERS_TOPIC_ARN", "arn:aws:sns:eu-west-1:1:dead"),
@@ -207,10 +217,21 @@ mod tests {
             |function| asked_for(function, values()).unwrap().into_keys().collect::<Vec<_>>().join(" ");
         let notify = "CALLBACK_TOKEN_SHA256 LINE_SERVICE_IDS METRICS_NAMESPACE PUSH_JOBS_TOPIC_ARN";
         assert_eq!(names("notify"), notify);
+        assert_eq!(names("devices"), "DEVICES_TABLE METRICS_NAMESPACE");
         let tencent = "CALLBACK_TOKEN_SHA256 METRICS_NAMESPACE RECORDS_TABLE RETENTION_DAYS SPOOL_TOPIC_ARN \
             TENCENT_CALLBACK_TOKEN TENCENT_SDK_APP_IDS";
         assert_eq!(names("tencent-call-event"), tencent);
         assert_eq!(names("replay"), "DEAD_LETTERS_TOPIC_ARN METRICS_NAMESPACE RECORDS_TABLE RETENTION_DAYS");
+    }
+
+    #[test]
+    fn with_a_key_notify_gets_what_it_rings_with() {
+        let key = ("APNS_KEY_PARAMETER".to_owned(), "/mine/apns".to_owned());
+        let names: Vec<String> =
+            asked_for("notify", values().into_iter().chain([key]).collect()).unwrap().into_keys().collect();
+        for name in ["APNS_KEY_PARAMETER", "DEVICES_TABLE", "RING_SECONDS"] {
+            assert!(names.iter().any(|each| each == name), "{names:?}");
+        }
     }
 
     #[test]
@@ -230,8 +251,8 @@ mod tests {
     #[test]
     fn the_template_has_what_the_variables_are_made_of() {
         let template = include_str!("../../template.yaml");
-        let topics = ["SpoolTopic", "DeadLettersTopic"];
-        for name in PARAMETERS.map(|(_, parameter)| parameter).into_iter().chain(topics) {
+        let named = ["SpoolTopic", "DeadLettersTopic", DEVICES_TABLE];
+        for name in PARAMETERS.map(|(_, parameter)| parameter).into_iter().chain(named) {
             assert!(template.contains(&format!("\n  {name}:\n")), "{name}");
         }
         let namespace = "METRICS_NAMESPACE: !Sub Ringback/${AWS::StackName}";

@@ -400,7 +400,7 @@ impl Queue {
 
 /// Every function, by the name of its binary.
 pub(crate) fn functions() -> impl Iterator<Item = String> {
-    Route::ALL.into_iter().map(Route::binary).chain(["replay".to_owned()])
+    Route::ALL.into_iter().map(Route::binary).chain(["devices", "replay"].map(str::to_owned))
 }
 
 /// Where the running local stack says where it is: `RINGBACK_STACK_ENV`, or `.local/stack.env` in this folder

@@ -30,7 +30,9 @@ fn environment_without(absent: &'static str) -> (Environment, Rc<RefCell<BTreeSe
             "RETENTION_DAYS" => "90".to_owned(),
             "RING_SECONDS" => "30".to_owned(),
             "RING_WHEN_NO_DEVICE" => "fail".to_owned(),
-            "AWS_CA_BUNDLE" => concat!(env!("CARGO_MANIFEST_DIR"), "/roots/amazon.pem").to_owned(),
+            "AWS_CA_BUNDLE" | "PUSH_CA_BUNDLE" => {
+                concat!(env!("CARGO_MANIFEST_DIR"), "/roots/amazon.pem").to_owned()
+            }
             _ if name.ends_with("_CIDRS") => "192.0.2.0/24".to_owned(),
             _ if name.ends_with("_TOPIC_ARN") => "arn:aws:sns:eu-west-1:000000000000:topic".to_owned(),
             _ => "something".to_owned(),

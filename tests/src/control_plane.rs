@@ -132,14 +132,7 @@ impl Function {
             Some((state.waiting.take()?, request_id(state.handed_over)))
         });
         let (mut connection, id) = asked.expect("the function did not ask for an event");
-        let headers = [
-            ("content-type", "application/json"),
-            ("lambda-runtime-aws-request-id", id.as_str()),
-            ("lambda-runtime-trace-id", TRACE),
-            ("lambda-runtime-deadline-ms", DEADLINE_MS),
-            ("lambda-runtime-invoked-function-arn", FUNCTION_ARN),
-        ];
-        let event = response(200, &headers, event.as_bytes());
+        let event = next_event(&id, event.as_bytes());
         let handed = Instant::now();
         // A function that was killed meanwhile will not answer, which shows.
         let _ = connection.write_all(&event);
@@ -211,8 +204,20 @@ impl State {
     }
 }
 
+/// What a Runtime API answers to a function that asks for its next event.
+pub fn next_event(request_id: &str, event: &[u8]) -> Vec<u8> {
+    let headers = [
+        ("content-type", "application/json"),
+        ("lambda-runtime-aws-request-id", request_id),
+        ("lambda-runtime-trace-id", TRACE),
+        ("lambda-runtime-deadline-ms", DEADLINE_MS),
+        ("lambda-runtime-invoked-function-arn", FUNCTION_ARN),
+    ];
+    response(200, &headers, event)
+}
+
 /// In the form of Lambda's.
-fn request_id(number: u64) -> String {
+pub fn request_id(number: u64) -> String {
     format!("00000000-0000-4000-8000-{number:012x}")
 }
 

@@ -163,21 +163,32 @@ impl Response {
 
 /// Sends one request and reads the answer to its end.
 pub fn send(address: &str, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Response {
-    let mut connection = TcpStream::connect(address).unwrap_or_else(|error| panic!("{address}: {error}"));
-    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    let answer = exchange(address, method, target, headers, body.as_bytes(), PATIENCE);
+    answer.unwrap_or_else(|error| panic!("{method} {target} at {address}: {error}"))
+}
+
+/// The same, with any bytes and where an answer may fail to come.
+pub fn exchange(
+    address: &str,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    patience: Duration,
+) -> io::Result<Response> {
+    let mut connection = TcpStream::connect(address)?;
+    connection.set_read_timeout(Some(patience))?;
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = body.len();
     let head = format!(
         "{method} {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{headers}\
          content-length: {length}\r\n\r\n"
     );
-    connection.write_all(head.as_bytes()).unwrap();
-    connection.write_all(body.as_bytes()).unwrap();
-    let answer = Message::read(&mut connection).ok().flatten();
-    let answer = answer.unwrap_or_else(|| panic!("no whole answer to {method} {target}"));
-    Response {
-        status: answer.word(1).parse().unwrap_or_else(|_| panic!("no status: {}", answer.head())),
+    connection.write_all(&[head.as_bytes(), body].concat())?;
+    let answer = Message::read(&mut connection)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok(Response {
+        status: answer.word(1).parse().map_err(io::Error::other)?,
         headers: answer.head().to_ascii_lowercase(),
         body: String::from_utf8_lossy(&answer.body()).into_owned(),
-    }
+    })
 }

@@ -1,6 +1,7 @@
 //! The running local stack, as its `stack.env` describes it.
 
 use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -10,6 +11,10 @@ use serde_json::{Value, json};
 
 use crate::control_plane::{Function, Reply};
 use crate::http::{self, Response};
+
+/// Emulators read the region and the key from it.
+pub const ANY_SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=local/20261101/us-east-1/x/aws4_request, \
+                                 SignedHeaders=host, Signature=0";
 
 /// A variable of `stack.env`. The tests are started with all of them.
 pub fn variable(name: &str) -> String {
@@ -111,14 +116,17 @@ pub fn invoke(function: &str, event: &str) -> Response {
 
 /// Asks AWS's JSON protocol at the endpoint that a variable names.
 pub fn aws(endpoint: &str, target: &str, json_version: &str, body: &Value) -> Value {
-    let content_type = format!("application/x-amz-json-{json_version}");
-    let credentials = "AWS4-HMAC-SHA256 Credential=local/20261101/us-east-1/x/aws4_request, \
-                       SignedHeaders=host, Signature=0";
-    let headers =
-        [("x-amz-target", target), ("content-type", content_type.as_str()), ("authorization", credentials)];
-    let answer = http::send(address_of(&variable(endpoint)), "POST", "/", &headers, &body.to_string());
+    let answer = ask_aws(address_of(&variable(endpoint)), target, json_version, body).unwrap();
     assert_eq!(answer.status, 200, "{target}: {}", answer.body);
     answer.json()
+}
+
+/// Asks AWS's JSON protocol at an emulator, which takes any signature.
+pub fn ask_aws(address: &str, target: &str, json_version: &str, body: &Value) -> io::Result<Response> {
+    let content_type = format!("application/x-amz-json-{json_version}");
+    let headers =
+        [("x-amz-target", target), ("content-type", content_type.as_str()), ("authorization", ANY_SIGNATURE)];
+    http::exchange(address, "POST", "/", &headers, body.to_string().as_bytes(), Duration::from_secs(20))
 }
 
 /// A table of devices of the test's own.

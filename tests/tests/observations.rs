@@ -14,6 +14,7 @@ use ringback::door::route::Route;
 use ringback::testing::{self, TOKEN};
 use ringback_tests::control_plane::TRACE_ID;
 use ringback_tests::fault_proxy::{Fault, FaultProxy, Service};
+use ringback_tests::ringing::{Ringing, incoming};
 use ringback_tests::stack::{address_of, function_variables, functions, said, variable};
 use serde_json::{Value, json};
 
@@ -27,6 +28,7 @@ type Variables = Vec<(&'static str, String)>;
 struct Aws {
     dynamodb: FaultProxy,
     sns: FaultProxy,
+    ssm: FaultProxy,
 }
 
 impl Aws {
@@ -39,15 +41,21 @@ impl Aws {
         Self {
             dynamodb: start(Service::DynamoDb, "AWS_ENDPOINT_URL_DYNAMODB"),
             sns: start(Service::Sns, "AWS_ENDPOINT_URL_SNS"),
+            // The emulator serves SSM where it serves SNS, and it speaks JSON as DynamoDB does.
+            ssm: start(Service::DynamoDb, "AWS_ENDPOINT_URL_SNS"),
         }
     }
 
     fn variables(&self) -> Variables {
-        let mut variables = function_variables();
+        self.instead_of_aws(function_variables())
+    }
+
+    fn instead_of_aws(&self, mut variables: Variables) -> Variables {
         variables.retain(|(name, _)| !name.starts_with("AWS_ENDPOINT_URL"));
         variables.extend([
             ("AWS_ENDPOINT_URL_DYNAMODB", self.dynamodb.url()),
             ("AWS_ENDPOINT_URL_SNS", self.sns.url()),
+            ("AWS_ENDPOINT_URL_SSM", self.ssm.url()),
             ("METRICS_NAMESPACE", NAMESPACE.to_owned()),
         ]);
         variables
@@ -75,6 +83,80 @@ fn observed(function: &str) -> (String, BTreeSet<String>) {
     (printed, requests(function, &aws))
 }
 
+/// Everything that notify can be seen to do with keys: phones that ring, are dead, are not there or cannot
+/// be asked; keys that Apple and Google refuse; no table.
+fn observed_ringing() -> (String, BTreeSet<String>) {
+    let (aws, stage) = (Aws::start(), Ringing::start());
+    for (callee, device, token) in [
+        ("rings", "iphone", "a11ce0"),
+        ("rings", "android", "b0b:1"),
+        ("gone", "iphone", "dead00"),
+        ("gone", "android", "dead:1"),
+        ("busy", "iphone", "503503"),
+        ("refused", "iphone", "f00d"),
+    ] {
+        stage.register("planetkit", callee, device, token);
+    }
+    let calls = |callees: &[&str]| callees.iter().map(|callee| incoming(callee, callee)).collect::<Vec<_>>();
+    let variables = aws.instead_of_aws(stage.variables());
+    let mut printed = said("notify", &variables, &calls(&["rings", "rings", "gone", "busy", "no-phone"]));
+    stage.set_keys(&other_key(&stage.phones.apns_key(), "key_id"), &stage.phones.fcm_key());
+    printed += &said("notify", &variables, &calls(&["refused"]));
+    aws.dynamodb.set(Fault::Refuses);
+    printed += &said("notify", &variables, &calls(&["rings"]));
+    (printed, requests("notify", &aws))
+}
+
+/// A key that Apple does not know.
+fn other_key(key: &str, member: &str) -> String {
+    let mut key: Value = serde_json::from_str(key).unwrap();
+    key[member] = "UNKNOWN000".into();
+    key.to_string()
+}
+
+/// Everything that the registry can be seen to do: phones that are new, known, taken over, too many, listed
+/// and removed; requests that are wrong; no table.
+fn observed_registry() -> (String, BTreeSet<String>) {
+    let (aws, stage) = (Aws::start(), Ringing::start());
+    let mut variables = aws.instead_of_aws(stage.variables());
+    variables.push(("JWT_SERVICE_ID", "planetkit".to_owned()));
+    let request = |method: &str, path: &str, authorizer: Value, token: &str| {
+        let body = json!({ "platform": "apns_voip", "token": token, "app": "com.example.calls" });
+        let http = json!({ "method": method });
+        json!({
+            "version": "2.0", "rawPath": path, "body": body.to_string(), "isBase64Encoded": false,
+            "requestContext": { "http": http, "authorizer": authorizer },
+        })
+        .to_string()
+    };
+    let signed = || json!({ "iam": { "accessKey": "local" } });
+    let of = |user: &str, device: &str| format!("/users/planetkit/{user}/devices/{device}");
+    let put = |user: &str, device: &str, token: &str| request("PUT", &of(user, device), signed(), token);
+    let app = json!({ "jwt": { "claims": { "sub": "bob" } } });
+    let mut events = vec![
+        put("bob", "1", "aa"),
+        put("bob", "1", "aa"),
+        put("bob", "1", "ab"),
+        put("carol", "1", "ab"),
+        put("bob", "1", "no token"),
+        request("GET", &of("carol", "1"), signed(), ""),
+        request("GET", &of("dave", "1"), signed(), ""),
+        request("GET", "/users/planetkit/carol/devices", signed(), ""),
+        request("PUT", "/devices/2", app.clone(), "cc"),
+        request("PUT", "/devices/2", json!({ "jwt": { "claims": {} } }), "cc"),
+        request("DELETE", "/devices/2", app, ""),
+        request("DELETE", &of("carol", "1"), signed(), ""),
+        request("PUT", &of("bob", "1"), Value::Null, "aa"),
+        request("POST", &of("bob", "1"), signed(), "aa"),
+        request("PUT", "/nowhere", signed(), "aa"),
+    ];
+    events.extend((0..26).map(|each| put("erin", &each.to_string(), &format!("e{each:x}"))));
+    let mut printed = said("devices", &variables, &events);
+    aws.dynamodb.set(Fault::Refuses);
+    printed += &said("devices", &variables, &events[..1]);
+    (printed, requests("devices", &aws))
+}
+
 /// The same event for another call, because tests share the table.
 fn once_more(mut event: Value) -> Value {
     let run = format!("{:08x}", fastrand::u32(..));
@@ -97,23 +179,50 @@ fn renamed(text: &str, id: &str, run: &str) -> String {
 
 /// The requests to AWS, under IAM's names.
 fn requests(function: &str, aws: &Aws) -> BTreeSet<String> {
-    let asked = aws.dynamodb.overheard().into_iter().chain(aws.sns.overheard());
+    let proxies = [&aws.dynamodb, &aws.sns, &aws.ssm];
+    let asked = proxies.into_iter().flat_map(FaultProxy::overheard);
     // This request only opens a connection.
     let asked = asked.filter(|request| !request.starts_with("GET /ping "));
-    asked.map(|request| format!("{function} {}", permission(&request))).collect()
+    let permissions = asked.flat_map(|request| permissions(&request));
+    permissions.map(|permission| format!("{function} {permission}")).collect()
 }
 
-fn permission(request: &str) -> String {
+fn permissions(request: &str) -> Vec<String> {
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
-    let target = head.lines().find_map(|line| line.strip_prefix("x-amz-target: DynamoDB_20120810."));
-    if let Some(operation) = target {
-        let body: Value = serde_json::from_str(body).unwrap();
-        assert_eq!(body["TableName"], variable("RECORDS_TABLE"));
-        for attribute in body["Item"].as_object().unwrap().keys() {
-            assert!(ATTRIBUTES.contains(&attribute.as_str()), "{attribute} may not be put");
+    let target = head.lines().find_map(|line| line.strip_prefix("x-amz-target: "));
+    let Some((service, operation)) = target.and_then(|target| target.split_once('.')) else {
+        return vec![publication(body)];
+    };
+    let body: Value = serde_json::from_str(body).unwrap();
+    match (service, operation) {
+        ("AmazonSSM", _) => {
+            let names = body["Names"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+            let parameter =
+                |name: &str| if name.ends_with("apns") { "ApnsKeyParameter" } else { "FcmKeyParameter" };
+            names.map(|name| format!("ssm:{operation} {}", parameter(name))).collect()
         }
-        return format!("dynamodb:{operation} RecordsTable");
+        // IAM asks for the rights to what is in a transaction.
+        (_, "TransactWriteItems") => {
+            let items = body["TransactItems"].as_array().unwrap().iter();
+            let parts = items.flat_map(|item| item.as_object().unwrap());
+            parts.map(|(verb, part)| format!("dynamodb:{verb}Item {}", table(part))).collect()
+        }
+        _ => vec![format!("dynamodb:{operation} {}", table(&body))],
     }
+}
+
+/// The table of a request, and that an item for the records has only attributes that it may have.
+fn table(request: &Value) -> &'static str {
+    if request["TableName"] != variable("RECORDS_TABLE") {
+        return "DevicesTable";
+    }
+    for attribute in request["Item"].as_object().unwrap().keys() {
+        assert!(ATTRIBUTES.contains(&attribute.as_str()), "{attribute} may not be put");
+    }
+    "RecordsTable"
+}
+
+fn publication(body: &str) -> String {
     let field = |name: &str| {
         let value =
             body.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default();
@@ -179,10 +288,14 @@ fn what_the_functions_print_and_ask_for_is_written_down() {
     for function in functions() {
         let (printed, asked) = observed(&function);
         metrics.extend(series(&printed));
-        if asked.iter().any(|permission| permission.contains("dynamodb:PutItem")) {
+        if asked.iter().any(|permission| permission.contains("dynamodb:PutItem RecordsTable")) {
             permissions
                 .insert(format!("{function} dynamodb:Attributes RecordsTable {}", ATTRIBUTES.join(",")));
         }
+        permissions.extend(asked);
+    }
+    for (printed, asked) in [observed_ringing(), observed_registry()] {
+        metrics.extend(series(&printed));
         permissions.extend(asked);
     }
     for route in Route::ALL {

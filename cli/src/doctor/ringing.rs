@@ -52,7 +52,7 @@ pub(super) async fn look(place: &Place, service: Option<&str>, ios_app: &IosApp,
 fn unsigned(answer: &crate::target::Answer) -> Finding {
     let seen = answer.status.map_or_else(|| answer.body.clone(), |status| status.to_string());
     let right = matches!(answer.status, Some(401 | 403));
-    let advice = "anyone can register phones: its routes need an authorizer. Deploy the template again";
+    let advice = "anyone can register phones: docs/first-deployment.md, Who may register";
     Finding::new("registry without a signature", seen, if right { "" } else { advice })
 }
 

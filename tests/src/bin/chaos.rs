@@ -1,6 +1,6 @@
 //! `chaos --callbacks 1000 --out docs/chaos.md`: every fault, and tables of what became of the callbacks.
 //!
-//! It runs on a local stack: `python -m local exec -- cargo run --package ringback-tests --bin chaos`.
+//! It runs on a local stack: `ringback-local exec -- cargo run --package ringback-tests --bin chaos`.
 //! `--only WORD` runs the trials whose row has the word.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -1,6 +1,6 @@
-//! `phones --folder DIR [--push-port N] [--list-port N]`: stand-ins of APNs, FCM and Google's OAuth, until they
-//! are stopped. They write `ca.pem`, `apns-key.json` and `fcm-key.json` into the folder, and one line of JSON
-//! with `push_url` and `list_url` to the output.
+//! `phones --folder DIR [--push-port N] [--list-port N]`: stand-ins of APNs, FCM and Google's OAuth, until
+//! they are stopped. They write `ca.pem`, `apns-key.json` and `fcm-key.json` into the folder, and one line of
+//! JSON with `push_url` and `list_url` to the output.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::path::PathBuf;

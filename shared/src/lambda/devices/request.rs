@@ -193,8 +193,8 @@ fn expected(field: &str) -> &'static str {
     match field {
         "platform" => "It must be apns_voip, apns_voip_sandbox or fcm.",
         "token" => {
-            "It must be a push token of the platform: of Apple, hex digits; of Google, letters, digits, _, :, \
-             . and -; at most 8,192 of them."
+            "It must be a push token of the platform, at most 8,192 characters: Apple's are hex digits, \
+             Google's are letters, digits, _, :, . and -."
         }
         "app" => {
             "It must be the app's bundle id or the Firebase project's id: letters, digits, ., _, : and -."
