@@ -11,6 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use ringback::testing::{self, TOKEN};
+use ringback_tests::phones::Fault;
+use ringback_tests::ringing::{Ringing, incoming};
 use ringback_tests::stack::{function_variables, functions, new_devices_table, said};
 use serde_json::{Value, json};
 
@@ -447,6 +449,61 @@ fn nothing_about_a_phone_or_its_user_is_printed() {
         assert!(said.contains(&format!(r#""outcome":"{outcome}""#)), "{said}");
         assert_eq!(leaks(&said, &sought), Vec::<String>::new(), "{endpoint:?}");
         assert!(!said.contains("planted-jwt-service"), "{said}");
+    }
+}
+
+/// The lines of a key, and what proves who we are to the providers.
+fn parts_of_keys(keys: &[String]) -> BTreeSet<String> {
+    let mut parts = BTreeSet::new();
+    for key in keys {
+        match serde_json::from_str::<Value>(key) {
+            Ok(key) => values(&key, &mut parts),
+            Err(_) => parts.extend([key.clone()]),
+        }
+    }
+    let mut lines: BTreeSet<String> = parts.iter().flat_map(|part| part.lines()).map(str::to_owned).collect();
+    // The beginning of every JWT, and the access token of the stand-in.
+    lines.extend(["eyJ", "access-of-the-stand-in"].map(str::to_owned));
+    lines.retain(|line| line != "service_account" && line.len() > 1);
+    lines
+}
+
+#[test]
+fn no_token_and_no_key_is_printed_while_phones_ring_or_providers_refuse() {
+    let tokens: Vec<String> =
+        ["dead", "bad", "429", "503", "5ec4"].iter().map(|word| format!("{word}5ec4e70001")).collect();
+    let phones: Vec<String> =
+        tokens.iter().cloned().chain(tokens.iter().map(|token| format!("{token}:planted"))).collect();
+    let malformed = ["planted-key", r#"{"private_key":"planted-private-key"}"#].map(str::to_owned);
+    for (keys, outcome) in [(None, "rung"), (Some(malformed), "provider_refused")] {
+        let ringing = Ringing::start();
+        for (number, token) in phones.iter().enumerate() {
+            ringing.register("planetkit", "planted-callee", &format!("planted-device-{number}"), token);
+        }
+        if let Some([apns, fcm]) = &keys {
+            ringing.set_keys(apns, fcm);
+        }
+        ringing.phones.next([
+            Fault::Answer(403, "InvalidProviderToken"),
+            Fault::Answer(401, "THIRD_PARTY_AUTH_ERROR"),
+            Fault::Reset,
+            Fault::Answer(400, "planted reason"),
+        ]);
+        let calls =
+            (0..3).map(|_| incoming("planted-callee", &format!("silence-{:016x}", fastrand::u64(..))));
+        let events: Vec<String> = calls.collect();
+        let mut variables = variables(None);
+        let known: BTreeSet<&str> = variables.iter().map(|(name, _)| *name).collect();
+        let of_ringing = ringing.variables().into_iter().filter(|(name, _)| !known.contains(name));
+        variables.extend(of_ringing.collect::<Vec<_>>());
+        let said = said("notify", &variables, &events);
+        assert!(said.contains(&format!(r#""outcome":"{outcome}""#)), "{said}");
+        let mut sought = parts_of_keys(
+            &keys.map_or_else(|| vec![ringing.phones.apns_key(), ringing.phones.fcm_key()], Vec::from),
+        );
+        sought.extend(phones.iter().cloned());
+        sought.extend(["planted-callee", "planted-device", "planted reason"].map(str::to_owned));
+        assert_eq!(leaks(&said, &sought), Vec::<String>::new());
     }
 }
 
