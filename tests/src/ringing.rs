@@ -101,10 +101,13 @@ impl Ringing {
 
     /// The tokens of all devices that are registered.
     pub fn registered(&self) -> BTreeSet<String> {
-        let scan = json!({ "TableName": self.table, "ConsistentRead": true });
+        let scan = json!({
+            "TableName": self.table, "ConsistentRead": true, "FilterExpression": "attribute_exists(#token)",
+            "ProjectionExpression": "#token", "ExpressionAttributeNames": { "#token": "token" },
+        });
         let answer = aws("AWS_ENDPOINT_URL_DYNAMODB", "DynamoDB_20120810.Scan", "1.0", &scan);
         let items = answer["Items"].as_array().unwrap();
-        items.iter().filter_map(|item| Some(item.get("token")?["S"].as_str()?.to_owned())).collect()
+        items.iter().filter_map(|item| Some(item["token"]["S"].as_str()?.to_owned())).collect()
     }
 
     /// What is known of the ringing of a call of the service `planetkit`.
