@@ -224,7 +224,7 @@ impl Emulator {
         let headers =
             [("content-type", "application/x-www-form-urlencoded"), ("authorization", ANY_SIGNATURE)];
         let body = pairs.join("&");
-        let patience = Duration::from_secs(10);
+        let patience = Duration::from_secs(60);
         expected(action, http::exchange(&self.ministack, "POST", "/", &headers, body.as_bytes(), patience))
             .map(drop)
     }

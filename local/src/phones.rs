@@ -103,7 +103,7 @@ impl Phones {
         headers.push(("content-type".to_owned(), "application/json".to_owned()));
         let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let address = devices_url.trim_start_matches("http://");
-        let patience = Duration::from_secs(10);
+        let patience = Duration::from_secs(60);
         let answer = http::exchange(address, "PUT", &path, &headers, body.as_bytes(), patience)?;
         match answer.status {
             200 | 201 => drop(lock(&self.owners).insert(owner.clone())),
