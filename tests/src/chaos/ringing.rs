@@ -358,7 +358,7 @@ impl RingHarness {
             row.not_rung += silent.count();
         }
         let sent: BTreeSet<usize> = seen.iter().map(|seen| seen.call).collect();
-        // On a busy machine emulated AWS may be too slow for a call or two. LINE learns of it, so it is right.
+        // On a busy machine emulated AWS may be too slow for a call or two. LINE learns of it.
         let unread = self.said().iter().filter(|line| line["outcome"] == "registry_unreadable").count();
         let rang = !told.is_empty() && told.len() + unread >= sent.len();
         let is_expected = if trial.rings { rang } else { told.is_empty() };
