@@ -43,8 +43,7 @@ const RECORDS: &str = "\
 ";
 
 const RINGS: &str = "\
-| fault | where | notifies | answered 200 | unanswered | phones rung | pushed again | rung twice | not rung \
-| devices lost | slowest answer |
+| fault | where | notifies | answered 200 | unanswered | rung | again | twice | not rung | lost | slowest |
 |---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 ";
 
@@ -151,12 +150,12 @@ Android phone. A call must ring both, or LINE must learn that it failed.
 {ring_table}
 * **notifies**: deliveries, with the repeats that a row names. In all rows several calls come at once, except
   in that of the freeze.
-* **phones rung**: phones whose push a provider took, counted once for each call. Where a provider does not
+* **rung**: phones whose push a provider took, counted once for each call. Where a provider does not
   answer, it has taken the push.
-* **pushed again**: a phone got a push for the same call again, because the first answer or the function was
+* **again**: a phone got a push for the same call again, because the first answer or the function was
   lost. Both pushes name the call by the same `call_uuid` and `sid`, so the phone rings once.
-* **rung twice**: a phone got another push although the answer to its first one came, or the second push named
-  another call. **not rung**: phones that did not ring for a call answered 200. **devices lost**: devices that
+* **twice**: a phone got another push although the answer to its first one came, or the second push named
+  another call. **not rung**: phones that did not ring for a call answered 200. **lost**: devices that
   are no longer registered and were not dead. All three must be 0.
 * **unanswered**: the function was killed. LINE sends again after 3 s, and then each phone must have rung.
 "
