@@ -127,6 +127,15 @@ impl Stack {
         }
         variables.push(("DEVICES_URL".to_owned(), settings.url()));
         variables.push(("PHONES_URL".to_owned(), phones.url()));
+        // With these, `ringback doctor` tries the keys on the stand-ins.
+        let keys = ["APNS_KEY_PARAMETER", "FCM_KEY_PARAMETER"];
+        let keys: Vec<_> = keys.into_iter().filter_map(|name| Some((name, environment.get(name)?))).collect();
+        if !keys.is_empty() {
+            variables.extend(keys.into_iter().map(|(name, value)| (name.to_owned(), value.clone())));
+            // The bundle's path is the user's, and may hold any character.
+            let stand_ins = phones.variables().into_iter().filter(|(_, value)| env_file_holds(value));
+            variables.extend(stand_ins.map(|(name, value)| (name.to_owned(), value)));
+        }
 
         let gateway = Gateway::new(settings.port, &template.functions);
         let servers = gateway.serve()?;
@@ -274,11 +283,14 @@ fn parameters(variable: impl Fn(&str) -> Option<String>) -> Result<Vec<(&'static
     Ok(parameters)
 }
 
+fn env_file_holds(value: &str) -> bool {
+    value.chars().all(|each| each.is_ascii_alphanumeric() || "._,:/@-".contains(each))
+}
+
 /// KEY=value lines without quotes, so that a shell's `source` and a simple parser read the same.
 fn env_file_text(variables: &[(String, String)]) -> Result<String, StackError> {
-    let allowed = |each: char| each.is_ascii_alphanumeric() || "._,:/@-".contains(each);
     let lines = variables.iter().map(|(name, value)| {
-        if value.chars().all(allowed) {
+        if env_file_holds(value) {
             return Ok(format!("{name}={value}\n"));
         }
         Err(StackError::new(format!("{name} holds a character that stack.env cannot hold: {value}")))
