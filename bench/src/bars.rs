@@ -26,6 +26,11 @@ const OF_FUNCTIONS: [(&str, Figure, Figure, InWords); 4] = [
     ),
     ("zip", |it, _| it.zip_bytes as f64, |_, _| 4e6, megabytes),
 ];
+/// Of a notify that rings. A cold start beside the floor's, and the CPU of a warm one that rings one device.
+const RINGING_COLD: f64 = 6.0;
+const RINGING_CPU_MS: f64 = 2.0;
+/// How many times as long as one device eight may take.
+const EIGHT_DEVICES: f64 = 3.0;
 /// How many times as long as `call-event` others must take to start.
 const OTHERS: [(Kind, &str, f64); 3] =
     [(Kind::Stock, "the stock build", 15.0), (Kind::Node, "Node", 60.0), (Kind::Python, "Python", 60.0)];
@@ -59,6 +64,21 @@ pub fn verdicts(results: &Results) -> Vec<Verdict> {
             let what = format!("{what}, {}", function.name);
             at_most(what, figure(function, floor), limit(function, floor), in_words);
         }
+    }
+    let ringing: Vec<&Starts> = results.starts.iter().filter(|it| it.kind == Kind::Ringing).collect();
+    for (it, floor) in ringing.iter().filter_map(|it| Some((it, results.of_kind(Kind::Floor)?))) {
+        let times = it.cold.p50 / floor.cold.p50;
+        at_most(format!("cold start, {}", it.name), times, RINGING_COLD, times_the_floor);
+    }
+    if let [one, eight] = ringing[..] {
+        at_most(
+            format!("CPU of a warm callback, {}", one.name),
+            one.warm_cpu_ms,
+            RINGING_CPU_MS,
+            milliseconds,
+        );
+        let times = eight.warm.p50 / one.warm.p50;
+        at_most("a warm callback, 8 devices against one".to_owned(), times, EIGHT_DEVICES, times_one);
     }
     let whole_core: Cold = |it| Some(it.cold.p50);
     for (share, cold) in [("a whole core", whole_core), ("7 % of one", Starts::held_cold)] {
@@ -96,6 +116,14 @@ pub fn verdicts(results: &Results) -> Vec<Verdict> {
 
 fn times_the_floor(times: f64) -> String {
     format!("{times:.2} × floor")
+}
+
+fn times_one(times: f64) -> String {
+    format!("{times:.2} × one")
+}
+
+fn milliseconds(time: f64) -> String {
+    format!("{time:.2} ms")
 }
 
 /// Of another's time.

@@ -20,6 +20,7 @@ pub mod peers;
 pub mod process;
 pub mod replay;
 pub mod results;
+pub mod ringing;
 pub mod starts;
 pub mod stories;
 pub mod subject;

@@ -14,6 +14,7 @@ use ringback_bench::process::Cores;
 use ringback_bench::results::Results;
 use ringback_bench::subject::{Also, Bench};
 use ringback_bench::{calls, growth, page, peers, replay, starts};
+use ringback_tests::phones::Phones;
 
 /// Measures the functions against the floor of a Lambda and against what else one would write.
 #[derive(FromArgs)]
@@ -94,7 +95,8 @@ fn main() -> Result<ExitCode> {
     };
     measure(Part::Starts, "starts", &|results| {
         let aws = Aws::start()?;
-        let subjects = bench.subjects(&aws, &arguments.only, &arguments.also)?;
+        let phones = Phones::start(&bench.scratch().join("phones"), 0, 0)?;
+        let subjects = bench.subjects(&aws, &phones, &arguments.only, &arguments.also)?;
         peers::check(&bench, &aws, &subjects)?;
         starts::run(&bench, &aws, &subjects, !arguments.skip_held, results)
     })?;

@@ -7,11 +7,13 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context, Result};
+use ringback_tests::phones::Phones;
 use serde::Serialize;
 
 use crate::aws::Aws;
 use crate::cases::{CALLS, Callback, Cases};
 use crate::process::Cores;
+use crate::ringing;
 
 /// The functions that are started, each with the callback of its first call that it is measured by.
 const MEASURED_BY: [(&str, usize); 5] = [
@@ -21,6 +23,8 @@ const MEASURED_BY: [(&str, usize); 5] = [
     ("agent-call-status", 0),
     ("tencent-call-event", 0),
 ];
+/// Of how many devices the callees are whose phones ring.
+pub const DEVICES: [usize; 2] = [1, 8];
 /// What the stock build, Node and Python do too.
 pub const COMPARED: &str = "call-event";
 
@@ -31,6 +35,8 @@ pub enum Kind {
     /// The least that a function can be.
     Floor,
     Function,
+    /// `notify` with keys, for a callee with devices.
+    Ringing,
     /// Another build of a function.
     Also,
     /// `call-event` with the AWS SDK as it comes.
@@ -69,6 +75,8 @@ impl Subject {
     pub fn requests(&self) -> (f64, f64) {
         match (self.kind, self.function.as_str()) {
             (Kind::Floor, _) => (0.0, 0.0),
+            // The devices, the guard before and after the pushes, and the push job.
+            (Kind::Ringing, _) => (4.0, 1.0),
             (_, "notify") => (1.0, 1.0),
             _ => (2.0, 0.0),
         }
@@ -107,12 +115,21 @@ impl Bench {
     }
 
     /// All that is put side by side, or the floor and what is named.
-    pub fn subjects(&self, aws: &Aws, only: &[String], also: &[Also]) -> Result<Vec<Subject>> {
+    pub fn subjects(
+        &self,
+        aws: &Aws,
+        phones: &Phones,
+        only: &[String],
+        also: &[Also],
+    ) -> Result<Vec<Subject>> {
         let stock = self.root.join("target/bench-stock/release/stock");
         let mut subjects =
             vec![self.subject(Kind::Floor, "floor", COMPARED, self.bootstrap("floor"), aws)?];
         for (function, _) in MEASURED_BY {
             subjects.push(self.function(function, aws)?);
+        }
+        for devices in DEVICES {
+            subjects.push(self.ringing(aws, phones, devices)?);
         }
         subjects.push(self.subject(Kind::Stock, "stock", COMPARED, stock, aws)?);
         subjects.push(self.node(aws)?);
@@ -122,6 +139,29 @@ impl Bench {
             subjects.push(self.subject(Kind::Also, name, function, self.root.join(bootstrap), aws)?);
         }
         Ok(subjects)
+    }
+
+    /// `notify` that rings so many devices at the stand-ins. It reads as many authorities as it carries.
+    fn ringing(&self, aws: &Aws, phones: &Phones, devices: usize) -> Result<Subject> {
+        aws.table().keys = [phones.apns_key(), phones.fcm_key()];
+        let roots = ["apple-push.pem", "google.pem"].map(|name| self.root.join("shared/roots").join(name));
+        let [apple, google] =
+            roots.map(|path| fs::read_to_string(&path).with_context(|| path.display().to_string()));
+        let trusted = self.scratch().join("trust").join(aws.port().to_string()).join("phones.pem");
+        fs::write(&trusted, [apple?, google?, phones.ca().to_owned()].join("\n"))?;
+        let name = format!("notify, rings {devices}");
+        let mut subject = self.subject(Kind::Ringing, &name, "notify", self.bootstrap("notify"), aws)?;
+        let [apns, fcm] = ringing::KEYS;
+        let variables = [
+            ("DEVICES_TABLE", format!("{}{devices}", ringing::TABLE).into()),
+            ("APNS_KEY_PARAMETER", apns.into()),
+            ("FCM_KEY_PARAMETER", fcm.into()),
+            ("APNS_ENDPOINT_URL", phones.url().into()),
+            ("FCM_ENDPOINT_URL", phones.url().into()),
+            ("PUSH_CA_BUNDLE", trusted.into()),
+        ];
+        subject.environment.extend(variables);
+        Ok(subject)
     }
 
     fn node(&self, aws: &Aws) -> Result<Subject> {
@@ -256,7 +296,8 @@ mod tests {
         let cores = Cores::shared().unwrap();
         let bench = Bench { root, bootstraps: PathBuf::new(), cores, is_short: true };
         let aws = Aws::start().unwrap();
-        for subject in bench.subjects(&aws, &[], &[]).unwrap() {
+        let phones = Phones::start(&bench.scratch().join("phones-of-a-test"), 0, 0).unwrap();
+        for subject in bench.subjects(&aws, &phones, &[], &[]).unwrap() {
             subject.callback(&bench.cases()).unwrap();
         }
     }
