@@ -31,7 +31,7 @@ pub enum Verdict {
     Rung,
     /// There is no device, or every one is dead.
     NoDevice,
-    /// A provider refuses us, with its code. Somebody must mend keys or settings.
+    /// A provider refuses us, with its code: the keys or settings are wrong.
     ProviderRefused(String),
     /// The providers failed or were throttled; the first code.
     NotRung(String),
