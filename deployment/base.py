@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from local.cloudformation import Deployment, Source
+from local.cloudformation import ACCOUNT, REGION, Deployment, Source
 
-from .examples import BOTH, example, template
+from .examples import ringing, template
 
 POLICIES = Path(__file__).with_name("policies")
 # Resources that are only there for the API.
@@ -137,18 +137,20 @@ def _rules(rules: Mapping[str, Any], gone: set[str]) -> dict[str, Any]:
 
 
 def _placeholders(value: Any, deployment: Deployment) -> Any:
-    """The same with a placeholder for each ARN of the deployment."""
+    """The same with a placeholder for each ARN of the deployment, and for the account and its region."""
     if isinstance(value, list):
         return [_placeholders(each, deployment) for each in value]
     if isinstance(value, dict):
         return {key: _placeholders(each, deployment) for key, each in value.items()}
     name = deployment.named_by(str(value))
-    return value if name == value else f"${{{name}Arn}}"
+    if name != value:
+        return f"${{{name}Arn}}"
+    return str(value).replace(REGION, "${Region}").replace(ACCOUNT, "${AccountId}")
 
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["policies"]:
-        for binary, policy in policies(example(BOTH)).items():
+        for binary, policy in policies(ringing()).items():
             (POLICIES / f"{binary}.json").write_text(json.dumps(policy, indent=2) + "\n")
     else:
         print(json.dumps(base(template()), separators=(",", ":")))

@@ -19,6 +19,8 @@ APP = {
     "JwtServiceId": "my-service",
 }
 
+PUSH_KEYS = {"ApnsKeyParameter": "/ringback/apns", "FcmKeyParameter": "/ringback/fcm"}
+
 BOTH = "both vendors in production"
 TENCENT_ALONE = "Tencent alone in development"
 EVERYTHING = "everything that can be switched on"
@@ -41,8 +43,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "MonthlyBudget": "100",
         "SilenceSeconds": "3600",
         "Tracing": "Active",
-        "ApnsKeyParameter": "/ringback/apns",
-        "FcmKeyParameter": "/ringback/fcm",
+        **PUSH_KEYS,
         **APP,
     },
 }
@@ -52,6 +53,12 @@ EXAMPLES: dict[str, dict[str, str]] = {
 def template() -> Source:
     """The template as it is written. Copy it before changing it."""
     return cloudformation.read()
+
+
+@cache
+def ringing() -> Deployment:
+    """The example of both vendors, with keys for ringing."""
+    return Deployment(template(), {**EXAMPLES[BOTH], **PUSH_KEYS})
 
 
 @cache

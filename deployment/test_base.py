@@ -8,7 +8,7 @@ from typing import Any
 from local.cloudformation import ROOT, Deployment, refusals
 
 from .base import OF_THE_API, POLICIES, base, policies
-from .examples import BOTH, EXAMPLES, example, template
+from .examples import BOTH, EXAMPLES, example, ringing, template
 
 
 def given(name: str) -> dict[str, str]:
@@ -84,7 +84,7 @@ class Base(unittest.TestCase):
 
     def test_each_policy_file_is_what_the_templates_role_allows(self) -> None:
         written = {path.stem: json.loads(path.read_text()) for path in POLICIES.iterdir()}
-        self.assertEqual(written, policies(example(BOTH)), "python -m deployment.base policies writes them")
+        self.assertEqual(written, policies(ringing()), "python -m deployment.base policies writes them")
 
     def test_cargo_lambda_gives_each_function_what_the_template_gives_it(self) -> None:
         # A URL that cargo-lambda makes is open to everyone, so that of the registry is made by hand.

@@ -268,6 +268,10 @@ class Template(unittest.TestCase):
             set(example(BOTH).environment("NotifyFunction")), {*expected.split(), "PUSH_JOBS_TOPIC_ARN"}
         )
 
+    def test_the_registry_is_not_told_the_tokens_digest(self) -> None:
+        for name in (BOTH, EVERYTHING):
+            self.assertNotIn("CALLBACK_TOKEN_SHA256", example(name).environment("DevicesFunction"))
+
     def test_a_new_release_publishes_a_version_of_each_function_whatever_else_is_new(self) -> None:
         def found(source: Source) -> list[str]:
             first, second = (Deployment(source, {**EXAMPLES[BOTH], "Release": name}) for name in ("1", "2"))
