@@ -13,6 +13,7 @@ use futures_util::lock::Mutex as AsyncMutex;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use serde::Deserialize;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::aws::{self, budget};
@@ -94,35 +95,31 @@ impl From<NoToken> for Pushed {
 impl Direct {
     /// Reads the keys and opens the connections, in INIT. Keys that cannot be used are no error here.
     pub async fn connect(settings: PushSettings, aws: &aws::Settings, now: Arrival) -> Self {
-        let ssm = aws.ssm(budget::KEYS);
-        let keys = Keys::read(&ssm, &settings, now.seconds()).await;
         let apple = Client::new(APPLES_ROOTS, &settings.trust);
         let google = Client::new(GOOGLES_ROOTS, &settings.trust);
+        // Both go on while the keys are read.
+        let visits = [
+            settings
+                .apns_key_parameter
+                .as_ref()
+                .and_then(|_| visit(&apple, apns_url(&settings, Platform::ApnsVoip))),
+            settings.fcm_key_parameter.as_ref().and_then(|_| visit(&google, fcm_url(&settings))),
+        ];
+        let ssm = aws.ssm(budget::KEYS);
+        let keys = Keys::read(&ssm, &settings, now.seconds()).await;
         let direct = Self { settings, ssm, apple, google, keys: Mutex::new(Arc::new(keys)) };
-        direct.open(now).await;
+        let opened =
+            futures_util::future::join(join_all(visits.into_iter().flatten()), direct.get_token(now));
+        if tokio::time::timeout(budget::WARM_UP, opened).await.is_err() {
+            tracing::warn!("the connections for pushes are not open yet");
+        }
         direct
     }
 
-    /// Opens the connections and gets Google's access token. The first call waits for what is not ready.
-    async fn open(&self, now: Arrival) {
-        let keys = self.keys();
-        let visit = |client: &Client, url: Option<String>| {
-            let (client, request) =
-                (client.clone(), url.and_then(|url| hyper::Request::get(url).body(Full::default()).ok()));
-            // Not given up with the wait below: a handshake with a distant provider goes on meanwhile.
-            request.map(|request| tokio::spawn(async move { client.send(request, budget::KEYS.whole).await }))
-        };
-        let apple = keys.apple.is_ok().then(|| self.apns_url(Platform::ApnsVoip).to_owned());
-        let google = keys.google.is_ok().then(|| self.fcm_url().to_owned());
-        let visits = [visit(&self.apple, apple), visit(&self.google, google)];
-        let token = async {
-            if let Ok(google) = &keys.google {
-                let _ = self.access_token(google, now.seconds(), None, budget::PUSHES.attempt).await;
-            }
-        };
-        let all = futures_util::future::join(join_all(visits.into_iter().flatten()), token);
-        if tokio::time::timeout(budget::WARM_UP, all).await.is_err() {
-            tracing::warn!("the connections for pushes are not open yet");
+    /// Gets Google's access token. The first call waits for it if it is not there in time.
+    async fn get_token(&self, now: Arrival) {
+        if let Ok(google) = &self.keys().google {
+            let _ = self.access_token(google, now.seconds(), None, budget::PUSHES.attempt).await;
         }
     }
 
@@ -145,15 +142,6 @@ impl Direct {
         let again = Arc::new(again);
         *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&again);
         again
-    }
-
-    fn apns_url(&self, platform: Platform) -> &str {
-        let own = if platform == Platform::ApnsVoipSandbox { apns::SANDBOX } else { apns::PRODUCTION };
-        self.settings.apns_url.as_deref().unwrap_or(own)
-    }
-
-    fn fcm_url(&self) -> &str {
-        self.settings.fcm_url.as_deref().unwrap_or(fcm::ENDPOINT)
     }
 
     /// A push to one device, sent once more if that may help.
@@ -179,9 +167,9 @@ impl Direct {
             };
             let left = deadline.saturating_duration_since(Instant::now());
             let (client, url, scheme) = if is_google {
-                (&self.google, self.fcm_url(), "Bearer")
+                (&self.google, fcm_url(&self.settings), "Bearer")
             } else {
-                (&self.apple, self.apns_url(device.address.platform), "bearer")
+                (&self.apple, apns_url(&self.settings, device.address.platform), "bearer")
             };
             let Some(request) = signed(url, &push, &format!("{scheme} {token}")) else {
                 return Pushed::Failed("malformed_address".into());
@@ -349,6 +337,22 @@ impl Apple {
         *token = Some(Token { text: text.clone(), since: now });
         Ok(text)
     }
+}
+
+fn apns_url(settings: &PushSettings, platform: Platform) -> &str {
+    let own = if platform == Platform::ApnsVoipSandbox { apns::SANDBOX } else { apns::PRODUCTION };
+    settings.apns_url.as_deref().unwrap_or(own)
+}
+
+fn fcm_url(settings: &PushSettings) -> &str {
+    settings.fcm_url.as_deref().unwrap_or(fcm::ENDPOINT)
+}
+
+/// Opens a connection. It is not given up with the wait for it: a handshake with a distant provider goes on.
+fn visit(client: &Client, url: &str) -> Option<JoinHandle<Sent>> {
+    let request = hyper::Request::get(url).body(Full::default()).ok()?;
+    let client = client.clone();
+    Some(tokio::spawn(async move { client.send(request, budget::KEYS.whole).await }))
 }
 
 /// The request with the token that says who we are.
