@@ -61,8 +61,8 @@ impl Erase {
         if left > 0 {
             return Err(Stop::new(format!("{left} items arrived meanwhile: run it again")));
         }
-        let kept = "Backups keep them for up to 35 days, spool and dead letters for up to 14. Registered phones \
-            stay: see `ringback devices list`.";
+        let kept = "Backups keep them for up to 35 days, spool and dead letters for up to 14. \
+            Registered phones stay: see `ringback devices list`.";
         let summary = json!({ "user": self.user, "calls": calls, "items": items, "erased": items });
         out.result(&summary, &format!("{items} items are erased. {kept}"));
         Ok(())
