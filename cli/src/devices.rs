@@ -154,7 +154,7 @@ impl<'a> Registry<'a> {
         self.send(request).await
     }
 
-    /// What the registry answers to somebody who signs nothing.
+    /// What the registry answers to a request without a signature.
     pub(crate) async fn request_unsigned(&self, service: &str, user: &str) -> Result<Answered, Stop> {
         self.send(self.unsigned("GET", service, user, None, None)?).await
     }

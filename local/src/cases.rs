@@ -169,7 +169,7 @@ fn play_case(case: &Case, stack: &Stack) -> Result<(Played, String), StackError>
     Ok((played, differences.into_iter().filter(|each| !each.is_empty()).collect::<Vec<_>>().join("; ")))
 }
 
-/// The tables say what becomes of a notify when nothing rings. Where phones ring, somebody without a phone
+/// The tables say what becomes of a notify when nothing rings. Where phones ring, a callee without a phone
 /// cannot be called, a session rings once, and no push carries more than a push job.
 fn where_phones_ring(case: &Case, played: &Played, stack: &Stack) -> Value {
     let mut expected = case.expected.clone();

@@ -32,7 +32,7 @@ pub(crate) struct Phones {
     seen: Mutex<usize>,
 }
 
-/// Somebody who may be called.
+/// A user who may be called.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Person {
     pub(crate) service: String,
@@ -113,7 +113,7 @@ impl Phones {
         Ok(())
     }
 
-    /// Whether somebody has a phone.
+    /// Whether a user has a phone.
     pub(crate) fn has(&self, person: &Person) -> bool {
         lock(&self.owners).contains(person)
     }
