@@ -20,12 +20,14 @@
 //! * [`aws`]: the effects: DynamoDB, SNS, time-outs.
 //! * [`line`](mod@line), [`tencent`]: one vendor's addresses, fields, codes, signature and answers each.
 //! * [`ring`]: the registry of devices, and the pushes that ring them.
+//! * [`history`]: what the reading side keeps: rows of calls by user, day and room, and figures.
 //! * [`lambda`]: settings, the handlers, HTTP, the log and its metrics, replaying the spool, the
 //!   registry's HTTP API.
 
 pub mod aws;
 pub mod call;
 pub mod door;
+pub mod history;
 pub mod lambda;
 pub mod line;
 pub mod ring;

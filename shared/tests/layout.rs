@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// From the bottom to the top.
 const FLOORS: [&[&str]; 6] =
-    [&["text"], &["call"], &["door"], &["aws", "line", "tencent"], &["ring"], &["lambda"]];
+    [&["text"], &["call"], &["door"], &["aws", "line", "tencent"], &["history", "ring"], &["lambda"]];
 
 fn floor(folder: &str) -> usize {
     FLOORS

@@ -1,0 +1,5 @@
+//! Entry point.
+
+fn main() {
+    let _ = ringback::history::SHARDS;
+}
