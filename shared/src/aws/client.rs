@@ -69,6 +69,13 @@ pub enum Failure {
     TooSlow(Service),
 }
 
+impl Failure {
+    /// An item that cannot be written as DynamoDB's.
+    pub(crate) fn unwritable(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Unavailable { service: Service::DynamoDb, code: "unwritable".to_owned(), source: error.into() }
+    }
+}
+
 /// What all clients of a function have in common.
 #[derive(Clone, Debug)]
 pub struct Settings {

@@ -72,6 +72,9 @@ pub struct UserRow {
     /// When this user left it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub left: BTreeSet<u64>,
+    /// The media that this user had in it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub medias: BTreeSet<Media>,
     /// Seconds since the epoch. Readers leave out what has expired, because DynamoDB deletes late.
     pub expires_at: u64,
 }
@@ -115,4 +118,13 @@ pub struct CallRow {
     pub last_event_at: Option<Moment>,
     /// Seconds since the epoch.
     pub expires_at: u64,
+}
+
+impl CallRow {
+    /// Whose call it is: the service of the room, else of the caller, else of who was called.
+    pub fn service(&self) -> &str {
+        let room = self.room.iter().map(|room| room.service_id.as_deref());
+        let people = self.caller.iter().chain(&self.callees);
+        room.chain(people.map(|person| person.service_id.as_deref())).flatten().next().unwrap_or("-")
+    }
 }

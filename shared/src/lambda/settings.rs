@@ -11,6 +11,8 @@ use crate::call::record::Retention;
 use crate::door::access::{AllowList, Gate, SignatureCheck, SourceCheck, TokenDigests};
 use crate::door::sources::Sources;
 use crate::door::{callback::Callback, route::Route};
+use crate::history::SHARDS;
+use crate::history::rows::Layout;
 use crate::lambda::{devices::request::JwtUsers, logging::LogControls, metrics::Namespace};
 use crate::ring::{push::PushSettings, verdict::RingWhenNoDevice};
 
@@ -93,6 +95,32 @@ impl ReplayerSettings {
             table: environment.records_table()?,
             retention: environment.retention()?,
             dead_letters: environment.topic("DEAD_LETTERS_TOPIC_ARN")?,
+            aws: environment.aws()?,
+        })
+    }
+}
+
+/// The settings of the function that follows the stream of records.
+#[derive(Debug)]
+pub struct ProjectorSettings {
+    pub records: TableName,
+    pub views: TableName,
+    pub figures: TableName,
+    pub layout: Layout,
+    pub calls: TopicArn,
+    pub spool: TopicArn,
+    pub aws: aws::Settings,
+}
+
+impl ProjectorSettings {
+    pub fn from_env(environment: &Environment) -> Result<Self, ConfigError> {
+        Ok(Self {
+            records: environment.records_table()?,
+            views: environment.table("VIEWS_TABLE")?,
+            figures: environment.table("FIGURES_TABLE")?,
+            layout: environment.layout()?,
+            calls: environment.topic("CALLS_TOPIC_ARN")?,
+            spool: environment.topic("SPOOL_TOPIC_ARN")?,
             aws: environment.aws()?,
         })
     }
@@ -201,6 +229,28 @@ impl Environment {
     fn devices_table(&self) -> Result<TableName, ConfigError> {
         let expected = "a DynamoDB table's name of 3 to 255 letters, digits, _, - and ., or its ARN";
         self.parsed("DEVICES_TABLE", expected, TableName::parse)
+    }
+
+    fn table(&self, name: &'static str) -> Result<TableName, ConfigError> {
+        self.parsed(
+            name,
+            "a table's name of 3 to 255 letters, digits, _, - and ., or its ARN",
+            TableName::parse,
+        )
+    }
+
+    /// How the rows of calls are laid out.
+    fn layout(&self) -> Result<Layout, ConfigError> {
+        let shards = |text: &str| text.trim().parse().ok().filter(|shards| (1..=1_000).contains(shards));
+        let users = self.optional("UNINDEXED_USERS").unwrap_or_default();
+        Ok(Layout {
+            shards: self.parsed_if_set("SHARDS", "a number from 1 to 1000", shards)?.unwrap_or(SHARDS),
+            unindexed: users
+                .split(',')
+                .map(|user| user.trim().to_owned())
+                .filter(|user| !user.is_empty())
+                .collect(),
+        })
     }
 
     fn topic(&self, name: &'static str) -> Result<TopicArn, ConfigError> {
