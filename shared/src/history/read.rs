@@ -4,6 +4,7 @@ pub mod days;
 pub mod dynamodb;
 pub mod live;
 mod merge;
+pub mod participants;
 mod query;
 pub mod stays;
 mod stored_figures;

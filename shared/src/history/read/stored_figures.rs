@@ -45,6 +45,25 @@ pub(super) fn hour_of(sort_key: &str) -> Option<u8> {
     sort_key.strip_prefix("h#")?.split('#').next()?.parse().ok().filter(|hour| *hour < 24)
 }
 
+impl Figures {
+    /// Of the calls that ended, the part that was answered, here or on another device. `None` if none ended.
+    pub fn answer_rate(&self) -> Option<f64> {
+        let of = |outcome: &str| self.outcomes.get(outcome).copied().unwrap_or_default();
+        let ended = self.calls - of("open");
+        let answered = of("answered") + of("answered_elsewhere");
+        (ended > 0).then(|| float(answered) / float(ended))
+    }
+
+    pub fn talk_minutes(&self) -> f64 {
+        float(self.talk_s) / 60.0
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+fn float(count: i64) -> f64 {
+    count as f64
+}
+
 /// The counters of an item.
 pub(super) fn read(item: &Item) -> Figures {
     let counters = |family: &str| -> BTreeMap<String, i64> {
