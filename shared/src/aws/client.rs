@@ -70,6 +70,15 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Rows that DynamoDB left over again and again.
+    pub(crate) fn throttled() -> Self {
+        #[derive(Debug, thiserror::Error)]
+        #[error("DynamoDB left rows over, because their keys are throttled")]
+        struct LeftOver;
+        let code = "ThrottlingException".to_owned();
+        Self::Unavailable { service: Service::DynamoDb, code, source: LeftOver.into() }
+    }
+
     /// An item that cannot be written as DynamoDB's.
     pub(crate) fn unwritable(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Unavailable { service: Service::DynamoDb, code: "unwritable".to_owned(), source: error.into() }

@@ -15,6 +15,7 @@ pub mod news;
 pub mod plan;
 pub mod projector;
 pub mod read;
+pub mod rebuild;
 pub mod roll_up;
 pub mod row;
 pub mod rows;

@@ -4,7 +4,7 @@
 //! and a message has the same id again. So whatever fails, the whole batch can come again.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
@@ -94,6 +94,8 @@ pub struct Projector<V, F, T, P> {
 struct Again<'a> {
     version: u64,
     project: &'a str,
+    /// Rows that were to be written. Those that the call does not have are to be deleted.
+    keys: Vec<&'a Key>,
 }
 
 impl<V: WriteRows, F: AddFigures, T: Tell, P: Publish> Projector<V, F, T, P> {
@@ -119,10 +121,15 @@ impl<V: WriteRows, F: AddFigures, T: Tell, P: Publish> Projector<V, F, T, P> {
             tracing::error!(error = "unreadable_change", number, "a change is left out of what readers see");
         }
         let throttled = self.write(&plan).await?;
-        let sessions: BTreeSet<&String> = throttled.iter().filter_map(|key| plan.sessions.get(key)).collect();
-        done.deferred = sessions.len();
-        for session in sessions {
-            self.spool.publish(&deliverable(&Again { version: 1, project: session }), &[]).await?;
+        let mut calls: BTreeMap<&String, Vec<&Key>> = BTreeMap::new();
+        for key in &throttled {
+            if let Some(session) = plan.sessions.get(key) {
+                calls.entry(session).or_default().push(key);
+            }
+        }
+        done.deferred = calls.len();
+        for (session, keys) in calls {
+            self.spool.publish(&deliverable(&Again { version: 1, project: session, keys }), &[]).await?;
         }
         self.count(&plan).await?;
         self.tell(&plan.news).await?;

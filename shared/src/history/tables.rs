@@ -50,11 +50,11 @@ fn number(number: impl ToString) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
-fn key_item(key: &Key) -> Item {
+pub(super) fn key_item(key: &Key) -> Item {
     Item::from([("pk".to_owned(), text(&key.0)), ("sk".to_owned(), text(&key.1))])
 }
 
-fn key_of(item: &Item) -> Option<Key> {
+pub(super) fn key_of(item: &Item) -> Option<Key> {
     let part = |name| item.get(name)?.as_s().ok().cloned();
     Some((part("pk")?, part("sk")?))
 }
@@ -62,8 +62,25 @@ fn key_of(item: &Item) -> Option<Key> {
 /// The item of a row.
 pub fn item(key: &Key, row: &Row) -> Result<Item, Failure> {
     let mut item: Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(row).map_err(Failure::unwritable)?;
+    for name in SETS {
+        if let Some(AttributeValue::L(list)) = item.get(name) {
+            let set = set(list);
+            item.insert(name.to_owned(), set);
+        }
+    }
     item.extend(key_item(key));
     Ok(item)
+}
+
+/// Attributes to which events add: a list could not be added to.
+const SETS: [&str; 3] = ["came", "left", "medias"];
+
+fn set(list: &[AttributeValue]) -> AttributeValue {
+    let numbers: Vec<String> = list.iter().filter_map(|value| value.as_n().ok().cloned()).collect();
+    if numbers.len() == list.len() {
+        return AttributeValue::Ns(numbers);
+    }
+    AttributeValue::Ss(list.iter().filter_map(|value| value.as_s().ok().cloned()).collect())
 }
 
 impl ViewsTable {
