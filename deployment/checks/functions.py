@@ -37,6 +37,9 @@ def log_groups(deployment: Deployment, observed: Observed) -> Iterator[str]:
 def watched(deployment: Deployment, observed: Observed) -> Iterator[str]:
     """Whatever loses a call or a record raises an alarm."""
     wanted = {(trouble, name) for name in deployment.functions() for trouble in ("Errors", "Throttles")}
+    for mapping in deployment.of_kind("AWS::Lambda::EventSourceMapping").values():
+        if "/stream/" in mapping["EventSourceArn"]:
+            wanted.add(("IteratorAge", deployment.function_of(mapping["FunctionName"])))
     for subscription in deployment.of_kind("AWS::SNS::Subscription").values():
         topic = deployment.named_by(subscription["TopicArn"])
         if subscription["Protocol"] == "sqs":
@@ -108,9 +111,8 @@ def dead_letters(deployment: Deployment, observed: Observed) -> Iterator[str]:
 
 def _of_a_stream(mapping: Properties, deployment: Deployment) -> Iterator[str]:
     """Why one change could hold up all others of its shard until they are gone, or vanish."""
-    if deployment.named_by(mapping["DestinationConfig"]["OnFailure"]["Destination"]) not in (
-        deployment.of_kind("AWS::SQS::Queue")
-    ):
+    aside = mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+    if deployment.named_by(str(aside)) not in deployment.of_kind("AWS::SQS::Queue"):
         yield "puts aside what fails, but not into a queue of this template (OnFailure)"
     if not 0 < int(mapping.get("MaximumRetryAttempts", -1)) <= 10:
         yield "tries a change that fails for too long (MaximumRetryAttempts)"
