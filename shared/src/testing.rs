@@ -1,6 +1,7 @@
 //! For tests: the sample events, and functions that play them.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod calls;
 mod doubles;
 pub mod phones;
 

@@ -70,6 +70,16 @@ pub const REGISTER: Budget = Budget {
     whole: Duration::from_millis(4_000),
 };
 
+/// For one of the queries that read calls. An app or a person waits, who can try again.
+pub const READ: Budget = Budget {
+    connect: Duration::from_millis(500),
+    attempt: Duration::from_millis(1_200),
+    whole: Duration::from_millis(4_000),
+};
+
+/// For all queries of one request for calls: a list of many days makes several.
+pub const READ_LIMIT: Duration = Duration::from_millis(8_000);
+
 /// To store a spooled record, or to publish it to the dead letters. No vendor is waiting.
 pub const REPLAY: Budget = Budget {
     connect: Duration::from_millis(1_000),
@@ -114,7 +124,7 @@ mod tests {
 
     #[test]
     fn every_budget_has_room_for_a_second_attempt() {
-        for budget in [STORE, SPOOL, PUSH, DEVICES, RING, PUSHES, KEYS, REGISTER, REPLAY] {
+        for budget in [STORE, SPOOL, PUSH, DEVICES, RING, PUSHES, KEYS, REGISTER, READ, REPLAY] {
             assert!(budget.connect < budget.attempt);
             assert!(budget.attempt * 2 + FIRST_PAUSE < budget.whole, "{budget:?}");
         }

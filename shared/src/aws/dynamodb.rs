@@ -83,7 +83,10 @@ impl Store for DynamoDb {
     }
 }
 
-fn unavailable(error: PutItemError) -> Failure {
+/// What an operation's error becomes.
+pub(crate) fn unavailable(
+    error: impl ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+) -> Failure {
     let code = error.code().unwrap_or("no_answer").to_owned();
     Failure::Unavailable { service: Service::DynamoDb, code, source: error.into() }
 }

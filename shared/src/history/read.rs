@@ -1,5 +1,16 @@
 //! Reading calls: for the HTTP API, the console and the operators' program.
 
+pub mod days;
+pub mod dynamodb;
+pub mod live;
+mod merge;
+pub mod participants;
+mod query;
+pub mod stays;
+mod stored_figures;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::aws::Failure;
@@ -20,9 +31,46 @@ pub struct Page {
     pub after: Option<Cursor>,
 }
 
-/// The last sort key of a page, as its reader got it: 13 digits of milliseconds, `#`, session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor(pub String);
+/// The last sort key of a page: 13 digits of milliseconds, `#`, and a session or an event's digest.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Cursor(String);
+
+impl Cursor {
+    /// Digits of a time in a sort key.
+    const DIGITS: usize = 13;
+    /// Bytes after the time. A session id has at most 256, and each may be percent-encoded.
+    const ID_BYTES: usize = 768;
+
+    /// A cursor of a sort key. `None` if no sort key looks like this.
+    pub fn new(key: &str) -> Option<Self> {
+        let (time, id) = key.split_once('#')?;
+        let is_time = time.len() == Self::DIGITS && time.bytes().all(|byte| byte.is_ascii_digit());
+        let is_id = (1..=Self::ID_BYTES).contains(&id.len()) && !id.chars().any(char::is_control);
+        (is_time && is_id).then(|| Self(key.to_owned()))
+    }
+
+    /// Reads a cursor as [`opaque`](Self::opaque) wrote it.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::new(&String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?)
+    }
+
+    /// The cursor as readers get it.
+    pub fn opaque(&self) -> String {
+        URL_SAFE_NO_PAD.encode(&self.0)
+    }
+
+    /// The sort key.
+    pub fn key(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A session can be a secret of the people in it.
+impl std::fmt::Debug for Cursor {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Cursor(..)")
+    }
+}
 
 /// Rows, and where the next page begins.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +104,9 @@ pub enum By {
 }
 
 /// The calls, newest first, without what has expired at `now`.
+///
+/// A page is one query for each partition. A filter can leave it short, or even empty: as long as there is a
+/// `next`, there may be more.
 pub trait ReadCalls {
     fn users_calls(
         &self,
@@ -101,8 +152,8 @@ pub trait ReadCalls {
         now: Arrival,
     ) -> impl Future<Output = Result<Option<Map<String, Value>>, Failure>>;
 
-    /// Callbacks of a call in the vendor's order of time, as they were kept. A cursor here is a
-    /// sort key of an event.
+    /// Callbacks of a call in the vendor's order of time, as they were kept. A cursor here is the sort
+    /// key of an event without `event#`.
     fn events(
         &self,
         session: &SessionId,
@@ -110,6 +161,12 @@ pub trait ReadCalls {
         now: Arrival,
     ) -> impl Future<Output = Result<Rows<Map<String, Value>>, Failure>>;
 
-    /// Figures of a span, oldest first.
-    fn figures(&self, span: Span, by: By) -> impl Future<Output = Result<Vec<(Period, Figures)>, Failure>>;
+    /// Figures of every day or hour that the span touches, oldest first. What has no calls is left out.
+    /// A day is summed from its hours until it is over and has been rolled up.
+    fn figures(
+        &self,
+        span: Span,
+        by: By,
+        now: Arrival,
+    ) -> impl Future<Output = Result<Vec<(Period, Figures)>, Failure>>;
 }

@@ -1,7 +1,9 @@
 //! Lambda's entry point: settings, runtime loop, panic handling, request log.
 
+pub mod api;
 pub mod devices;
 pub mod handler;
+pub mod history;
 pub mod http;
 pub mod logging;
 pub mod metrics;
@@ -28,10 +30,13 @@ use tracing::Level;
 
 use crate::aws::{store::Store, topic::Publish};
 use crate::call::model::Arrival;
+use crate::history::read::ReadCalls;
+use crate::lambda::api::event::ApiEvent;
 use crate::lambda::devices::log_line::log_line;
-use crate::lambda::devices::request::ApiEvent;
 use crate::lambda::devices::{DevicesApi, DevicesOutcome};
 use crate::lambda::handler::Handler;
+use crate::lambda::history::answer::Wanted;
+use crate::lambda::history::{HistoryApi, HistoryOutcome};
 use crate::lambda::http::{GatewayEvent, answer};
 use crate::lambda::logging::Log;
 use crate::lambda::outcome::CallbackOutcome;
@@ -103,6 +108,24 @@ pub async fn run_devices<S, R: FindDevices + Register + Forget>(
     exit_code(lambda_runtime::run(service_fn(respond)).await)
 }
 
+/// Runs the function that reads calls.
+pub async fn run_history<S, C: ReadCalls>(
+    read: impl FnOnce(&Environment) -> Result<S, ConfigError>,
+    connect: impl AsyncFnOnce(S) -> HistoryApi<C>,
+) -> ExitCode {
+    let Some((settings, log)) = start(read) else { return ExitCode::FAILURE };
+    let (api, log) = (&connect(settings).await, &log);
+    let cold = Cell::new(true);
+    let respond = |event: LambdaEvent<ApiEvent>| {
+        let cold = cold.replace(false);
+        async move {
+            let trace = trace_id(&event.context);
+            Ok::<_, Infallible>(respond_about_calls(api, log, &event.payload, cold, trace).await)
+        }
+    };
+    exit_code(lambda_runtime::run(service_fn(respond)).await)
+}
+
 /// Starts the log, then parses the settings.
 fn start<S>(read: impl FnOnce(&Environment) -> Result<S, ConfigError>) -> Option<(S, Log)> {
     let environment = Environment::from_process();
@@ -167,6 +190,24 @@ async fn respond_about_devices<R: FindDevices + Register + Forget>(
     let answer = devices::answer::answer(&handled.outcome);
     let context = RequestContext { took: started.elapsed(), cold, status: answer.status, trace };
     log.print("device", handled.outcome.level(), log_line(&handled, &context), now());
+    answer.into()
+}
+
+/// The same for a request for calls.
+async fn respond_about_calls<C: ReadCalls>(
+    api: &HistoryApi<C>,
+    log: &Log,
+    event: &ApiEvent,
+    cold: bool,
+    trace: Option<TraceId>,
+) -> ApiGatewayV2httpResponse {
+    let started = Instant::now();
+    let handling = AssertUnwindSafe(async { api.handle(event, now()).await });
+    let handled = handling.catch_unwind().await.unwrap_or_else(|_| HistoryOutcome::Panicked.into());
+    let answer = history::answer::answer(&handled.outcome, &Wanted::by(event));
+    let context = RequestContext { took: started.elapsed(), cold, status: answer.status, trace };
+    let line = history::log_line::log_line(&handled, &context);
+    log.print("history", handled.outcome.level(), line, now());
     answer.into()
 }
 

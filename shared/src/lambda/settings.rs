@@ -11,8 +11,13 @@ use crate::call::record::Retention;
 use crate::door::access::{AllowList, Gate, SignatureCheck, SourceCheck, TokenDigests};
 use crate::door::sources::Sources;
 use crate::door::{callback::Callback, route::Route};
-use crate::lambda::{devices::request::JwtUsers, logging::LogControls, metrics::Namespace};
+use crate::history::SHARDS;
+use crate::history::read::{dynamodb::Tables, live::LISTED_HOURS};
+use crate::lambda::history::request::TokenUsers;
+use crate::lambda::{api::jwt::JwtUsers, logging::LogControls, metrics::Namespace};
+use crate::line::LINE;
 use crate::ring::{push::PushSettings, verdict::RingWhenNoDevice};
+use crate::tencent::TENCENT;
 
 /// An environment variable that keeps a function from starting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -109,13 +114,44 @@ pub struct DevicesSettings {
 
 impl DevicesSettings {
     pub fn from_env(environment: &Environment) -> Result<Self, ConfigError> {
-        let claim = environment.optional("USER_CLAIM").unwrap_or_else(|| "sub".to_owned());
-        let jwt_users = environment.parsed_if_set(
-            "JWT_SERVICE_ID",
-            "the id of the LINE service that the users of the tokens belong to",
-            |service| JwtUsers::new(service, &claim),
-        )?;
-        Ok(Self { table: environment.devices_table()?, jwt_users, aws: environment.aws()? })
+        let (table, jwt_users) = (environment.table("DEVICES_TABLE")?, environment.jwt_users()?);
+        Ok(Self { table, jwt_users, aws: environment.aws()? })
+    }
+}
+
+/// The settings of the function that reads calls.
+#[derive(Debug)]
+pub struct HistorySettings {
+    pub tables: Tables,
+    pub shards: u32,
+    /// Hours of silence after which a live call is stale.
+    pub stale_hours: u64,
+    /// `None`: apps cannot read the calls of their users.
+    pub token_users: Option<TokenUsers>,
+    pub aws: aws::Settings,
+}
+
+impl HistorySettings {
+    pub fn from_env(environment: &Environment) -> Result<Self, ConfigError> {
+        let provider = |text: &str| [LINE.name, TENCENT.name].into_iter().find(|name| *name == text);
+        let provider = environment.parsed_if_set("JWT_PROVIDER", "line or tencent", provider)?;
+        let users = environment.jwt_users()?;
+        let token_users = users.map(|users| TokenUsers { users, provider: provider.unwrap_or(LINE.name) });
+        let hours = |text: &str| text.trim().parse().ok().filter(|hours| (1..=LISTED_HOURS).contains(hours));
+        let tables = Tables {
+            records: environment.records_table()?,
+            views: environment.table("VIEWS_TABLE")?,
+            figures: environment.table("FIGURES_TABLE")?,
+        };
+        Ok(Self {
+            tables,
+            shards: environment.shards()?,
+            stale_hours: environment
+                .parsed_if_set("STALE_HOURS", "a number from 1 to 24", hours)?
+                .unwrap_or(2),
+            token_users,
+            aws: environment.aws()?,
+        })
     }
 }
 
@@ -170,8 +206,24 @@ impl Environment {
     }
 
     fn records_table(&self) -> Result<TableName, ConfigError> {
-        let expected = "a table's name of 3 to 255 letters, digits, _, - and ., or its ARN";
-        self.parsed("RECORDS_TABLE", expected, TableName::parse)
+        self.table("RECORDS_TABLE")
+    }
+
+    fn table(&self, name: &'static str) -> Result<TableName, ConfigError> {
+        let expected = "a DynamoDB table's name of 3 to 255 letters, digits, _, - and ., or its ARN";
+        self.parsed(name, expected, TableName::parse)
+    }
+
+    fn shards(&self) -> Result<u32, ConfigError> {
+        let shards = |text: &str| text.trim().parse().ok().filter(|shards| (1..=256).contains(shards));
+        Ok(self.parsed_if_set("SHARDS", "a number from 1 to 256", shards)?.unwrap_or(SHARDS))
+    }
+
+    /// The users that a claim of a token names, where a service is set.
+    fn jwt_users(&self) -> Result<Option<JwtUsers>, ConfigError> {
+        let claim = self.optional("USER_CLAIM").unwrap_or_else(|| "sub".to_owned());
+        let expected = "the id of the service that the users of the tokens belong to";
+        self.parsed_if_set("JWT_SERVICE_ID", expected, |service| JwtUsers::new(service, &claim))
     }
 
     /// Ringing is on once a key is given.
@@ -194,13 +246,8 @@ impl Environment {
         };
         let when_no_device =
             self.parsed_if_set("RING_WHEN_NO_DEVICE", "fail or accept", RingWhenNoDevice::parse)?;
-        let table = self.devices_table()?;
+        let table = self.table("DEVICES_TABLE")?;
         Ok(Some(RingingSettings { table, when_no_device: when_no_device.unwrap_or_default(), push }))
-    }
-
-    fn devices_table(&self) -> Result<TableName, ConfigError> {
-        let expected = "a DynamoDB table's name of 3 to 255 letters, digits, _, - and ., or its ARN";
-        self.parsed("DEVICES_TABLE", expected, TableName::parse)
     }
 
     fn topic(&self, name: &'static str) -> Result<TopicArn, ConfigError> {

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 
-use crate::aws::dynamodb::TableName;
+use crate::aws::dynamodb::{TableName, unavailable};
 use crate::aws::{Failure, Service};
 use crate::call::model::{Arrival, Moment, SessionId};
 use crate::ring::device::{App, Device, DeviceId, Platform, PushToken, Registration, User};
@@ -300,11 +300,6 @@ fn read_number(item: &Item, name: &str) -> Option<u64> {
 /// A part of a key as it was before [`key`](crate::ring::device) encoded it.
 fn unescaped(part: &str) -> String {
     part.replace("%23", "#").replace("%25", "%")
-}
-
-fn unavailable(error: impl ProvideErrorMetadata + std::error::Error + Send + Sync + 'static) -> Failure {
-    let code = error.code().unwrap_or("no_answer").to_owned();
-    Failure::Unavailable { service: Service::DynamoDb, code, source: error.into() }
 }
 
 fn unreadable() -> Failure {

@@ -8,8 +8,9 @@ use ringback::door::{
     request::Unverified,
 };
 use ringback::door::{callback::Callback, route::Route};
+use ringback::lambda::api::event::ApiEvent;
+use ringback::lambda::api::jwt::JwtUsers;
 use ringback::lambda::devices::answer::answer as devices_answer;
-use ringback::lambda::devices::request::{ApiEvent, JwtUsers};
 use ringback::lambda::devices::{DevicesApi, DevicesOutcome};
 use ringback::lambda::handler::{Handler, Notifier};
 use ringback::lambda::http::{GatewayEvent, answer};

@@ -1,29 +1,17 @@
 //! The answer to a request: status, headers and body of every outcome. Failures are problems as in
 //! RFC 9457. An answer repeats nothing of a refused request, and shows a token's last characters only.
 
-use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
-use lambda_http::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use lambda_http::http::{HeaderName, HeaderValue, StatusCode};
+use lambda_http::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::lambda::api::answer::{Answer, Problem, RETRY_SECONDS, json_body};
 use crate::lambda::devices::DevicesOutcome;
 use crate::lambda::devices::request::Refused;
 use crate::ring::device::{Device, PushToken};
 
-/// Seconds until a request that met a broken registry is worth another try.
-const RETRY_SECONDS: &str = "2";
 /// Characters of a token that are shown: enough to tell a user's phones apart, too few to ring one.
 const SHOWN_CHARACTERS: usize = 4;
-
-/// The answer to a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    pub status: u16,
-    /// With the type of its content.
-    pub body: Option<(&'static str, String)>,
-    pub header: Option<(HeaderName, &'static str)>,
-}
 
 /// The status of every outcome.
 pub fn status(outcome: &DevicesOutcome) -> u16 {
@@ -65,13 +53,15 @@ pub fn answer(outcome: &DevicesOutcome) -> Answer {
         | DevicesOutcome::Unavailable(_)
         | DevicesOutcome::Panicked => Some(problem(outcome)),
     };
-    let header = match outcome {
-        DevicesOutcome::Refused(Refused::WrongMethod(route)) => Some((ALLOW, route.methods())),
-        DevicesOutcome::Refused(Refused::NotAuthenticated(route)) => Some((WWW_AUTHENTICATE, route.scheme())),
-        DevicesOutcome::Unavailable(_) => Some((RETRY_AFTER, RETRY_SECONDS)),
-        _ => None,
-    };
-    Answer { status: status(outcome), body, header }
+    let answer = Answer::new(status(outcome), body);
+    match outcome {
+        DevicesOutcome::Refused(Refused::WrongMethod(route)) => answer.with_header(ALLOW, route.methods()),
+        DevicesOutcome::Refused(Refused::NotAuthenticated(route)) => {
+            answer.with_header(WWW_AUTHENTICATE, route.scheme())
+        }
+        DevicesOutcome::Unavailable(_) => answer.with_header(RETRY_AFTER, RETRY_SECONDS),
+        _ => answer,
+    }
 }
 
 /// A device as an answer shows it.
@@ -106,21 +96,7 @@ fn last_characters(token: &PushToken) -> &str {
     token.get(start..).unwrap_or_default()
 }
 
-#[derive(Serialize)]
-struct Problem {
-    title: &'static str,
-    status: u16,
-    /// The stable word for programs.
-    code: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'static str>,
-    detail: String,
-}
-
 fn problem(outcome: &DevicesOutcome) -> (&'static str, String) {
-    let status = status(outcome);
-    let title = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
-    let title = title.unwrap_or_default();
     let detail = match outcome {
         DevicesOutcome::NotRegistered => "The user has no such device.".to_owned(),
         DevicesOutcome::Refused(refused) => refused.to_string(),
@@ -129,33 +105,6 @@ fn problem(outcome: &DevicesOutcome) -> (&'static str, String) {
         }
         _ => "The function has a bug. Its log says where.".to_owned(),
     };
-    let problem = Problem { title, status, code: outcome.code(), field: outcome.field(), detail };
-    ("application/problem+json", to_json(&problem))
-}
-
-fn json_body(body: &impl Serialize) -> (&'static str, String) {
-    ("application/json", to_json(body))
-}
-
-fn to_json(body: &impl Serialize) -> String {
-    // Text and numbers only, so this cannot fail.
-    serde_json::to_string(body).unwrap_or_default()
-}
-
-impl From<Answer> for ApiGatewayV2httpResponse {
-    fn from(answer: Answer) -> Self {
-        let mut response = Self::default();
-        response.status_code = answer.status.into();
-        // Answers tell about people, and change with the next registration.
-        response.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some((name, value)) = answer.header {
-            response.headers.insert(name, HeaderValue::from_static(value));
-        }
-        let text = answer.body.map(|(kind, text)| {
-            response.headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-            text
-        });
-        response.body = Some(text.unwrap_or_default().into());
-        response
-    }
+    let problem = Problem::new(status(outcome), outcome.code(), detail);
+    Problem { field: outcome.field(), ..problem }.body()
 }

@@ -13,7 +13,9 @@ use tracing::Level;
 
 use crate::aws::{Failure, budget};
 use crate::call::model::Arrival;
-use crate::lambda::devices::request::{ApiEvent, Asked, Command, JwtUsers, Operation, Refused, Route};
+use crate::lambda::api::event::ApiEvent;
+use crate::lambda::api::jwt::JwtUsers;
+use crate::lambda::devices::request::{Asked, Command, Operation, Refused, Route};
 use crate::lambda::settings::DevicesSettings;
 use crate::ring::device::{Device, DeviceId, User};
 use crate::ring::devices_table::DynamoDbDevices;

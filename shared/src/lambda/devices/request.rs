@@ -1,98 +1,17 @@
-//! A request to the registry: an event of API Gateway or of a function URL, read into a [`Command`].
-//!
-//! API Gateway and function URLs have checked who asks before the function runs, and say so in
-//! `requestContext.authorizer`. The function trusts nothing else: with the app server's signature the
-//! path names the user, and with an app's token the user is a claim of that token.
+//! A request to the registry, read into a [`Command`]. With the app server's signature the path names the
+//! user, and with an app's token the user is a claim of that token.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use percent_encoding::percent_decode_str;
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::lambda::api::event::{ApiEvent, Caller, UnreadableBody};
+use crate::lambda::api::jwt::JwtUsers;
 use crate::ring::device::{App, DeviceId, Platform, PushToken, Registration, User};
 
 /// Bytes of a body: a token of [`TOKEN_BYTES`](crate::ring::device::TOKEN_BYTES) and all the rest.
 pub const BODY_BYTES: usize = 16_384;
-
-/// Marks events of function URLs, which leave a path percent-encoded. API Gateway decodes it.
-const FUNCTION_URL: &str = "$default";
-
-/// What the function reads of an event (payload format 2.0). Reading never fails: an event that is
-/// not a request has no path, and an unknown path is a 404.
-#[derive(Default)]
-pub struct ApiEvent {
-    fields: EventFields,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct EventFields {
-    raw_path: Option<String>,
-    body: Option<String>,
-    is_base64_encoded: Option<bool>,
-    request_context: Context,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Context {
-    route_key: Option<String>,
-    http: Http,
-    authorizer: Value,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Http {
-    method: Option<String>,
-}
-
-impl<'de> Deserialize<'de> for ApiEvent {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let event = Box::<RawValue>::deserialize(deserializer)?;
-        Ok(Self { fields: serde_json::from_str(event.get()).unwrap_or_default() })
-    }
-}
-
-impl fmt::Debug for ApiEvent {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("ApiEvent(..)")
-    }
-}
-
-impl ApiEvent {
-    fn id<T>(
-        &self,
-        segment: &str,
-        field: &'static str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Result<T, Refused> {
-        let is_encoded = self.fields.request_context.route_key.as_deref() == Some(FUNCTION_URL);
-        let text = if is_encoded {
-            percent_decode_str(segment).decode_utf8().map_err(|_| Refused::UnusableField(field))?
-        } else {
-            Cow::Borrowed(segment)
-        };
-        parse(&text).ok_or(Refused::UnusableField(field))
-    }
-
-    fn body(&self) -> Result<Cow<'_, str>, Refused> {
-        let text = self.fields.body.as_deref().unwrap_or_default();
-        if !self.fields.is_base64_encoded.unwrap_or_default() {
-            return if text.len() > BODY_BYTES { Err(Refused::BodyTooLong) } else { Ok(text.into()) };
-        }
-        if text.len() > BODY_BYTES.div_ceil(3) * 4 {
-            return Err(Refused::BodyTooLong);
-        }
-        let bytes = STANDARD.decode(text).map_err(|_| Refused::NotJson)?;
-        String::from_utf8(bytes).map(Cow::Owned).map_err(|_| Refused::NotJson)
-    }
-}
 
 /// The addresses of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,49 +149,6 @@ impl Refused {
     }
 }
 
-/// How the token of an app names its user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JwtUsers {
-    service: String,
-    claim: String,
-}
-
-impl JwtUsers {
-    /// The users of a service, each named by a claim. `None` if no user can belong to the service.
-    pub fn new(service: &str, claim: &str) -> Option<Self> {
-        User::parse(service, "any")?;
-        Some(Self { service: service.to_owned(), claim: claim.to_owned() })
-    }
-
-    fn user(&self, claims: &Map<String, Value>) -> Result<User, Refused> {
-        let id = claims.get(&self.claim).and_then(Value::as_str).ok_or(Refused::UnusableClaim)?;
-        User::parse(&self.service, id).ok_or(Refused::UnusableClaim)
-    }
-}
-
-/// Who asks.
-enum Caller<'a> {
-    Unknown,
-    /// AWS has checked a signature, and the policies behind it.
-    AppServer,
-    /// The gateway has checked a token. These are its claims.
-    App(&'a Map<String, Value>),
-}
-
-impl<'a> Caller<'a> {
-    fn of(event: &'a ApiEvent) -> Self {
-        let authorizer = &event.fields.request_context.authorizer;
-        let object = |value: &'a Value| value.as_object().filter(|members| !members.is_empty());
-        let iam = authorizer.get("iam").and_then(object);
-        let claims = authorizer.get("jwt").and_then(|jwt| jwt.get("claims")).and_then(object);
-        match (iam, claims) {
-            (Some(_), _) => Self::AppServer,
-            (None, Some(claims)) => Self::App(claims),
-            (None, None) => Self::Unknown,
-        }
-    }
-}
-
 /// A request whose address and method are known, and nothing else yet.
 #[derive(Debug)]
 pub struct Asked<'a> {
@@ -303,22 +179,19 @@ impl<'a> Asked<'a> {
     /// # Errors
     /// [`Refused::UnknownUrl`] or [`Refused::WrongMethod`].
     pub fn find(event: &'a ApiEvent, jwt_users: Option<&'a JwtUsers>) -> Result<Self, Refused> {
-        let path: Vec<&str> = event.fields.raw_path.as_deref().unwrap_or_default().split('/').collect();
-        // A stage or base path may come before it.
-        let (route, segments) = match *path.as_slice() {
-            [.., "users", service, user, "devices", device] => {
+        let (route, segments) = match *event.path(&["users", "devices"]).as_slice() {
+            ["users", service, user, "devices", device] => {
                 (Route::UsersDevice, Segments { service, user, device })
             }
-            [.., "users", service, user, "devices"] => {
+            ["users", service, user, "devices"] => {
                 (Route::UsersDevices, Segments { service, user, device: "" })
             }
-            [.., "devices", device] if jwt_users.is_some() => {
+            ["devices", device] if jwt_users.is_some() => {
                 (Route::OwnDevice, Segments { device, ..Segments::default() })
             }
             _ => return Err(Refused::UnknownUrl),
         };
-        let method = event.fields.request_context.http.method.as_deref().unwrap_or_default();
-        let operation = match (route, method) {
+        let operation = match (route, event.method()) {
             (Route::UsersDevices, "GET") => Operation::List,
             (Route::UsersDevice, "GET") => Operation::Show,
             (Route::UsersDevice | Route::OwnDevice, "PUT") => Operation::Register,
@@ -337,9 +210,9 @@ impl<'a> Asked<'a> {
         if self.operation == Operation::List {
             return Ok(Command::List(user));
         }
-        let device = self.event.id(self.segments.device, "device", DeviceId::parse)?;
+        let device = self.id(self.segments.device, "device", DeviceId::parse)?;
         Ok(match self.operation {
-            Operation::Register => Command::Register(user, device, registration(&self.event.body()?)?),
+            Operation::Register => Command::Register(user, device, registration(&self.body()?)?),
             Operation::Remove => Command::Remove(user, device),
             Operation::Show | Operation::List => Command::Show(user, device),
         })
@@ -349,15 +222,31 @@ impl<'a> Asked<'a> {
         match (self.route, Caller::of(self.event)) {
             (route, Caller::Unknown) => Err(Refused::NotAuthenticated(route)),
             (Route::UsersDevices | Route::UsersDevice, Caller::AppServer) => {
-                let service =
-                    self.event.id(self.segments.service, "service", |text| Some(text.to_owned()))?;
-                self.event.id(self.segments.user, "user", |user| User::parse(&service, user))
+                let service = self.id(self.segments.service, "service", |text| Some(text.to_owned()))?;
+                self.id(self.segments.user, "user", |user| User::parse(&service, user))
             }
             (Route::OwnDevice, Caller::App(claims)) => {
-                self.jwt_users.ok_or(Refused::UnknownUrl)?.user(claims)
+                let jwt_users = self.jwt_users.ok_or(Refused::UnknownUrl)?;
+                jwt_users.user(claims).ok_or(Refused::UnusableClaim)
             }
             _ => Err(Refused::NotAllowed),
         }
+    }
+
+    fn id<T>(
+        &self,
+        segment: &str,
+        field: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, Refused> {
+        self.event.id(segment, parse).ok_or(Refused::UnusableField(field))
+    }
+
+    fn body(&self) -> Result<Cow<'a, str>, Refused> {
+        self.event.body(BODY_BYTES).map_err(|unreadable| match unreadable {
+            UnreadableBody::TooLong => Refused::BodyTooLong,
+            UnreadableBody::NotText => Refused::NotJson,
+        })
     }
 }
 

@@ -1,0 +1,390 @@
+//! The tables in DynamoDB, read.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use futures_util::future::try_join_all;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::aws::Failure;
+use crate::aws::dynamodb::{TableName, unavailable};
+use crate::call::model::{Arrival, Moment, SessionId};
+use crate::call::record::CALL;
+use crate::history::figures::{Figures, Period};
+use crate::history::key::{self, UserKey};
+use crate::history::read::merge::{Changed, Part, merge};
+use crate::history::read::query::{Item, PK_SK, Query, SID_RECORD, number, read_number, read_text, text};
+use crate::history::read::stored_figures::{self, ServiceKey};
+use crate::history::read::{By, Cursor, Filter, LARGEST_PAGE, Page, ReadCalls, Rows, Span, days};
+use crate::history::row::{CallRow, UserRow};
+
+/// Rows of a partition that a query looks at, where a filter leaves out some of them.
+const FILTERED_ROWS: u32 = 1_000;
+/// The user's newest rows, of which the missed ones are counted.
+const COUNTED_ROWS: u32 = 500;
+/// For how long is known when a user last looked.
+const SEEN_SECONDS: u64 = 400 * 86_400;
+/// Queries at once, where a request makes many.
+const QUERIES_AT_ONCE: usize = 16;
+
+/// What is before and after all times in sort keys: digits.
+const BEFORE_TIMES: &str = "0";
+const AFTER_TIMES: &str = ":";
+
+/// The names of the tables.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    pub records: TableName,
+    pub views: TableName,
+    pub figures: TableName,
+}
+
+/// Calls in DynamoDB. It uses `Query` and `GetItem`, and `PutItem` for when a user last looked.
+#[derive(Clone, Debug)]
+pub struct DynamoDbCalls {
+    client: Client,
+    tables: Tables,
+    shards: u32,
+}
+
+struct Found {
+    items: Vec<Item>,
+    /// The sort key that the query came to, if it did not come to the end.
+    reached: Option<String>,
+}
+
+impl DynamoDbCalls {
+    /// `shards`: how many parts the rows of a day and of the live calls have.
+    pub fn new(client: Client, tables: Tables, shards: u32) -> Self {
+        Self { client, tables, shards }
+    }
+
+    async fn query(&self, table: &TableName, query: Query) -> Result<Found, Failure> {
+        let filter = (!query.filters.is_empty()).then(|| query.filters.join(" AND "));
+        let sent = self
+            .client
+            .query()
+            .table_name(table.as_str())
+            .key_condition_expression(query.condition)
+            .set_filter_expression(filter)
+            .set_expression_attribute_names(Some(query.names))
+            .set_expression_attribute_values(Some(query.values))
+            .set_exclusive_start_key(query.start)
+            .scan_index_forward(!query.newest_first)
+            .consistent_read(query.consistent)
+            .set_limit(query.limit);
+        // The SDK's futures are nested so deep that the compiler gives up on their holders.
+        let found = Box::pin(sent.send()).await.map_err(|error| unavailable(error.into_service_error()))?;
+        let reached = found.last_evaluated_key.as_ref().and_then(|key| read_text(key, query.keys.sort));
+        Ok(Found { items: found.items.unwrap_or_default(), reached })
+    }
+
+    /// Every item that a query is about, in as many requests as it takes.
+    async fn all(&self, table: &TableName, query: Query) -> Result<Vec<Item>, Failure> {
+        let (mut items, mut next) = (Vec::new(), Some(query.clone()));
+        while let Some(part) = next.take() {
+            let found = self.query(table, part).await?;
+            items.extend(found.items);
+            next = found.reached.map(|reached| query.clone().starting_after(reached));
+        }
+        Ok(items)
+    }
+
+    /// One query for a page of rows of a partition, newest first. Sort keys begin with `prefix`; from there on,
+    /// rows lie between `low` and `high` and before the cursor.
+    async fn part<T: DeserializeOwned>(
+        &self,
+        place: Place<'_>,
+        page: &Page,
+        narrow: impl Fn(Query) -> Query,
+        is_narrow: bool,
+    ) -> Result<Part<T>, Failure> {
+        let Place { partition, prefix, low, high } = place;
+        let after = page.after.as_ref().map(Cursor::key);
+        let high = after.filter(|after| *after < high).unwrap_or(high);
+        if high < low {
+            return Ok(Part { rows: Vec::new(), reached: None });
+        }
+        // One row more tells whether there are more. The row of the cursor is found again.
+        let limit = if is_narrow { FILTERED_ROWS } else { page.limit + 1 + u32::from(after.is_some()) };
+        let query = Query::between(PK_SK, partition, &format!("{prefix}{low}"), &format!("{prefix}{high}"));
+        let found = self.query(&self.tables.views, narrow(query).newest_first().limit(limit)).await?;
+        let without_prefix = |key: String| key.strip_prefix(prefix).map(str::to_owned);
+        let rows = found.items.into_iter().filter_map(|item| {
+            let key = without_prefix(read_text(&item, PK_SK.sort)?)?;
+            if Some(key.as_str()) == after { None } else { Some((key, read_row(item)?)) }
+        });
+        Ok(Part { rows: rows.collect(), reached: found.reached.and_then(without_prefix) })
+    }
+
+    async fn services(&self) -> Result<Vec<ServiceKey>, Failure> {
+        let query = Query::between(PK_SK, "services".to_owned(), " ", "\u{10ffff}");
+        let items = self.all(&self.tables.figures, query).await?;
+        Ok(items.iter().filter_map(|item| ServiceKey::parse(&read_text(item, PK_SK.sort)?)).collect())
+    }
+
+    /// The counters of a day's hours.
+    async fn hours(&self, service: &ServiceKey, day: &str) -> Result<Vec<(u8, Figures)>, Failure> {
+        let parts = (0..stored_figures::PARTS).map(|part| {
+            let query = Query::between(PK_SK, service.hours(day, part), "h#", "h$");
+            self.all(&self.tables.figures, query)
+        });
+        let items = try_join_all(parts).await?.concat();
+        let hour = |item: &Item| stored_figures::hour_of(&read_text(item, PK_SK.sort)?);
+        Ok(items.iter().filter_map(|item| Some((hour(item)?, stored_figures::read(item)))).collect())
+    }
+
+    /// The days of a year that were summed up, as `mm-dd`.
+    async fn rolled_up(
+        &self,
+        service: &ServiceKey,
+        year: &str,
+    ) -> Result<BTreeMap<String, Figures>, Failure> {
+        let query = Query::between(PK_SK, service.days(year), "d#", "d$");
+        let items = self.all(&self.tables.figures, query).await?;
+        let day = |item: &Item| Some(read_text(item, PK_SK.sort)?.strip_prefix("d#")?.to_owned());
+        Ok(items.iter().filter_map(|item| Some((day(item)?, stored_figures::read(item)))).collect())
+    }
+}
+
+/// Where rows lie.
+struct Place<'a> {
+    partition: String,
+    prefix: &'a str,
+    low: &'a str,
+    high: &'a str,
+}
+
+/// A row. One that cannot be read is left out, so that it does not hide all others: a newer version may have
+/// written it.
+fn read_row<T: DeserializeOwned>(item: Item) -> Option<T> {
+    let row = serde_dynamo::from_item(item);
+    if row.is_err() {
+        tracing::warn!("a row of the views table cannot be read and is left out");
+    }
+    row.ok()
+}
+
+/// A page of rows out of what was found.
+fn page_of<T: Changed>(parts: Vec<Part<T>>, limit: u32) -> Rows<T> {
+    let (rows, next) = merge(parts, usize::try_from(limit).unwrap_or(usize::MAX));
+    Rows { rows, next: next.as_deref().and_then(Cursor::new) }
+}
+
+impl ReadCalls for DynamoDbCalls {
+    async fn users_calls(
+        &self,
+        user: &UserKey,
+        missed: bool,
+        page: &Page,
+        now: Arrival,
+    ) -> Result<Rows<UserRow>, Failure> {
+        let place =
+            Place { partition: key::user(user), prefix: "call#", low: BEFORE_TIMES, high: AFTER_TIMES };
+        let narrow = |query: Query| {
+            let query = query.unexpired(now);
+            if missed { query.missed() } else { query }
+        };
+        let part = self.part::<UserRow>(place, page, narrow, missed).await?;
+        let Rows { rows, next } = page_of(vec![part], page.limit);
+        Ok(Rows { rows: rows.into_iter().map(UserRow::with_talk).collect(), next })
+    }
+
+    async fn unseen(&self, user: &UserKey, now: Arrival) -> Result<(u32, Option<Moment>), Failure> {
+        // Backwards from `seen`, which is after all `call#…`.
+        let query = Query::between(PK_SK, key::user(user), "call#", key::SEEN).unexpired(now).missed();
+        let query = Query { consistent: true, ..query.newest_first().limit(COUNTED_ROWS) };
+        let items = self.query(&self.tables.views, query).await?.items;
+        let seen = items.iter().find_map(|item| Moment::from_milliseconds(read_number(item, "seen_at")?));
+        // A call can ring before the user looks and be missed after it.
+        let missed_at = |item: &Item| -> Option<u64> {
+            let at: u64 = read_number(item, "at")?;
+            Some(read_number(item, "ended_at").unwrap_or(at).max(at))
+        };
+        let missed = items.iter().filter_map(missed_at);
+        let unseen = missed.filter(|at| seen.is_none_or(|seen| *at > seen.milliseconds()));
+        let count = u32::try_from(unseen.count()).unwrap_or(u32::MAX);
+        Ok((count.min(LARGEST_PAGE), seen))
+    }
+
+    async fn see(&self, user: &UserKey, now: Arrival) -> Result<(), Failure> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(self.tables.views.as_str())
+            .item(PK_SK.partition, text(&key::user(user)))
+            .item(PK_SK.sort, text(key::SEEN))
+            .item("seen_at", number(now.milliseconds))
+            .item("expires_at", number(now.seconds() + SEEN_SECONDS))
+            // Of two phones, the one that looked last counts.
+            .condition_expression("attribute_not_exists(pk) OR seen_at < :now")
+            .expression_attribute_values(":now", number(now.milliseconds));
+        match Box::pin(put.send()).await.map_err(SdkError::into_service_error) {
+            Ok(_) | Err(PutItemError::ConditionalCheckFailedException(_)) => Ok(()),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    async fn calls(
+        &self,
+        span: Span,
+        filter: &Filter,
+        page: &Page,
+        now: Arrival,
+    ) -> Result<Rows<CallRow>, Failure> {
+        let (low, high) = (time_key(span.from), time_key(span.to));
+        let newest = page.after.as_ref().map(|after| after.key().to_owned());
+        let mut rows: Vec<CallRow> = Vec::new();
+        let mut next = None;
+        for day in span.days().into_iter().rev() {
+            // Days after the cursor's were shown before.
+            let begins = days::begin_of(&day).map(time_key);
+            if newest.as_ref().zip(begins.as_ref()).is_some_and(|(newest, begins)| newest < begins) {
+                continue;
+            }
+            let shown = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+            if next.is_some() || shown >= page.limit {
+                next = next.or_else(|| rows.last().and_then(cursor_of));
+                break;
+            }
+            let rest = Page { limit: page.limit - shown, after: page.after.clone() };
+            let parts = (0..self.shards).map(|shard| {
+                let place = Place { partition: key::day(&day, shard), prefix: "", low: &low, high: &high };
+                let narrow = |query: Query| query.unexpired(now).filtered(filter);
+                self.part::<CallRow>(place, &rest, narrow, !filter.is_empty())
+            });
+            let Rows { rows: days_rows, next: days_next } = page_of(try_join_all(parts).await?, rest.limit);
+            rows.extend(days_rows);
+            next = days_next;
+        }
+        Ok(Rows { rows, next })
+    }
+
+    async fn rooms_calls(
+        &self,
+        provider: &str,
+        service: &str,
+        room: &str,
+        page: &Page,
+        now: Arrival,
+    ) -> Result<Rows<CallRow>, Failure> {
+        let partition = key::room(provider, service, room);
+        let place = Place { partition, prefix: "", low: BEFORE_TIMES, high: AFTER_TIMES };
+        let part = self.part::<CallRow>(place, page, |query| query.unexpired(now), false).await?;
+        Ok(page_of(vec![part], page.limit))
+    }
+
+    async fn live(&self, now: Arrival) -> Result<Vec<CallRow>, Failure> {
+        let shards = (0..self.shards).map(|shard| {
+            let query = Query::between(PK_SK, key::live(shard), " ", "\u{10ffff}").unexpired(now);
+            self.all(&self.tables.views, query)
+        });
+        let items = try_join_all(shards).await?;
+        Ok(items.into_iter().flatten().filter_map(read_row).collect())
+    }
+
+    async fn call(&self, session: &SessionId, now: Arrival) -> Result<Option<Map<String, Value>>, Failure> {
+        let get = self
+            .client
+            .get_item()
+            .table_name(self.tables.records.as_str())
+            .key(SID_RECORD.partition, text(session.as_str()))
+            .key(SID_RECORD.sort, text(CALL));
+        let got = Box::pin(get.send()).await.map_err(|error| unavailable(error.into_service_error()))?;
+        Ok(got.item.filter(|item| is_kept(item, now)).and_then(read_row))
+    }
+
+    async fn events(
+        &self,
+        session: &SessionId,
+        page: &Page,
+        now: Arrival,
+    ) -> Result<Rows<Map<String, Value>>, Failure> {
+        const PREFIX: &str = "event#";
+        let after = page.after.as_ref().map(Cursor::key);
+        let low = format!("{PREFIX}{}", after.unwrap_or(BEFORE_TIMES));
+        let high = format!("{PREFIX}{AFTER_TIMES}");
+        let limit = page.limit + 1 + u32::from(after.is_some());
+        let query = Query::between(SID_RECORD, session.as_str().to_owned(), &low, &high);
+        let found = self.query(&self.tables.records, query.unexpired(now).limit(limit)).await?;
+        let key = |item: &Item| read_text(item, SID_RECORD.sort);
+        let mut items: Vec<Item> = found
+            .items
+            .into_iter()
+            .filter(|item| after.is_none() || key(item).as_ref() != Some(&low))
+            .collect();
+        let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+        let reached = if items.len() > limit { items.get(limit - 1).and_then(key) } else { found.reached };
+        items.truncate(limit);
+        let next = reached.and_then(|key| Cursor::new(key.strip_prefix(PREFIX)?));
+        Ok(Rows { rows: items.into_iter().filter_map(read_row).collect(), next })
+    }
+
+    async fn figures(&self, span: Span, by: By, now: Arrival) -> Result<Vec<(Period, Figures)>, Failure> {
+        let services = self.services().await?;
+        let days = span.days();
+        let mut sums: BTreeMap<Sorted, Figures> = BTreeMap::new();
+        // Today and the days that are not summed up yet come from their hours.
+        let mut from_hours: Vec<(&ServiceKey, &str)> = Vec::new();
+        for service in &services {
+            let mut rolled_up = BTreeMap::new();
+            if by == By::Day {
+                let mut years: Vec<&str> = days.iter().filter_map(|day| day.get(..4)).collect();
+                years.dedup();
+                for year in years {
+                    let days = self.rolled_up(service, year).await?;
+                    rolled_up.extend(days.into_iter().map(|(day, sum)| (format!("{year}-{day}"), sum)));
+                }
+            }
+            for day in &days {
+                let is_over = days::begin_of(day)
+                    .is_some_and(|begin| begin.milliseconds() + days::MILLISECONDS <= now.milliseconds);
+                match rolled_up.remove(day).filter(|_| is_over) {
+                    Some(sum) => drop(sums.insert(sorted(service.period(day, None)), sum)),
+                    None => from_hours.push((service, day)),
+                }
+            }
+        }
+        let queries = from_hours.into_iter().map(async |(service, day)| {
+            let hours = self.hours(service, day).await?;
+            Ok::<_, Failure>((service, day, hours))
+        });
+        let found: Vec<_> = stream::iter(queries).buffered(QUERIES_AT_ONCE).try_collect().await?;
+        for (service, day, hours) in found {
+            for (hour, figures) in hours {
+                let hour = (by == By::Hour).then_some(hour);
+                if hour.is_none_or(|hour| span.touches(day, hour)) {
+                    let sum = sums.entry(sorted(service.period(day, hour))).or_default();
+                    stored_figures::add(sum, figures);
+                }
+            }
+        }
+        let kept = |figures| stored_figures::without_nothing(figures);
+        Ok(sums.into_iter().filter_map(|((_, _, period), sum)| Some((period, kept(sum)?))).collect())
+    }
+}
+
+/// Oldest first, then by service.
+type Sorted = (String, Option<u8>, Period);
+
+fn sorted(period: Period) -> Sorted {
+    (period.day.clone(), period.hour, period)
+}
+
+/// What the sort keys of a moment begin with.
+fn time_key(moment: Moment) -> String {
+    format!("{:013}", moment.milliseconds())
+}
+
+/// The cursor that goes on after a call.
+fn cursor_of(row: &CallRow) -> Option<Cursor> {
+    Cursor::new(&key::moment_and_session(row.at, &SessionId::parse(&row.sid)?))
+}
+
+fn is_kept(item: &Item, now: Arrival) -> bool {
+    read_number::<u64>(item, "expires_at").is_some_and(|expires_at| expires_at > now.seconds())
+}

@@ -1,0 +1,39 @@
+//! Live calls, and which of them are silent. Vendors lose end events, so a call that nobody ended stays live.
+
+use serde::Serialize;
+
+use crate::call::model::{Arrival, Moment};
+use crate::history::row::CallRow;
+
+/// Hours of silence after which a call is not listed any more.
+pub const LISTED_HOURS: u64 = 24;
+
+/// A live call as lists show it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LiveCall {
+    #[serde(flatten)]
+    pub call: CallRow,
+    /// Seconds since the last event.
+    pub quiet_s: u64,
+    /// Nothing was heard of it for longer than is usual. The end may be lost.
+    pub stale: bool,
+}
+
+impl LiveCall {
+    /// `None` if it was silent for more than [`LISTED_HOURS`].
+    pub fn new(call: CallRow, stale_hours: u64, now: Arrival) -> Option<Self> {
+        let heard = call.last_event_at.unwrap_or(call.at).milliseconds();
+        let quiet_s = now.milliseconds.saturating_sub(heard) / 1_000;
+        let stale = quiet_s > stale_hours.saturating_mul(3_600);
+        (quiet_s <= LISTED_HOURS * 3_600).then_some(Self { call, quiet_s, stale })
+    }
+}
+
+/// The live calls, the newest first.
+pub fn live_calls(calls: Vec<CallRow>, stale_hours: u64, now: Arrival) -> Vec<LiveCall> {
+    let listed = calls.into_iter().filter_map(|call| LiveCall::new(call, stale_hours, now));
+    let mut listed: Vec<LiveCall> = listed.collect();
+    let key = |live: &LiveCall| -> (Moment, String) { (live.call.at, live.call.sid.clone()) };
+    listed.sort_by_cached_key(|live| std::cmp::Reverse(key(live)));
+    listed
+}
