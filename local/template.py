@@ -56,7 +56,7 @@ def function(deployment: Deployment, name: str) -> dict[str, Any]:
         "queues": [
             {"arn": each["EventSourceArn"], "batch_size": int(each.get("BatchSize", 10))}
             for each in mappings
-            if deployment.function_of(each["FunctionName"]) == name
+            if deployment.function_of(each["FunctionName"]) == name and ":sqs:" in each["EventSourceArn"]
         ],
     }
 
