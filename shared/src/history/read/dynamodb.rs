@@ -150,8 +150,8 @@ impl DynamoDbCalls {
     }
 }
 
-/// Where rows lie: in a partition, with sort keys that begin with `prefix` and from there on lie between `low` and
-/// `high`.
+/// Where rows lie: in a partition, with sort keys that begin with `prefix`, and after it are between `low`
+/// and `high`.
 struct Place<'a> {
     partition: String,
     prefix: &'a str,
