@@ -19,7 +19,7 @@ from .examples import ringing, template
 
 POLICIES = Path(__file__).with_name("policies")
 # Resources that are only there for the API.
-OF_THE_API = ("AccessLogs", "CallbackApi", "DevicesApi", "Domain")
+OF_THE_API = ("AccessLogs", "CallbackApi", "DevicesApi", "HistoryApi", "Domain")
 FUNCTION = "AWS::Serverless::Function"
 
 
@@ -142,9 +142,10 @@ def _placeholders(value: Any, deployment: Deployment) -> Any:
         return [_placeholders(each, deployment) for each in value]
     if isinstance(value, dict):
         return {key: _placeholders(each, deployment) for key, each in value.items()}
-    name = deployment.named_by(str(value))
-    if name != value:
-        return f"${{{name}Arn}}"
+    arn, *of_it = str(value).partition("/stream/")
+    name = deployment.named_by(arn)
+    if name != arn:
+        return "".join((f"${{{name}Arn}}", *of_it))
     return str(value).replace(REGION, "${Region}").replace(ACCOUNT, "${AccountId}")
 
 

@@ -27,7 +27,7 @@ EVERYTHING = "everything that can be switched on"
 EXAMPLES: dict[str, dict[str, str]] = {
     BOTH: {**ALWAYS, **LINE, **TENCENT, "Stage": "prod"},
     "LINE alone in development": {**ALWAYS, **LINE, "Stage": "dev"},
-    TENCENT_ALONE: {**ALWAYS, **TENCENT, "Stage": "dev"},
+    TENCENT_ALONE: {**ALWAYS, **TENCENT, "Stage": "dev", "Reading": "no"},
     EVERYTHING: {
         **ALWAYS,
         **LINE,

@@ -35,6 +35,7 @@ class Base(unittest.TestCase):
         functions = {name for name, each in written.items() if each["Type"] == "AWS::Serverless::Function"}
         api = {"ApiErrorsAlarm", "ApiLatencyAlarm", "ApiRefusalsAlarm", "Dashboard"}
         api |= {"DevicesApiErrorsAlarm", "DevicesApiPermission"}
+        api |= {"HistoryApiErrorsAlarm", "HistoryApiPermission"}
         domain = {"DomainMapping", "DomainRecord"}
         lacking = set(written) - set(base(template())["Resources"])
         self.assertEqual(lacking, functions | {*OF_THE_API} | api | domain)

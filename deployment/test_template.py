@@ -56,6 +56,11 @@ SPOOL = "SpoolQueuePolicy/Properties/PolicyDocument/Statement/0"
 DEAD = "DeadLetterQueuePolicy/Properties/PolicyDocument/Statement/0"
 FROM = "Condition/ArnEquals/aws:SourceArn"
 PATHS = "DevicesApi/Properties/DefinitionBody/paths"
+READING_PATHS = "HistoryApi/Properties/DefinitionBody/paths"
+PROJECT = "ProjectRole/Properties/Policies/0/PolicyDocument/Statement"
+REPLAY = "ReplayRole/Properties/Policies/0/PolicyDocument/Statement"
+HISTORY = "HistoryRole/Properties/Policies/0/PolicyDocument/Statement"
+STREAM = "ProjectFunction/Properties/Events/Changes/Properties"
 WAITS_FOR = "Properties/DeploymentPreference/Alarms"
 DEFAULTS = "/Globals/Function"
 LINE_WIDGETS = "Dashboard/Properties/DashboardBody/Fn::Sub/1/LineCalls"
@@ -77,6 +82,7 @@ BREAKS: dict[Check, tuple[Break, ...]] = {
         Break("DeadLettersAlarm/Properties/Dimensions/0/Value", "dead", "there is no dead (QueueName)"),
         Break("NotifyErrorsAlarm", instead(":live", ":new"), "there is no alias NotifyFunction:new"),
         Break("ApiErrorsAlarm", instead("/ requests", "/ all"), "computes with all, which is no metric"),
+        Break("ProjectBehindAlarm", instead("IteratorAge", "Age"), "AWS has no such metric"),
     ),
     metrics.alarm_duties: (
         Break("ApiErrorsAlarm/Properties/Metrics/1/ReturnData", True, "has 2 results instead of one"),
@@ -88,6 +94,7 @@ BREAKS: dict[Check, tuple[Break, ...]] = {
         Break("LinePanicsAlarm/Properties/EvaluationPeriods", 1, "LinePanicsAlarm sees a filled-in 0"),
         Break("LineNotStoredAlarm/Properties/DatapointsToAlarm", 5, "LineNotStoredAlarm sees a filled-in 0"),
         Break("TableErrorsAlarm", instead("FILL(errors, 0)", "errors + 0"), "without FILL, so that it does"),
+        Break("ProjectStoppedAlarm", instead("FILL(writes, 0)", "writes"), "without FILL, so that it does"),
     ),
     metrics.alarm_topics: (Break("AlarmsTopicPolicy", GONE, "AlarmsTopic takes no alarms"),),
     metrics.one_namespace: (
@@ -118,6 +125,12 @@ BREAKS: dict[Check, tuple[Break, ...]] = {
         Break(f"{NOTIFY}/1", lambda old: old["Fn::If"][1], "allows dynamodb:Query on DevicesTable", BOTH),
         Break(f"{NOTIFY}/3/Fn::If/1/Resource", "*", "allows ssm:GetParameters on *"),
         Break(f"{NOTIFY}/0/NotAction", "s3:Get*", "does not name what it allows"),
+        Break(f"{PROJECT}/0", GONE, "ProjectRole lacks dynamodb:GetRecords on arn:aws:dynamodb"),
+        Break(f"{PROJECT}/0/Resource", "*", "ProjectRole allows dynamodb:GetRecords on *"),
+        Break(f"{PROJECT}/1", GONE, "ProjectRole lacks sqs:SendMessage on ProjectDeadLetterQueue"),
+        Break(f"{PROJECT}/2/Action", added("dynamodb:Scan"), "allows dynamodb:Scan on ViewsTable"),
+        Break(f"{HISTORY}/1/Action", added("dynamodb:Scan"), "allows dynamodb:Scan on RecordsTable"),
+        Break(f"{REPLAY}/1", lambda old: old["Fn::If"][1], "Query on RecordsTable, which", TENCENT_ALONE),
     ),
     permissions.attributes: (
         Break(PUTS, ["sid", "cc_param"], "CallEventRole and the records of CallEventFunction differ in"),
@@ -128,6 +141,8 @@ BREAKS: dict[Check, tuple[Break, ...]] = {
         Break("DevicesRole", instead("address#*", "ring#*"), "DevicesRole may write items of any key"),
         Break(f"{NOTIFY}/4/Fn::If/1", instead("PARAMETER_ARN", "X"), "may decrypt more than the push keys"),
         Break(f"{NOTIFY}/4/Fn::If/1", instead("ssm.", "s3."), "may decrypt outside of Parameter Store"),
+        Break(f"{HISTORY}/2", without("Condition"), "HistoryRole may write more than when a user"),
+        Break(f"{HISTORY}/2", instead("seen_at", "outcome"), "HistoryRole may write more than when a user"),
     ),
     permissions.roles: (
         Break("NotifyRole/Properties/ManagedPolicyArns", ["arn:x"], "NotifyRole has managed policies"),
@@ -144,6 +159,9 @@ BREAKS: dict[Check, tuple[Break, ...]] = {
     functions.watched: (
         Break("ReplayThrottlesAlarm", GONE, "no alarm watches Throttles of ReplayFunction"),
         Break("ReplayInVainAlarm", GONE, "no alarm watches replayed of back_to_the_queue"),
+        Break("HistoryThrottlesAlarm", GONE, "no alarm watches Throttles of HistoryFunction"),
+        Break("ProjectBehindAlarm", GONE, "no alarm watches IteratorAge of ProjectFunction"),
+        Break("ProjectDeadLettersAlarm", GONE, "Visible of ProjectDeadLetterQueue"),
         Break("SpoolLostAlarm", GONE, "no alarm watches NumberOfNotificationsFailedToRedriveToDlq of"),
         Break("DeadLettersAlarm", GONE, "Visible of DeadLetterQueue"),
         Break("DeadLetterDeliveryAlarm", GONE, "watches NumberOfNotificationsFailed of DeadLettersTopic"),
@@ -161,6 +179,10 @@ BREAKS: dict[Check, tuple[Break, ...]] = {
         Break(f"{DEAD}/{FROM}", [], f"{LOST} may not come from SpoolTopic into DeadLetterQueue"),
         Break("SpoolQueue/Properties", without("RedrivePolicy"), "SpoolQueue has no dead letters"),
         Break("ReplayFunction", instead("ReportBatchItemFailures", "X"), "brings a whole batch again"),
+        Break(STREAM, without("DestinationConfig"), "not into a queue of this template (OnFailure)"),
+        Break(STREAM, without("MaximumRetryAttempts"), "tries a change that fails for too long"),
+        Break(STREAM, without("BisectBatchOnFunctionError"), "does not find the change that fails"),
+        Break(STREAM, instead("TRIM_HORIZON", "LATEST"), "leaves out what the stream holds already"),
     ),
     functions.aliases: (
         Break("ReplayFunction/Properties/AutoPublishAlias", "old", "ReplayFunction has no alias live"),
@@ -175,11 +197,14 @@ BREAKS: dict[Check, tuple[Break, ...]] = {
         Break(f"{PATHS}/~1devices~1{{device}}", instead("JWT", "AWS_IAM"), "does not ask for JWT"),
         Break("DevicesApi", instead("JwtAudience", "JwtServiceId"), "not those of JwtIssuer for JwtAudience"),
         Break("DevicesApi", instead("awsSigv4", "none"), "AWS_IAM does not check signatures"),
+        Break(f"{READING_PATHS}/~1stats", instead("AWS_IAM", "x"), "/stats does not ask for AWS_IAM"),
+        Break(f"{READING_PATHS}/~1me~1seen", instead("JWT", "AWS_IAM"), "/me/seen does not ask for JWT"),
     ),
     routes.integrations: (
         Break("CallEventFunction/Properties", without("Events"), "nothing calls CallEventFunction"),
         Break("CallEventFunction", instead("line/call_event", "line/x"), "in Cargo.toml to None"),
         Break("CallEventFunction", instead("ANY", "GET"), "takes get alone"),
+        Break("HistoryApi", instead("HistoryFunction", "DevicesFunction"), "nothing calls HistoryFunction"),
     ),
     routes.outputs: (
         Break("/Outputs/LineNotifyUrl", instead("notify_cb", "notify"), "LineNotifyUrl is https://calls"),
@@ -189,6 +214,7 @@ BREAKS: dict[Check, tuple[Break, ...]] = {
     whole.table: (
         Break("RecordsTable/DeletionPolicy", GONE, "RecordsTable goes with the stack"),
         Break("RecordsTable/Properties/DeletionProtectionEnabled", GONE, "can be deleted in production"),
+        Break("FiguresTable/UpdateReplacePolicy", "Delete", "FiguresTable goes with the stack"),
     ),
     whole.customer_key: (
         Break("DeadLetterQueue/Properties/SqsManagedSseEnabled", GONE, "DeadLetterQueue is not", BOTH),
@@ -268,9 +294,60 @@ class Template(unittest.TestCase):
             set(example(BOTH).environment("NotifyFunction")), {*expected.split(), "PUSH_JOBS_TOPIC_ARN"}
         )
 
-    def test_the_registry_is_not_told_the_tokens_digest(self) -> None:
+    def test_what_has_no_url_with_a_token_is_not_told_the_tokens_digest(self) -> None:
         for name in (BOTH, EVERYTHING):
-            self.assertNotIn("CALLBACK_TOKEN_SHA256", example(name).environment("DevicesFunction"))
+            for function in ("DevicesFunction", "HistoryFunction", "ProjectFunction"):
+                self.assertNotIn("CALLBACK_TOKEN_SHA256", example(name).environment(function))
+
+    def test_without_reading_nothing_of_it_is_there_and_the_rest_is_as_it_was(self) -> None:
+        with_it, without_it = (
+            Deployment(template(), {**EXAMPLES[EVERYTHING], "Reading": word}) for word in ("yes", "no")
+        )
+        of_reading = ("Project", "History", "Views", "Figures", "CallsTopic")
+        gone = set(with_it.resources) - set(without_it.resources)
+        self.assertEqual({name for name in with_it.resources if name.startswith(of_reading)}, gone)
+        changed = {name for name, each in without_it.resources.items() if each != with_it.resources[name]} - {
+            "Dashboard"
+        }
+        queries = {"FailuresQuery", "OneCallQuery", "RefusalsQuery"}
+        self.assertEqual(changed, {"RecordsTable", "ReplayFunction", "ReplayRole", *queries})
+        self.assertNotIn("StreamSpecification", without_it.resources["RecordsTable"].properties)
+        text = json.dumps([each.properties for each in without_it.resources.values()])
+        self.assertEqual([name for name in gone if name in text], [])
+        self.assertEqual(
+            set(with_it.outputs) - set(without_it.outputs),
+            {"CallsTopicArn", "FiguresTableName", "HistoryUrl", "ProjectDeadLetterQueueArn"}
+            | {"RecordsStreamArn", "ViewsTableName"},
+        )
+
+    def test_project_gets_each_change_of_the_records_and_sums_up_once_a_day(self) -> None:
+        deployment = example(BOTH)
+        stream = {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+        self.assertEqual(
+            deployment.of_kind("AWS::DynamoDB::Table")["RecordsTable"]["StreamSpecification"], stream
+        )
+        (mapping,) = (
+            each
+            for each in deployment.of_kind("AWS::Lambda::EventSourceMapping").values()
+            if deployment.function_of(each["FunctionName"]) == "ProjectFunction"
+        )
+        self.assertEqual((mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]), (1000, 1))
+        self.assertEqual(mapping["ParallelizationFactor"], 1)
+        (rule,) = deployment.of_kind("AWS::Events::Rule").values()
+        ((target,),) = (rule["Targets"],)
+        self.assertEqual(json.loads(target["Input"]), {"roll_up": True})
+        self.assertEqual(target["Arn"], deployment.arn("ProjectFunctionAliaslive"))
+
+    def test_users_read_their_calls_only_with_an_issuer_and_tencents_users_register_no_phones(self) -> None:
+        def paths(given: dict[str, str]) -> set[str]:
+            routes = Deployment(template(), {**EXAMPLES[BOTH], **given}).routes()
+            return {path for _, path, _ in routes if path.startswith(routes_of_the_app)}
+
+        routes_of_the_app = ("/me/", "/devices/")
+        me = {"/me/calls", "/me/missed", "/me/seen"}
+        self.assertEqual(paths({}), set())
+        self.assertEqual(paths(APP), me | {"/devices/{device}"})
+        self.assertEqual(paths({**APP, "JwtProvider": "tencent"}), me)
 
     def test_a_new_release_publishes_a_version_of_each_function_whatever_else_is_new(self) -> None:
         def found(source: Source) -> list[str]:
@@ -300,6 +377,12 @@ class Template(unittest.TestCase):
             ({"DomainName": "calls.example.com"}, True),
             (APP, False),
             *(({name: value}, True) for name, value in APP.items()),
+            ({**APP, "JwtProvider": "tencent"}, False),
+            ({**APP, "JwtProvider": "tencent", "TencentSdkAppIds": ""}, True),
+            ({**APP, "LineServiceIds": ""}, True),
+            ({"Reading": "maybe"}, True),
+            ({"Shards": "0"}, True),
+            ({"StaleHours": "25"}, True),
             ({"ApnsKeyParameter": "ringback/apns"}, True),
             ({"HostedZoneId": "Z0"}, True),
             *(

@@ -64,6 +64,8 @@ ATTRIBUTES: dict[tuple[str, str], Callable[[str], str]] = {
     ("AWS::ApiGatewayV2::DomainName", "RegionalHostedZoneId"): lambda name: "RegionalHostedZoneId",
     ("AWS::CloudWatch::Alarm", "Arn"): lambda name: _arn("cloudwatch", f"alarm:{name}"),
     ("AWS::DynamoDB::Table", "Arn"): lambda name: _arn("dynamodb", f"table/{name}"),
+    ("AWS::DynamoDB::Table", "StreamArn"): lambda name: _arn("dynamodb", f"table/{name}/stream/1"),
+    ("AWS::Events::Rule", "Arn"): lambda name: _arn("events", f"rule/{name}"),
     ("AWS::IAM::Role", "Arn"): lambda name: f"arn:aws:iam::{ACCOUNT}:role/{name}",
     ("AWS::KMS::Key", "Arn"): lambda name: _arn("kms", f"key/{name}"),
     ("AWS::Lambda::Function", "Arn"): lambda name: _arn("lambda", f"function:{name}"),

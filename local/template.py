@@ -22,7 +22,8 @@ def resources(deployment: Deployment, queues: str) -> dict[str, Any]:
         own = PREFIX + name
         match kind:
             case "AWS::DynamoDB::Table":
-                deployment.created(name, own)
+                stream = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{own}/stream/1"
+                deployment.created(name, own, StreamArn=stream)
             case "AWS::SQS::Queue":
                 arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{own}"
                 deployment.created(name, f"{queues}/{own}", Arn=arn, QueueName=own)
@@ -56,7 +57,12 @@ def function(deployment: Deployment, name: str) -> dict[str, Any]:
         "queues": [
             {"arn": each["EventSourceArn"], "batch_size": int(each.get("BatchSize", 10))}
             for each in mappings
-            if deployment.function_of(each["FunctionName"]) == name
+            if deployment.function_of(each["FunctionName"]) == name and ":sqs:" in each["EventSourceArn"]
+        ],
+        "streams": [
+            {"table": each["EventSourceArn"].split("/")[1], "batch_size": each["BatchSize"]}
+            for each in mappings
+            if deployment.function_of(each["FunctionName"]) == name and "/stream/" in each["EventSourceArn"]
         ],
     }
 

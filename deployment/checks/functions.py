@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 
-from local.cloudformation import Deployment, listed
+from local.cloudformation import Deployment, Properties, listed
 
 from ..observed import Observed, series_name
 from .metrics import alarmed, alarms, emitted_in, watched_by
 
 ALIAS = "live"
-# The variables that name the topic for what a function cannot do. Two have none by design. A push job is
-# worthless later, so notify answers 503 and the caller is released at once. An app registers its phone again.
+# The variables that name the topic for what a function cannot do. Three have none by design. A push job is
+# worthless later, so notify answers 503 and the caller is released at once. An app registers its phone again,
+# and asks for the history again.
 PUTS_ASIDE = ("SPOOL_TOPIC_ARN", "DEAD_LETTERS_TOPIC_ARN")
-ANSWERS_AT_ONCE = ("notify", "devices")
+ANSWERS_AT_ONCE = ("notify", "devices", "history")
 # Outcomes that must raise an alarm. Records that replay cannot write do not show in the age of the spool's
 # oldest message: SQS leaves out what was received three times ("Available CloudWatch metrics for Amazon
 # SQS").
@@ -36,6 +37,9 @@ def log_groups(deployment: Deployment, observed: Observed) -> Iterator[str]:
 def watched(deployment: Deployment, observed: Observed) -> Iterator[str]:
     """Whatever loses a call or a record raises an alarm."""
     wanted = {(trouble, name) for name in deployment.functions() for trouble in ("Errors", "Throttles")}
+    for mapping in deployment.of_kind("AWS::Lambda::EventSourceMapping").values():
+        if "/stream/" in mapping["EventSourceArn"]:
+            wanted.add(("IteratorAge", deployment.function_of(mapping["FunctionName"])))
     for subscription in deployment.of_kind("AWS::SNS::Subscription").values():
         topic = deployment.named_by(subscription["TopicArn"])
         if subscription["Protocol"] == "sqs":
@@ -97,10 +101,25 @@ def dead_letters(deployment: Deployment, observed: Observed) -> Iterator[str]:
     queues = deployment.of_kind("AWS::SQS::Queue")
     for name, mapping in deployment.of_kind("AWS::Lambda::EventSourceMapping").items():
         queue = deployment.named_by(mapping["EventSourceArn"])
-        if "RedrivePolicy" not in queues[queue]:
+        if "/stream/" in queue:
+            yield from (f"{name} {why}" for why in _of_a_stream(mapping, deployment))
+        elif "RedrivePolicy" not in queues[queue]:
             yield f"what is tried for too long is lost: {queue} has no dead letters (RedrivePolicy)"
         if "ReportBatchItemFailures" not in mapping.get("FunctionResponseTypes", []):
             yield f"{name} brings a whole batch again for the sake of one message"
+
+
+def _of_a_stream(mapping: Properties, deployment: Deployment) -> Iterator[str]:
+    """Why one change could hold up all others of its shard until they are gone, or vanish."""
+    aside = mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+    if deployment.named_by(str(aside)) not in deployment.of_kind("AWS::SQS::Queue"):
+        yield "puts aside what fails, but not into a queue of this template (OnFailure)"
+    if not 0 < int(mapping.get("MaximumRetryAttempts", -1)) <= 10:
+        yield "tries a change that fails for too long (MaximumRetryAttempts)"
+    if not mapping.get("BisectBatchOnFunctionError"):
+        yield "does not find the change that fails (BisectBatchOnFunctionError)"
+    if mapping.get("StartingPosition") != "TRIM_HORIZON":
+        yield "leaves out what the stream holds already (StartingPosition)"
 
 
 def _path_of(topic: str, deployment: Deployment) -> Iterator[str]:

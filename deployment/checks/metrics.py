@@ -20,7 +20,8 @@ FILL = re.compile(r"\bFILL\(\s*(\w+)")
 # here need not be wrong: look it up and add it.
 OF_AWS = {
     ("AWS/ApiGateway", "ApiId"): "4xx 5xx Count IntegrationLatency Latency DataProcessed",
-    ("AWS/Lambda", "FunctionName Resource"): "Invocations Errors Throttles Duration ConcurrentExecutions",
+    ("AWS/Lambda", "FunctionName Resource"): "Invocations Errors Throttles Duration ConcurrentExecutions "
+    "IteratorAge",
     ("AWS/SQS", "QueueName"): "ApproximateAgeOfOldestMessage ApproximateNumberOfMessagesVisible",
     ("AWS/SNS", "TopicName"): "NumberOfNotificationsDelivered NumberOfNotificationsFailed "
     "NumberOfNotificationsFailedToRedriveToDlq",

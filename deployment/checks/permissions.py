@@ -11,6 +11,10 @@ from ..observed import Observed
 TO_LOG = ("logs:CreateLogStream", "logs:PutLogEvents")
 # AWS Lambda, "Creating and configuring an Amazon SQS event source mapping": Lambda polls as the function.
 TO_POLL = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+# AWS Lambda, "Process DynamoDB records with Lambda": it reads the stream as the function too.
+TO_READ_A_STREAM = tuple(
+    f"dynamodb:{action}" for action in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
+)
 # AWS X-Ray, "Actions, resources, and condition keys": neither can be narrowed to a resource.
 TO_TRACE = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
 # The template's parameters that name SecureStrings; any key may encrypt those.
@@ -21,11 +25,23 @@ ANY_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/*"
 OF_THE_KEY: dict[str, tuple[str, ...]] = {
     "sns:Publish": ("kms:Decrypt", "kms:GenerateDataKey"),
     "sqs:ReceiveMessage": ("kms:Decrypt",),
+    "sqs:SendMessage": ("kms:Decrypt", "kms:GenerateDataKey"),
     "dynamodb:PutItem": ("kms:Decrypt",),
 }
 # The keys of the items that a function may write into the table of devices. What notify deletes has any key.
 MAY_WRITE = {"notify": ["ring#*"], "devices": ["user#*", "address#*"]}
 WRITES = {"dynamodb:PutItem", "dynamodb:UpdateItem"}
+# The variable without which a function does not touch a table, or does one thing less with it.
+TOLD_BY: dict[object, str] = {
+    "DevicesTable": "DEVICES_TABLE",
+    "ViewsTable": "VIEWS_TABLE",
+    ("dynamodb:Query", "RecordsTable"): "VIEWS_TABLE",
+}
+# All that history may write is when a user last looked.
+SEEN = {
+    "ForAllValues:StringLike": {"dynamodb:LeadingKeys": "user#*"},
+    "ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", "seen_at", "expires_at"]},
+}
 
 
 def roles(deployment: Deployment, observed: Observed) -> Iterator[str]:
@@ -96,7 +112,9 @@ def attributes(deployment: Deployment, observed: Observed) -> Iterator[str]:
 
 
 def bounded(deployment: Deployment, observed: Observed) -> Iterator[str]:
-    """Notify registers no phone, the registry touches no guard, and a key decrypts the push keys alone."""
+    """Notify registers no phone, the registry touches no guard, history writes no call, and a key decrypts
+    the push keys alone.
+    """
     for function in deployment.functions():
         role, statements = _statements_of(function, deployment)
         for statement in statements:
@@ -105,6 +123,8 @@ def bounded(deployment: Deployment, observed: Observed) -> Iterator[str]:
                 keys = _flat(condition.get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys", []))
                 if keys != MAY_WRITE[deployment.binary(function)]:
                     yield f"{role} may write items of any key into DevicesTable (dynamodb:LeadingKeys)"
+            if deployment.binary(function) == "history" and actions & WRITES and condition != SEEN:
+                yield f"{role} may write more than when a user last looked"
             if statement["Resource"] == ANY_KEY:
                 parameters = condition["StringEquals"].get("kms:EncryptionContext:PARAMETER_ARN")
                 if parameters != [_parameter(name, deployment) for name in PUSH_KEYS]:
@@ -129,24 +149,25 @@ def _statements_of(function: str, deployment: Deployment) -> tuple[str, list[Pro
 
 def _needed(function: str, deployment: Deployment, observed: Observed) -> Iterator[tuple[str, str]]:
     """What a function was seen to do, and what Lambda does in its name."""
-    actions = set(observed.actions.get(deployment.binary(function), ()))
+    done: set[tuple[str, str]] = set()
     for mapping in deployment.of_kind("AWS::Lambda::EventSourceMapping").values():
         if deployment.function_of(mapping["FunctionName"]) == function:
-            actions |= {(action, deployment.named_by(mapping["EventSourceArn"])) for action in TO_POLL}
+            done |= set(_to_be_fed(mapping))
     key = next((deployment.arn(name) for name in deployment.of_kind("AWS::KMS::Key")), None)
-    given = {value for value in deployment.environment(function).values() if value}
-    for action, resource in actions:
+    environment = {name: value for name, value in deployment.environment(function).items() if value}
+    for action, resource in observed.actions.get(deployment.binary(function), ()):
         if resource in PUSH_KEYS:
-            if deployment.parameters[resource] in given:
+            if deployment.parameters[resource] in environment.values():
                 yield action, _parameter(resource, deployment)
                 yield "kms:Decrypt", ANY_KEY
             continue
-        # Without keys notify is not told of the devices.
-        if resource == "DevicesTable" and deployment.ref(resource) not in given:
-            continue
-        yield action, deployment.arn(resource)
-        if key:
-            yield from ((of_the_key, key) for of_the_key in OF_THE_KEY.get(action, ()))
+        # Without keys notify is not told of the devices, without reading replay not of the views.
+        told_by = TOLD_BY.get(resource) or TOLD_BY.get((action, resource))
+        if told_by is None or told_by in environment:
+            done.add((action, deployment.arn(resource)))
+    yield from done
+    if key:
+        yield from ((of_the_key, key) for action, _ in done for of_the_key in OF_THE_KEY.get(action, ()))
     properties = deployment.functions()[function]
     group = properties.get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{function}")
     streams = next(
@@ -155,6 +176,17 @@ def _needed(function: str, deployment: Deployment, observed: Observed) -> Iterat
     yield from ((action, deployment.arn(streams) if streams else group) for action in TO_LOG)
     if properties.get("TracingConfig", {}).get("Mode") == "Active":
         yield from ((action, "*") for action in TO_TRACE)
+
+
+def _to_be_fed(mapping: Properties) -> Iterator[tuple[str, str]]:
+    """What Lambda does as the function, to feed it from a queue or from a stream."""
+    table, stream, _ = mapping["EventSourceArn"].partition("/stream/")
+    if not stream:
+        yield from ((action, table) for action in TO_POLL)
+        return
+    yield from ((action, f"{table}/stream/*") for action in TO_READ_A_STREAM)
+    if aside := mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination"):
+        yield "sqs:SendMessage", aside
 
 
 def _flat(value: Any) -> list[str]:

@@ -8,17 +8,21 @@ from ..observed import Observed
 
 # How the path of a callback begins.
 TOKEN = "/{token}/"
+# How the paths begin that an app opens with its user's token.
+OF_THE_APP = ("/devices/", "/me/")
+# The binary behind each API whose paths hold no token.
+BEHIND = {"DevicesApi": "devices", "HistoryApi": "history"}
 
 
 def integrations(deployment: Deployment, observed: Observed) -> Iterator[str]:
     """Each route leads to the function that serves its path, with every method. SAM makes the rest."""
     mappings = deployment.of_kind("AWS::Lambda::EventSourceMapping").values()
     called = {deployment.function_of(each["FunctionName"]) for each in mappings}
-    for (_, path, method), arn in deployment.routes().items():
+    for (api, path, method), arn in deployment.routes().items():
         called.add(function := deployment.function_of(arn))
         if method != "x-amazon-apigateway-any-method":
             yield f"{path} takes {method} alone, so the gateway and not the function answers other methods"
-        served = router().get(path) if path.startswith(TOKEN) else "devices"
+        served = router().get(path) if path.startswith(TOKEN) else BEHIND[api]
         if served != deployment.binary(function):
             yield f"{path} leads to {deployment.binary(function)}, in Cargo.toml to {served}"
     yield from (f"nothing calls {function}" for function in deployment.functions() if function not in called)
@@ -33,7 +37,7 @@ def authorizers(deployment: Deployment, observed: Observed) -> Iterator[str]:
     for api in deployment.of_kind("AWS::ApiGatewayV2::Api").values():
         schemes = api["Body"].get("components", {}).get("securitySchemes", {})
         for path, methods in api["Body"]["paths"].items():
-            scheme = "JWT" if path.startswith("/devices/") else "AWS_IAM"
+            scheme = "JWT" if path.startswith(OF_THE_APP) else "AWS_IAM"
             asked = [each.get("security") for each in methods.values()]
             if not path.startswith(TOKEN) and asked != [[{scheme: []}]]:
                 yield f"{path} does not ask for {scheme} alone"

@@ -21,6 +21,8 @@ ENCRYPTED = {
     "AWS::Logs::LogGroup": "",
     "AWS::Lambda::Function": "",
 }
+# The table that `ringback rebuild` makes again.
+MADE_OF_RECORDS = "ViewsTable"
 
 
 def circles(deployment: Deployment, observed: Observed) -> Iterator[str]:
@@ -50,8 +52,10 @@ def _needs(value: Any) -> Iterator[str]:
 
 
 def table(deployment: Deployment, observed: Observed) -> Iterator[str]:
-    """The records outlive the stack, and in production cannot be deleted by mistake."""
+    """What cannot be made again outlives the stack, and in production cannot be deleted by mistake."""
     for name, properties in deployment.of_kind("AWS::DynamoDB::Table").items():
+        if name == MADE_OF_RECORDS:
+            continue
         yield from _goes_with_the_stack(name, deployment)
         protected = str(properties.get("DeletionProtectionEnabled")).lower() == "true"
         if deployment.parameters["Stage"] == "prod" and not protected:

@@ -22,13 +22,14 @@ pub(crate) const REGION: &str = "us-east-1";
 pub(crate) const ACCOUNT: &str = "000000000000";
 /// Both the key id and the secret: there is nothing to protect.
 pub(crate) const CREDENTIAL: &str = "local";
-const SERVICES: &str = "cloudformation,cloudwatch,dynamodb,iam,kms,lambda,logs,sns,sqs,ssm,sts";
+const SERVICES: &str =
+    "cloudformation,cloudwatch,dynamodb,dynamodbstreams,iam,kms,lambda,logs,sns,sqs,ssm,sts";
 /// Where `make` unpacks npm's amplify-dynamodb-simulator.
 const DYNAMODB_LOCAL: &str = ".local/dynamodb-local/package/emulator";
 
 // Encryption, tags and policies change nothing here and are left out.
-const TABLE_PROPERTIES: [&str; 4] =
-    ["AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema"];
+const TABLE_PROPERTIES: [&str; 5] =
+    ["AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema", "StreamSpecification"];
 const QUEUE_ATTRIBUTES: [&str; 4] =
     ["DelaySeconds", "MessageRetentionPeriod", "RedrivePolicy", "VisibilityTimeout"];
 const SUBSCRIPTION_ATTRIBUTES: [&str; 3] = ["FilterPolicy", "RawMessageDelivery", "RedrivePolicy"];
@@ -104,6 +105,10 @@ impl Emulator {
         for (name, properties) in &template.tables {
             let mut table = chosen(properties, &TABLE_PROPERTIES);
             table.insert("TableName".to_owned(), name.as_str().into());
+            // CloudFormation leaves out what follows from the rest.
+            if let Some(stream) = table.get_mut("StreamSpecification").and_then(Value::as_object_mut) {
+                stream.insert("StreamEnabled".to_owned(), true.into());
+            }
             self.dynamodb("CreateTable", &table.into())?;
         }
         let mut queues: Vec<_> = template.queues.iter().collect();
@@ -194,6 +199,44 @@ impl Emulator {
     pub(crate) fn delete(&self, queue: &str, message: &Value) -> Result<(), StackError> {
         let query = json!({ "QueueUrl": queue, "ReceiptHandle": message.get("ReceiptHandle") });
         self.sqs("DeleteMessage", &query).map(drop)
+    }
+
+    /// The ARN of a table's stream.
+    pub(crate) fn stream_of(&self, table: &str) -> Result<String, StackError> {
+        let answer = self.streams("ListStreams", &json!({ "TableName": table }))?;
+        let arn = answer.pointer("/Streams/0/StreamArn").and_then(Value::as_str);
+        Ok(arn.ok_or_else(|| StackError::new(format!("the table {table} has no stream")))?.to_owned())
+    }
+
+    /// The shards of a stream, by name.
+    pub(crate) fn shards(&self, stream: &str) -> Result<Vec<String>, StackError> {
+        let answer = self.streams("DescribeStream", &json!({ "StreamArn": stream }))?;
+        let shards = answer.pointer("/StreamDescription/Shards").and_then(Value::as_array);
+        let name = |shard: &Value| Some(shard.get("ShardId")?.as_str()?.to_owned());
+        Ok(shards.into_iter().flatten().filter_map(name).collect())
+    }
+
+    /// Where a shard begins.
+    pub(crate) fn first_iterator(&self, stream: &str, shard: &str) -> Result<String, StackError> {
+        let query = json!({ "StreamArn": stream, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON" });
+        let answer = self.streams("GetShardIterator", &query)?;
+        Ok(answer.get("ShardIterator").and_then(Value::as_str).unwrap_or_default().to_owned())
+    }
+
+    /// The next changes of a shard, and where it goes on, unless it has ended.
+    pub(crate) fn records(
+        &self,
+        iterator: &str,
+        most: u16,
+    ) -> Result<(Vec<Value>, Option<String>), StackError> {
+        let answer = self.streams("GetRecords", &json!({ "ShardIterator": iterator, "Limit": most }))?;
+        let records = answer.get("Records").and_then(Value::as_array).cloned().unwrap_or_default();
+        let next = answer.get("NextShardIterator").and_then(Value::as_str);
+        Ok((records, next.map(str::to_owned)))
+    }
+
+    fn streams(&self, action: &str, body: &Value) -> Result<Value, StackError> {
+        self.ask(&self.dynamodb, &format!("DynamoDBStreams_20120810.{action}"), "1.0", body)
     }
 
     /// Stores a secret as a SecureString.

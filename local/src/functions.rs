@@ -123,7 +123,9 @@ impl Functions {
             let fields: Value = serde_json::from_slice(&line).unwrap_or_default();
             let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
             match (text("message"), text("level")) {
-                ("callback" | "replay" | "device", _) => return Some(Printed::Handled(fields)),
+                ("callback" | "replay" | "device" | "history", _) => {
+                    return Some(Printed::Handled(fields));
+                }
                 (_, "ERROR" | "WARN") => {
                     return Some(Printed::Trouble(in_words(&String::from_utf8_lossy(&line))));
                 }

@@ -270,6 +270,7 @@ mod tests {
             memory: "128".into(),
             environment: Default::default(),
             queues: Vec::new(),
+            streams: Vec::new(),
         };
         let gateway = Gateway::new(port, &[function]);
         let servers = gateway.serve().unwrap();

@@ -18,6 +18,7 @@ mod processes;
 mod show;
 mod signature;
 mod stack;
+mod stream;
 mod template;
 
 use std::process::ExitCode;

@@ -15,6 +15,7 @@ use crate::functions::Functions;
 use crate::gateway::{Gateway, Reply};
 use crate::phones::{KEYS, Person, Phones};
 use crate::processes::Processes;
+use crate::stream;
 use crate::template::{Function, Template};
 
 /// Public, because the sample events carry it. template.yaml refuses it for a deployment.
@@ -27,12 +28,15 @@ pub(crate) const SAMPLES_OWN: [(&str, &str); 2] = [
 /// It reads the template and runs MiniStack.
 pub(crate) const PYTHON: &str = ".local/venv/bin/python";
 /// The part of the functions' environment that stack.env repeats.
-const FROM_FUNCTIONS: [&str; 9] = [
+const FROM_FUNCTIONS: [&str; 12] = [
     "RECORDS_TABLE",
+    "VIEWS_TABLE",
+    "FIGURES_TABLE",
     "DEVICES_TABLE",
     "PUSH_JOBS_TOPIC_ARN",
     "SPOOL_TOPIC_ARN",
     "DEAD_LETTERS_TOPIC_ARN",
+    "CALLS_TOPIC_ARN",
     "CALLBACK_TOKEN_SHA256",
     "LINE_SERVICE_IDS",
     "TENCENT_SDK_APP_IDS",
@@ -125,7 +129,9 @@ impl Stack {
         for name in FROM_FUNCTIONS {
             variables.push((name.to_owned(), setting(name)?));
         }
-        variables.push(("DEVICES_URL".to_owned(), settings.url()));
+        for name in ["DEVICES_URL", "HISTORY_URL"] {
+            variables.push((name.to_owned(), settings.url()));
+        }
         variables.push(("PHONES_URL".to_owned(), phones.url()));
         // With these, `ringback doctor` tries the keys on the stand-ins.
         let keys = ["APNS_KEY_PARAMETER", "FCM_KEY_PARAMETER"];
@@ -141,6 +147,7 @@ impl Stack {
         let servers = gateway.serve()?;
         let running =
             Functions::start(&template.functions, &own, processes, &gateway, folder, settings.instances)?;
+        stream::feed(&template.functions, &emulator, &gateway, processes);
         if settings.replays {
             feed(&template.functions, &emulator, &gateway, processes);
         }

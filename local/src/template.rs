@@ -30,6 +30,7 @@ pub(crate) struct Function {
     pub(crate) memory: String,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) queues: Vec<Queue>,
+    pub(crate) streams: Vec<Stream>,
 }
 
 /// A route of the API.
@@ -48,6 +49,13 @@ pub(crate) struct Route {
 pub(crate) struct Queue {
     pub(crate) arn: String,
     pub(crate) batch_size: u8,
+}
+
+/// A table whose changes a function gets.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Stream {
+    pub(crate) table: String,
+    pub(crate) batch_size: u16,
 }
 
 impl Route {
@@ -117,6 +125,7 @@ mod tests {
             memory: "128".into(),
             environment: [("A".to_owned(), value.to_owned())].into(),
             queues: Vec::new(),
+            streams: Vec::new(),
         };
         let template = |values: [&str; 2]| Template {
             tables: BTreeMap::new(),

@@ -4,6 +4,7 @@
 pub mod calls;
 mod doubles;
 pub mod phones;
+pub mod projection;
 
 use serde_json::{Value, json};
 

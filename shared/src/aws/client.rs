@@ -69,6 +69,22 @@ pub enum Failure {
     TooSlow(Service),
 }
 
+impl Failure {
+    /// Rows that DynamoDB left over again and again.
+    pub(crate) fn throttled() -> Self {
+        #[derive(Debug, thiserror::Error)]
+        #[error("DynamoDB left rows over, because their keys are throttled")]
+        struct LeftOver;
+        let code = "ThrottlingException".to_owned();
+        Self::Unavailable { service: Service::DynamoDb, code, source: LeftOver.into() }
+    }
+
+    /// An item that cannot be written as DynamoDB's.
+    pub(crate) fn unwritable(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Unavailable { service: Service::DynamoDb, code: "unwritable".to_owned(), source: error.into() }
+    }
+}
+
 /// What all clients of a function have in common.
 #[derive(Clone, Debug)]
 pub struct Settings {

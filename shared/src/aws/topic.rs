@@ -1,10 +1,11 @@
 //! Publishing to SNS.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use aws_sdk_sns::Client;
 use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_sns::types::MessageAttributeValue;
+use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
 
 use crate::aws::budget::Budget;
 use crate::aws::client::{Failure, Service, Settings, is_arn_of};
@@ -29,6 +30,12 @@ impl TopicArn {
     }
 }
 
+/// A message of a batch.
+pub struct Message<'a> {
+    pub body: &'a str,
+    pub attributes: &'a [(&'static str, String)],
+}
+
 /// A topic in SNS. It only uses `Publish`.
 #[derive(Debug)]
 pub struct Topic {
@@ -49,14 +56,55 @@ impl Topic {
     }
 }
 
+fn attribute_values(
+    attributes: &[(&'static str, String)],
+) -> Result<HashMap<String, MessageAttributeValue>, Failure> {
+    let value = |text: &String| {
+        let value = MessageAttributeValue::builder().data_type("String").string_value(text).build();
+        value.map_err(|error| unavailable("bad_attribute", error))
+    };
+    attributes.iter().map(|(name, text)| Ok(((*name).to_owned(), value(text)?))).collect()
+}
+
+impl Topic {
+    /// Publishes up to ten messages at once. If one of them fails, all count as failed.
+    ///
+    /// # Errors
+    /// [`Failure`] if SNS did not take all of them, or did not answer. It may have taken some.
+    pub async fn publish_all(&self, messages: &[Message<'_>]) -> Result<(), Failure> {
+        let mut batch = self.client.publish_batch().topic_arn(&self.arn.0);
+        for (place, message) in messages.iter().enumerate() {
+            let entry = PublishBatchRequestEntry::builder()
+                .id(place.to_string())
+                .message(message.body)
+                .set_message_attributes(Some(attribute_values(message.attributes)?));
+            let entry = entry.build().map_err(|error| unavailable("bad_message", error))?;
+            batch = batch.publish_batch_request_entries(entry);
+        }
+        match tokio::time::timeout(self.budget.whole, Box::pin(batch.send())).await {
+            Ok(Ok(answer)) => match answer.failed().first() {
+                None => Ok(()),
+                Some(failed) => Err(unavailable(failed.code(), NotTaken)),
+            },
+            Ok(Err(error)) => {
+                let error = SdkError::into_service_error(error);
+                let code = error.code().unwrap_or("no_answer").to_owned();
+                Err(unavailable(&code, error))
+            }
+            Err(_) => Err(Failure::TooSlow(Service::Sns)),
+        }
+    }
+}
+
+/// SNS took a batch, but not this message of it.
+#[derive(Debug, thiserror::Error)]
+#[error("SNS refused a message of a batch")]
+struct NotTaken;
+
 impl Publish for Topic {
     async fn publish(&self, body: &str, attributes: &[(&'static str, String)]) -> Result<(), Failure> {
-        let mut message = self.client.publish().topic_arn(&self.arn.0).message(body);
-        for (name, text) in attributes {
-            let value = MessageAttributeValue::builder().data_type("String").string_value(text).build();
-            let value = value.map_err(|error| unavailable("bad_attribute", error))?;
-            message = message.message_attributes(*name, value);
-        }
+        let message = self.client.publish().topic_arn(&self.arn.0).message(body);
+        let message = message.set_message_attributes(Some(attribute_values(attributes)?));
         // The SDK's futures are nested so deep that the compiler gives up on their holders; a box
         // ends the nesting.
         match tokio::time::timeout(self.budget.whole, Box::pin(message.send())).await {

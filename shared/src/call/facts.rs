@@ -46,15 +46,37 @@ fn says_nothing<T: Default + PartialEq>(fact: &T) -> bool {
 /// The name under which release codes hold Tencent's results.
 pub const CALL_RESULT: &str = "call_result";
 
-/// How a participant left a call.
+/// How a participant left a call, or did not come into it. Who was in the call outranks who was not,
+/// because one of a person's devices may decline while another one answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Leaving {
+    /// Did not answer.
+    #[serde(rename = "m")]
+    Missed,
+    /// Was in another call.
+    #[serde(rename = "b")]
+    Busy,
+    /// Declined.
+    #[serde(rename = "x")]
+    Declined,
     /// Lost the connection.
     #[serde(rename = "d")]
     Dropped,
     /// Ended it.
     #[serde(rename = "h")]
     HungUp,
+}
+
+impl Leaving {
+    /// How a callee who did not come in leaves, by the result that their device reports.
+    pub fn of(outcome: Outcome) -> Option<Self> {
+        match outcome {
+            Outcome::Rejected => Some(Self::Declined),
+            Outcome::Busy => Some(Self::Busy),
+            Outcome::Missed => Some(Self::Missed),
+            _ => None,
+        }
+    }
 }
 
 facts! {
@@ -75,7 +97,7 @@ facts! {
         /// Newest time of a sign of having left.
         #[serde(rename = "o")]
         left: Option<Moment>,
-        /// How this person left, if the vendor says so.
+        /// How this person left or why they did not come, if the vendor says so.
         #[serde(rename = "l")]
         leaving: Option<Leaving>,
         /// A device of this person stopped ringing without an answer.

@@ -9,11 +9,13 @@
 //! * [`claim`]: values with their source and time.
 //! * [`facts`]: everything that is known of a call.
 //! * [`view`]: what a reader sees of it.
+//! * [`participant`]: each person's part.
 //! * [`model`]: the terms of calls. [`record`]: the items of the table.
 
 pub mod claim;
 pub mod facts;
 pub mod model;
+pub mod participant;
 pub mod record;
 #[cfg(test)]
 mod tests;
@@ -21,4 +23,5 @@ pub mod view;
 
 pub use claim::{Claim, First, Source};
 pub use facts::{CALL_RESULT, CallFacts, End, Leaving, Part, People};
+pub use participant::{Participant, Role};
 pub use view::{CallEnd, CallView};

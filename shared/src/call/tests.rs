@@ -29,7 +29,10 @@ prop_compose! {
     fn part()(
         (callee, caller, refused) in any::<(bool, bool, bool)>(),
         called in 0_u64..4, came in 0_u64..4, left in 0_u64..4, refused_at in 0_u64..4,
-        leaving in proptest::option::of(prop_oneof![Just(Leaving::Dropped), Just(Leaving::HungUp)]),
+        leaving in proptest::option::of(prop_oneof![
+            Just(Leaving::Missed), Just(Leaving::Busy), Just(Leaving::Declined),
+            Just(Leaving::Dropped), Just(Leaving::HungUp),
+        ]),
     ) -> Part {
         Part {
             callee, caller, refused, leaving, called: moment(called).map(Reverse), came: moment(came),

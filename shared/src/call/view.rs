@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::claim::{Claim, First, Source};
-use super::facts::{CALL_RESULT, CallFacts, End, Part};
+use super::facts::{CALL_RESULT, CallFacts, End, Leaving, Part};
 use crate::call::model::{
     Kind, Media, Moment, Outcome, Person, Personal, ReleaseCode, Releaser, Room, Status,
 };
@@ -164,7 +164,7 @@ impl CallFacts {
     /// Whether the call was answered. A time or duration stated by the vendor decides. Otherwise an
     /// answer that one participant reported counts, unless the vendor or the caller says that there
     /// was none.
-    fn talked(&self) -> bool {
+    pub(super) fn talked(&self) -> bool {
         let stated = self.started.as_ref().is_some_and(|claim| claim.source == Source::Stated)
             || value(&self.duration).is_some_and(|seconds| *seconds > 0);
         let reported = self.talked || self.started.is_some();
@@ -247,7 +247,10 @@ impl CallFacts {
         }
         let one_to_one = self.kind() == Kind::OneToOne;
         if self.talked() {
-            let leaving = |part: &Part| Some((Reverse(part.leaving?), part.left));
+            let leaving = |part: &Part| {
+                let way = part.leaving.filter(|way| matches!(way, Leaving::HungUp | Leaving::Dropped))?;
+                Some((Reverse(way), part.left))
+            };
             let leavers =
                 self.people.0.iter().filter_map(|(user, part)| Some((leaving(part)?, user.as_str())));
             let (_, user) = leavers.min()?;
@@ -283,7 +286,7 @@ impl CallFacts {
     }
 
     /// Who called: as the vendor states, else as a participant reports, else inferred.
-    fn caller(&self) -> Option<Person> {
+    pub(super) fn caller(&self) -> Option<Person> {
         let named = self.caller.as_ref().map(|First(claim)| claim);
         let is_stated = named.is_some_and(|claim| claim.source == Source::Stated);
         let claimed = self.claimed_caller().filter(|_| !is_stated).and_then(|user| self.person(user));
@@ -297,7 +300,7 @@ impl CallFacts {
         Some(user)
     }
 
-    fn person(&self, user: &str) -> Option<Person> {
+    pub(super) fn person(&self, user: &str) -> Option<Person> {
         Person::new(value(&self.service).map(String::as_str), Some(user))
     }
 

@@ -66,6 +66,31 @@ pub fn moment_and_session(at: Moment, session: &SessionId) -> String {
     format!("{:013}#{}", at.milliseconds(), part(session.as_str()))
 }
 
+/// The partition of a part of a service's hours. The day is in UTC, as `yyyy-mm-dd`.
+pub fn hours(provider: &str, service: &str, day: &str, part: u32) -> String {
+    format!("{}#{day}#{part}", self::service(provider, service))
+}
+
+/// The sort key of an hour's counters. There are some for each shard of the stream, because sequence
+/// numbers only grow within one.
+pub fn hour(hour: u8, stream_shard: &str) -> String {
+    format!("h#{hour:02}#{}", part(stream_shard))
+}
+
+/// The partition of a service's days of a year, and the sort key of a day.
+pub fn day_of_year(provider: &str, service: &str, day: &str) -> (String, String) {
+    let (year, rest) = day.split_once('-').unwrap_or((day, ""));
+    (format!("{}#{year}", self::service(provider, service)), format!("d#{rest}"))
+}
+
+/// The partition that lists the services that have figures.
+pub const SERVICES: &str = "services";
+
+/// The sort key of a service there.
+pub fn service(provider: &str, service: &str) -> String {
+    format!("{}#{}", part(provider), part(service))
+}
+
 /// Which of so many parts holds a session.
 pub fn shard(session: &SessionId, shards: u32) -> u32 {
     use sha2::{Digest, Sha256};

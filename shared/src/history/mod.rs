@@ -9,9 +9,19 @@
 
 pub mod call;
 pub mod figures;
+pub mod group_event;
 pub mod key;
+pub mod news;
+pub mod plan;
+pub mod projector;
 pub mod read;
+pub mod rebuild;
+pub mod recount;
+pub mod roll_up;
 pub mod row;
+pub mod rows;
+pub mod stream;
+pub mod tables;
 
 /// Parts of each day's and of the live calls' rows, so that one key does not take all writes. A
 /// number that may only be raised.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::call::model::{Kind, Media, Moment, Outcome, Person, ReleaseCode, Releaser, Room, Status};
+use crate::history::figures;
 
 /// What a user did in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +73,9 @@ pub struct UserRow {
     /// When this user left it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub left: BTreeSet<u64>,
+    /// The media that this user had in it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub medias: BTreeSet<Media>,
     /// Seconds since the epoch. Readers leave out what has expired, because DynamoDB deletes late.
     pub expires_at: u64,
 }
@@ -115,4 +119,23 @@ pub struct CallRow {
     pub last_event_at: Option<Moment>,
     /// Seconds since the epoch.
     pub expires_at: u64,
+}
+
+impl CallRow {
+    /// The row of a call whose records were erased. It stays in the day's list, so that counting the list
+    /// gives the figures, which erasing does not change.
+    #[must_use]
+    pub fn without_people(self) -> Self {
+        let service = self.service().to_owned();
+        let nameless = Person::new(Some(&service), None).filter(|_| service != "-");
+        let reason = self.reason.into_iter().filter(|(family, _)| !figures::is_free_text(family));
+        Self { caller: nameless, callees: Vec::new(), room: None, reason: reason.collect(), ..self }
+    }
+
+    /// Whose call it is: the service of the room, else of the caller, else of who was called.
+    pub fn service(&self) -> &str {
+        let room = self.room.iter().map(|room| room.service_id.as_deref());
+        let people = self.caller.iter().chain(&self.callees);
+        room.chain(people.map(|person| person.service_id.as_deref())).flatten().next().unwrap_or("-")
+    }
 }

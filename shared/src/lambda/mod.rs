@@ -8,6 +8,7 @@ pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod outcome;
+pub mod project;
 pub mod replay;
 pub mod request_line;
 pub mod ringer;
@@ -26,10 +27,13 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use futures_util::FutureExt;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_runtime::{Context, Error, LambdaEvent, service_fn};
+use serde_json::value::RawValue;
 use tracing::Level;
 
 use crate::aws::{store::Store, topic::Publish};
 use crate::call::model::Arrival;
+use crate::history::read::ReadCalls;
+use crate::history::rebuild::Rebuild;
 use crate::lambda::api::event::ApiEvent;
 use crate::lambda::api::log_line::log_line;
 use crate::lambda::api::{Api, HandledRequest};
@@ -37,9 +41,10 @@ use crate::lambda::handler::Handler;
 use crate::lambda::http::{GatewayEvent, answer};
 use crate::lambda::logging::Log;
 use crate::lambda::outcome::CallbackOutcome;
-use crate::lambda::replay::{ReplayedMessage, Replayer, report};
+use crate::lambda::project::{ProjectOnAws, ProjectOutcome, Task, project_line};
+use crate::lambda::replay::{ReplayedMessage, Replayer};
 use crate::lambda::request_line::{RequestContext, push_lines, replay_line, request_line};
-use crate::lambda::settings::{ConfigError, Environment};
+use crate::lambda::settings::{ConfigError, Environment, ProjectorSettings};
 use crate::lambda::sqs::Batch;
 use crate::lambda::trace_id::TraceId;
 
@@ -70,9 +75,9 @@ pub async fn run<S, H: Handler>(
 }
 
 /// Runs the function that replays the spool.
-pub async fn run_replay<S, T: Store, P: Publish>(
+pub async fn run_replay<S, T: Store, P: Publish, R: Rebuild>(
     read: impl FnOnce(&Environment) -> Result<S, ConfigError>,
-    connect: impl FnOnce(S) -> Replayer<T, P>,
+    connect: impl FnOnce(S) -> Replayer<T, P, R>,
 ) -> ExitCode {
     let Some((settings, log)) = start(read) else { return ExitCode::FAILURE };
     let (replayer, log) = (&connect(settings), &log);
@@ -81,7 +86,34 @@ pub async fn run_replay<S, T: Store, P: Publish>(
         let log_message = |message: &ReplayedMessage| {
             log.print("replay", message.outcome.level(), replay_line(message, trace.as_ref()), now());
         };
-        Ok(report(&replayer.replay(event.payload, log_message).await))
+        Ok(replay::report(&replayer.replay(event.payload, log_message).await))
+    };
+    exit_code(lambda_runtime::run(service_fn(respond)).await)
+}
+
+/// Runs the function that follows the stream of records.
+pub async fn run_project(
+    read: impl FnOnce(&Environment) -> Result<ProjectorSettings, ConfigError>,
+) -> ExitCode {
+    let Some((settings, log)) = start(read) else { return ExitCode::FAILURE };
+    let (project, log) = (&ProjectOnAws::connect(settings), &log);
+    let cold = Cell::new(true);
+    let respond = |event: LambdaEvent<Box<RawValue>>| {
+        let cold = cold.replace(false);
+        async move {
+            let task = Task::parse(event.payload.get())?;
+            let started = Instant::now();
+            let handled = AssertUnwindSafe(project.handle(&task, now())).catch_unwind().await;
+            let outcome = handled.unwrap_or(ProjectOutcome::Panicked);
+            let trace = trace_id(&event.context);
+            let context = RequestContext { took: started.elapsed(), cold, status: 200, trace };
+            log.print("project", outcome.level(), project_line(&task, &outcome, &context), now());
+            match (&task, outcome) {
+                // Lambda sends a schedule's event again only if the function fails.
+                (Task::RollUp, ProjectOutcome::Failed(failure)) => Err(Error::from(failure)),
+                (task, outcome) => Ok(project::report(task, &outcome)),
+            }
+        }
     };
     exit_code(lambda_runtime::run(service_fn(respond)).await)
 }

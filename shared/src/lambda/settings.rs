@@ -13,6 +13,7 @@ use crate::door::sources::Sources;
 use crate::door::{callback::Callback, route::Route};
 use crate::history::SHARDS;
 use crate::history::read::{dynamodb::Tables, live::LISTED_HOURS};
+use crate::history::rows::Layout;
 use crate::lambda::history::request::TokenUsers;
 use crate::lambda::{api::jwt::JwtUsers, logging::LogControls, metrics::Namespace};
 use crate::line::LINE;
@@ -89,6 +90,8 @@ pub struct ReplayerSettings {
     pub table: TableName,
     pub retention: Retention,
     pub dead_letters: TopicArn,
+    /// Where rows of calls are made again; `None` without the reading side.
+    pub views: Option<(TableName, Layout)>,
     pub aws: aws::Settings,
 }
 
@@ -98,6 +101,36 @@ impl ReplayerSettings {
             table: environment.records_table()?,
             retention: environment.retention()?,
             dead_letters: environment.topic("DEAD_LETTERS_TOPIC_ARN")?,
+            views: match environment.optional("VIEWS_TABLE") {
+                Some(_) => Some((environment.table("VIEWS_TABLE")?, environment.layout()?)),
+                None => None,
+            },
+            aws: environment.aws()?,
+        })
+    }
+}
+
+/// The settings of the function that follows the stream of records.
+#[derive(Debug)]
+pub struct ProjectorSettings {
+    pub records: TableName,
+    pub views: TableName,
+    pub figures: TableName,
+    pub layout: Layout,
+    pub calls: TopicArn,
+    pub spool: TopicArn,
+    pub aws: aws::Settings,
+}
+
+impl ProjectorSettings {
+    pub fn from_env(environment: &Environment) -> Result<Self, ConfigError> {
+        Ok(Self {
+            records: environment.records_table()?,
+            views: environment.table("VIEWS_TABLE")?,
+            figures: environment.table("FIGURES_TABLE")?,
+            layout: environment.layout()?,
+            calls: environment.topic("CALLS_TOPIC_ARN")?,
+            spool: environment.topic("SPOOL_TOPIC_ARN")?,
             aws: environment.aws()?,
         })
     }
@@ -248,6 +281,19 @@ impl Environment {
             self.parsed_if_set("RING_WHEN_NO_DEVICE", "fail or accept", RingWhenNoDevice::parse)?;
         let table = self.table("DEVICES_TABLE")?;
         Ok(Some(RingingSettings { table, when_no_device: when_no_device.unwrap_or_default(), push }))
+    }
+
+    /// How the rows of calls are laid out.
+    fn layout(&self) -> Result<Layout, ConfigError> {
+        let users = self.optional("UNINDEXED_USERS").unwrap_or_default();
+        Ok(Layout {
+            shards: self.shards()?,
+            unindexed: users
+                .split(',')
+                .map(|user| user.trim().to_owned())
+                .filter(|user| !user.is_empty())
+                .collect(),
+        })
     }
 
     fn topic(&self, name: &'static str) -> Result<TopicArn, ConfigError> {

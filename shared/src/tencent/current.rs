@@ -86,7 +86,12 @@ fn with_changes(
             }
             Action::Declines | Action::Misses => {
                 (part.refused, part.refused_at) = (true, at);
-                let outcome = if action == Action::Declines { Outcome::Rejected } else { Outcome::Missed };
+                let (outcome, leaving) = if action == Action::Declines {
+                    (Outcome::Rejected, Leaving::Declined)
+                } else {
+                    (Outcome::Missed, Leaving::Missed)
+                };
+                part.leaving = Some(leaving);
                 call.outcome = call.outcome.max(Some(Claim::new(Source::Inferred, at, outcome)));
             }
             Action::HangsUp => (part.left, part.leaving) = (at, Some(Leaving::HungUp)),

@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 
 use crate::call::model::{Moment, Status};
-use crate::call::{CALL_RESULT, CallFacts, Claim, End, Part, People, Source};
+use crate::call::{CALL_RESULT, CallFacts, Claim, End, Leaving, Part, People, Source};
 use crate::tencent::codes::{self, Meaning, Role};
 use crate::tencent::{Callback, Story};
 
@@ -84,6 +84,8 @@ fn facts(
             call.refusal = call.reason.remove(CALL_RESULT);
             part.refused = true;
             part.refused_at = ended_at;
+            // The caller's device tells of the callees, whom it does not name.
+            part.leaving = if is_callee { Leaving::of(outcome) } else { None };
         }
         Meaning::Leaves(outcome) => {
             call.started = accepted;

@@ -24,6 +24,13 @@ pub fn hour_of(moment: Moment) -> u8 {
     u8::try_from(moment.milliseconds() / HOUR_MILLISECONDS % 24).unwrap_or_default()
 }
 
+/// A moment as RFC 3339 writes it, in UTC.
+pub fn rfc3339(moment: Moment) -> Option<String> {
+    let nanoseconds = i128::from(moment.milliseconds()) * 1_000_000;
+    let at = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok()?;
+    at.format(&time::format_description::well_known::Rfc3339).ok()
+}
+
 /// When a day begins. `None` if the text is not a day as `yyyy-mm-dd`.
 pub fn begin_of(day: &str) -> Option<Moment> {
     let seconds = Date::parse(day, &Iso8601::DATE).ok()?.midnight().assume_utc().unix_timestamp();

@@ -47,11 +47,13 @@ pub fn talk_seconds(stays: &[Stay]) -> Option<u64> {
 }
 
 impl UserRow {
-    /// With the talk of a person in a LINE group, which its row does not hold.
+    /// With the talk and media of a person in a LINE group, which its row only holds piece by piece.
     #[must_use]
     pub fn with_talk(mut self) -> Self {
         if !self.came.is_empty() || !self.left.is_empty() {
             self.talk_s = talk_seconds(&stays(&self.came, &self.left));
+            // Video, if there was any.
+            self.media = self.medias.last().copied();
         }
         self
     }

@@ -1,0 +1,120 @@
+//! Feeds functions from the streams of tables, as Lambda's event source mappings do.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread::{sleep, spawn};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::emulator::Emulator;
+use crate::error::StackError;
+use crate::gateway::{Gateway, Reply};
+use crate::processes::Processes;
+use crate::template::{Function, Stream};
+
+/// How often a stream is asked for changes. Lambda does so four times a second.
+const PAUSE: Duration = Duration::from_millis(100);
+/// As `MaximumRetryAttempts` in template.yaml.
+const TRIES: u32 = 10;
+
+/// Reads the streams of the functions, from their beginning, until the stack stops.
+pub(crate) fn feed(
+    functions: &[Function],
+    emulator: &Emulator,
+    gateway: &Arc<Gateway>,
+    processes: &Processes,
+) {
+    for function in functions {
+        for stream in function.streams.clone() {
+            let reader = Reader {
+                function: function.name.clone(),
+                stream,
+                emulator: emulator.clone(),
+                gateway: Arc::clone(gateway),
+                processes: processes.clone(),
+            };
+            spawn(move || reader.read());
+        }
+    }
+}
+
+struct Reader {
+    function: String,
+    stream: Stream,
+    emulator: Emulator,
+    gateway: Arc<Gateway>,
+    processes: Processes,
+}
+
+impl Reader {
+    fn read(&self) {
+        let mut iterators = BTreeMap::new();
+        while !self.processes.are_stopping() {
+            // An emulator that does not answer is ending, or is busy for a moment.
+            let found = self.read_once(&mut iterators).unwrap_or_default();
+            if found == 0 {
+                sleep(PAUSE);
+            }
+        }
+    }
+
+    /// One look at each shard. A shard that has ended has no iterator any more, but stays known.
+    fn read_once(&self, iterators: &mut BTreeMap<String, Option<String>>) -> Result<usize, StackError> {
+        let mut found = 0;
+        let stream = self.emulator.stream_of(&self.stream.table)?;
+        for shard in self.emulator.shards(&stream)? {
+            if !iterators.contains_key(&shard) {
+                let first = self.emulator.first_iterator(&stream, &shard)?;
+                iterators.insert(shard.clone(), Some(first));
+            }
+            let Some(Some(iterator)) = iterators.get(&shard) else { continue };
+            let (records, next) = self.emulator.records(iterator, self.stream.batch_size)?;
+            found += records.len();
+            self.hand_over(&shard, records);
+            iterators.insert(shard, next);
+        }
+        Ok(found)
+    }
+
+    /// Hands over a batch until nothing of it is left, or it was tried too often.
+    fn hand_over(&self, shard: &str, mut records: Vec<Value>) {
+        for attempt in 0..TRIES {
+            if records.is_empty() || self.processes.are_stopping() {
+                return;
+            }
+            sleep(PAUSE * attempt);
+            let event = json!({ "Records": records, "shardId": shard }).to_string();
+            let Reply::Response(answer) = self.gateway.invoke(&self.function, event.into_bytes()) else {
+                continue;
+            };
+            let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+            let Some(number) = first_failure(&answer) else { return };
+            let failed = records.iter().position(|record| sequence_number(record) == number);
+            records.drain(..failed.unwrap_or(0));
+        }
+        eprintln!("{}: {} changes were tried {TRIES} times and left out", self.function, records.len());
+    }
+}
+
+/// From which change on a batch is to come again.
+fn first_failure(answer: &Value) -> Option<&str> {
+    answer.get("batchItemFailures")?.get(0)?.get("itemIdentifier")?.as_str()
+}
+
+fn sequence_number(record: &Value) -> &str {
+    record.pointer("/dynamodb/SequenceNumber").and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_comes_again_from_the_change_that_failed() {
+        let answer = json!({ "batchItemFailures": [{ "itemIdentifier": "12" }] });
+        assert_eq!(first_failure(&answer), Some("12"));
+        assert_eq!(first_failure(&json!({ "batchItemFailures": [] })), None);
+        assert_eq!(sequence_number(&json!({ "dynamodb": { "SequenceNumber": "12" } })), "12");
+    }
+}

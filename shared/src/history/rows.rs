@@ -1,0 +1,157 @@
+//! The rows of a call, as a function of its item.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::call::model::{Kind, Outcome, Person, Releaser, SessionId};
+use crate::call::{Participant, participant::Role};
+use crate::history::call::StoredCall;
+use crate::history::key;
+use crate::history::read::days;
+use crate::history::row::{CallRow, Direction, EndedBy, UserRow};
+
+/// Partition and sort key of a row.
+pub type Key = (String, String);
+
+/// A row of the views table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Row {
+    User(Box<UserRow>),
+    Call(Box<CallRow>),
+}
+
+/// How rows are laid out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Parts of each day's and of the live calls' rows.
+    pub shards: u32,
+    /// Users without rows of their own, such as a bot in every call: one key takes 1,000 writes a second.
+    pub unindexed: BTreeSet<String>,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self { shards: crate::history::SHARDS, unindexed: BTreeSet::new() }
+    }
+}
+
+/// The rows of a call.
+pub fn rows(call: &StoredCall, layout: &Layout) -> BTreeMap<Key, Row> {
+    let (Some(session), Some(at)) = (call.session(), call.at()) else { return BTreeMap::new() };
+    let shard = key::shard(&session, layout.shards);
+    let in_lists = key::moment_and_session(at, &session);
+    let Some(row) = list_row(call) else { return BTreeMap::new() };
+    let row = Row::Call(Box::new(row));
+    let mut rows = users_rows(call, &session, layout);
+    rows.insert((key::day(&days::day_of(at), shard), in_lists.clone()), row.clone());
+    if let Some(room) = call.room.as_ref().and_then(|room| room.id.as_ref()) {
+        let partition = key::room(&call.provider, call.service(), room.reveal());
+        rows.insert((partition, in_lists), row.clone());
+    }
+    // LINE tells of a one-to-one call only when it is over.
+    if !call.has_ended() && (call.provider != "line" || call.kind == Kind::Group) {
+        rows.insert((key::live(shard), key::live_call(&call.provider, &session)), row);
+    }
+    rows
+}
+
+/// The call as lists show it.
+pub fn list_row(call: &StoredCall) -> Option<CallRow> {
+    Some(CallRow {
+        provider: call.provider.clone(),
+        sid: call.sid.clone(),
+        kind: call.kind,
+        status: call.status,
+        outcome: call.outcome,
+        media: call.media,
+        caller: call.caller.clone(),
+        callees: callees(call),
+        room: call.room.clone(),
+        online: call.online,
+        at: call.at()?,
+        started_at: call.started_at,
+        ended_at: call.ended_at,
+        talk_s: call.duration_s,
+        ring_s: call.ring_s(),
+        released_by: call.released_by,
+        reason: call.reason.clone(),
+        last_event_at: call.last_event_at,
+        expires_at: call.expires_at,
+    })
+}
+
+fn callees(call: &StoredCall) -> Vec<Person> {
+    call.callee.iter().chain(&call.callees).cloned().collect()
+}
+
+fn users_rows(call: &StoredCall, session: &SessionId, layout: &Layout) -> BTreeMap<Key, Row> {
+    let people = call.participants();
+    let row = |me: &Participant| {
+        let user = call.user_key(&me.person).filter(|user| !layout.unindexed.contains(&user.user))?;
+        let row = users_row(call, me, &people)?;
+        Some(((key::user(&user), key::users_call(row.at, session)), Row::User(Box::new(row))))
+    };
+    people.iter().filter_map(row).collect()
+}
+
+fn users_row(call: &StoredCall, me: &Participant, people: &[Participant]) -> Option<UserRow> {
+    let direction = match me.role {
+        Role::Caller => Direction::Out,
+        Role::Callee => Direction::In,
+        Role::Joined => Direction::Joined,
+    };
+    let came = me.role == Role::Caller || me.outcome == Some(Outcome::Answered);
+    let with = people.iter().filter(|other| other.person.user_id != me.person.user_id);
+    Some(UserRow {
+        provider: call.provider.clone(),
+        sid: call.sid.clone(),
+        direction,
+        kind: call.kind,
+        status: Some(call.status),
+        outcome: me.outcome,
+        missed: is_missed(call, me),
+        media: call.media,
+        with: with.map(|other| other.person.clone()).collect(),
+        room: call.room.clone(),
+        at: call.at()?,
+        started_at: call.started_at.filter(|_| came),
+        ended_at: call.ended_at,
+        talk_s: call.duration_s.map(|seconds| if came { own_talk(call, me, seconds) } else { 0 }),
+        ring_s: call.ring_s(),
+        ended_by: call.has_ended().then(|| ended_by(call, me)).flatten(),
+        reason: call.reason.clone(),
+        came: BTreeSet::new(),
+        left: BTreeSet::new(),
+        medias: BTreeSet::new(),
+        expires_at: call.expires_at,
+    })
+}
+
+/// A call is missed by who was called, if they neither talked nor declined nor answered on another device.
+/// So a canceled call, a busy phone and a push that failed are missed too.
+pub fn is_missed(call: &StoredCall, me: &Participant) -> bool {
+    let settled =
+        matches!(me.outcome, Some(Outcome::Answered | Outcome::Rejected | Outcome::AnsweredElsewhere));
+    me.role == Role::Callee && call.has_ended() && !settled
+}
+
+/// Who came late to a group, or left early, talked for less than the whole call.
+fn own_talk(call: &StoredCall, me: &Participant, whole: u64) -> u64 {
+    if call.kind == Kind::OneToOne {
+        return whole;
+    }
+    let (came, left) = (me.came.max(call.started_at), me.left.or(call.ended_at));
+    let own = came.zip(left).and_then(|(came, left)| left.milliseconds().checked_sub(came.milliseconds()));
+    own.map_or(whole, |milliseconds| (milliseconds / 1_000).min(whole))
+}
+
+fn ended_by(call: &StoredCall, me: &Participant) -> Option<EndedBy> {
+    Some(match (call.released_by?, me.role) {
+        (Releaser::Caller, Role::Caller) | (Releaser::Callee, Role::Callee) => EndedBy::Me,
+        (Releaser::CloudServer | Releaser::AppServer, _) => EndedBy::Server,
+        (Releaser::Participant, _) if me.hung_up && me.left == call.ended_at => EndedBy::Me,
+        _ => EndedBy::Them,
+    })
+}

@@ -1,0 +1,256 @@
+//! Whole calls through the real handlers and the stream of their table into what readers see, whatever
+//! way the stream is cut, repeated and interrupted.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+
+use fastrand::Rng;
+use proptest::prelude::*;
+use ringback::call::model::Outcome;
+use ringback::door::callback::Callback;
+use ringback::history::figures::Figures;
+use ringback::history::projector::{Again, Projector};
+use ringback::history::rebuild::expected_rows;
+use ringback::history::row::{Direction, EndedBy, UserRow};
+use ringback::history::rows::{Key, Layout, Row};
+use ringback::lambda::handler::{Handler, Recorder};
+use ringback::testing::projection::{Projection, Stream};
+use ringback::testing::{ARRIVAL, DeadTopic, MemoryTable, Sample, block_on, recorder};
+use ringback_cases::{Call, Step};
+use serde_json::Value;
+
+type Recorders<'a> = BTreeMap<String, Recorder<&'a MemoryTable, DeadTopic>>;
+
+fn recorders(table: &MemoryTable) -> Recorders<'_> {
+    let start = |callback: Callback| (callback.route.binary(), recorder(callback, table, DeadTopic));
+    Callback::ALL.into_iter().map(start).collect()
+}
+
+/// Plays callbacks one by one, and notes what each changed in the table.
+fn play<'a>(steps: impl IntoIterator<Item = &'a Step>, table: &MemoryTable, stream: &mut Stream) {
+    let recorders = recorders(table);
+    for step in steps {
+        if let Some(recorder) = recorders.get(&step.function) {
+            let sample = Sample { name: step.what.clone(), event: step.event.clone(), expected: Value::Null };
+            block_on(recorder.handle(sample.request(), ARRIVAL));
+            stream.look_at(table);
+        }
+    }
+}
+
+fn calls() -> Vec<Call> {
+    ringback_cases::calls().unwrap()
+}
+
+fn projector(projection: &Projection) -> Projector<&Projection, &Projection, &Projection, &Projection> {
+    Projector::new(projection, projection, projection, projection, Layout::default())
+}
+
+/// The rows without the time of expiry of a person's stays: it is that of any of their events.
+fn rows(projection: &Projection) -> BTreeMap<Key, Row> {
+    comparable(projection.rows.borrow().clone())
+}
+
+fn comparable(mut rows: BTreeMap<Key, Row>) -> BTreeMap<Key, Row> {
+    for row in rows.values_mut() {
+        if let Row::User(row) = row {
+            row.expires_at = 0;
+        }
+    }
+    rows
+}
+
+/// The stream in one go, with nothing failing.
+fn clean(stream: &Stream) -> Projection {
+    let projection = Projection::default();
+    block_on(projector(&projection).project(&stream.batch(0..stream.records.len()))).unwrap();
+    projection
+}
+
+/// What the calls in the lists of days add up to.
+fn counted_in_lists(projection: &Projection) -> BTreeMap<String, i64> {
+    let mut figures = Figures::default();
+    for ((partition, _), row) in projection.rows.borrow().iter() {
+        if let Row::Call(row) = row
+            && partition.starts_with("day#")
+        {
+            figures.add(&Figures::of_row(row).1, 1);
+        }
+    }
+    figures.counters()
+}
+
+/// All counters of all hours as one.
+fn sum(projection: &Projection) -> BTreeMap<String, i64> {
+    let mut figures = Figures::default();
+    for (_, counted) in projection.counters.borrow().values() {
+        figures.add(counted, 1);
+    }
+    figures.counters()
+}
+
+/// The rows of the users of a call, by user.
+fn users(name: &str) -> BTreeMap<String, UserRow> {
+    let calls = calls();
+    let call = calls.iter().find(|call| call.name == name).unwrap_or_else(|| panic!("no call {name}"));
+    let (table, mut stream) = (MemoryTable::default(), Stream::default());
+    play(&call.steps, &table, &mut stream);
+    let rows = clean(&stream).rows.take();
+    let of_users = rows.into_iter().filter_map(|((partition, _), row)| match row {
+        Row::User(row) => Some((partition.rsplit('#').next()?.to_owned(), row.with_talk())),
+        Row::Call(_) => None,
+    });
+    of_users.collect()
+}
+
+fn seen(row: &UserRow) -> (Direction, Option<Outcome>, bool, Option<u64>, Option<EndedBy>) {
+    (row.direction, row.outcome, row.missed, row.talk_s, row.ended_by)
+}
+
+#[test]
+fn a_call_without_an_answer_is_missed_by_who_was_called() {
+    let users = users("bob-does-not-answer");
+    let (missed, me) = (Some(Outcome::Missed), Some(EndedBy::Me));
+    assert_eq!(seen(&users["alice"]), (Direction::Out, missed, false, Some(0), me));
+    assert_eq!(seen(&users["bob"]), (Direction::In, missed, true, Some(0), Some(EndedBy::Them)));
+    assert_eq!(users["bob"].with[0].user_id.as_ref().unwrap().reveal(), "alice");
+}
+
+#[test]
+fn a_canceled_call_is_missed_and_a_declined_one_is_not() {
+    assert!(users("caller-cancels")["bob"].missed);
+    assert!(!users("bob-declines")["bob"].missed);
+}
+
+#[test]
+fn in_a_group_each_callee_has_an_outcome_of_their_own() {
+    let users = users("current-group");
+    let outcome = |user: &str| (users[user].outcome, users[user].missed);
+    assert_eq!(outcome("bob"), (Some(Outcome::Answered), false));
+    assert_eq!(outcome("carol"), (Some(Outcome::Rejected), false));
+    assert_eq!(outcome("dave"), (Some(Outcome::Missed), true));
+    assert_eq!(outcome("erin"), (Some(Outcome::Answered), false));
+}
+
+#[test]
+fn people_of_a_room_talk_from_when_they_come_until_they_leave() {
+    let users = users("stand-up");
+    let talk = |user: &str| (users[user].direction, users[user].talk_s);
+    assert_eq!(talk("alice"), (Direction::Joined, Some(899)));
+    assert_eq!(talk("bob"), (Direction::Joined, Some(579)));
+    assert_eq!(talk("carol"), (Direction::Joined, Some(667)));
+}
+
+#[test]
+fn a_call_that_nobody_ends_is_live_and_an_ended_one_is_not() {
+    let live = |name: &str, without_the_last: usize| {
+        let calls = calls();
+        let call = calls.iter().find(|call| call.name == name).unwrap();
+        let (table, mut stream) = (MemoryTable::default(), Stream::default());
+        play(call.steps.iter().rev().skip(without_the_last).rev(), &table, &mut stream);
+        clean(&stream).rows.take().into_keys().any(|(partition, _)| partition.starts_with("live#"))
+    };
+    assert!(live("stand-up", 1));
+    assert!(!live("stand-up", 0));
+    assert!(!live("bob-answers", 0));
+}
+
+#[test]
+fn a_call_that_was_erased_leaves_figures_and_a_nameless_row_that_was_counted() {
+    let calls = calls();
+    let (table, mut stream) = (MemoryTable::default(), Stream::default());
+    for name in ["bob-answers", "stand-up", "current-group"] {
+        play(&calls.iter().find(|call| call.name == name).unwrap().steps, &table, &mut stream);
+    }
+    let before = sum(&clean(&stream));
+    table.clear();
+    stream.look_at(&table);
+    let projection = clean(&stream);
+    let rows = format!("{:?} {}", projection.rows.borrow().keys(), {
+        let rows = projection.rows.borrow();
+        serde_json::to_string(&rows.values().collect::<Vec<_>>()).unwrap()
+    });
+    for user in ["alice", "bob", "carol", "dave"] {
+        assert!(!rows.contains(user), "{user} is left in {rows}");
+    }
+    assert_eq!(sum(&projection), before);
+    assert_eq!(counted_in_lists(&projection), before);
+}
+
+#[test]
+fn a_call_whose_key_is_throttled_waits_in_the_spool() {
+    let calls = calls();
+    let (table, mut stream) = (MemoryTable::default(), Stream::default());
+    play(&calls.iter().find(|call| call.name == "bob-answers").unwrap().steps, &table, &mut stream);
+    let projection = Projection::default();
+    *projection.throttled.borrow_mut() = "user#".into();
+    let done = block_on(projector(&projection).project(&stream.batch(0..stream.records.len()))).unwrap();
+    assert_eq!(done.deferred, 1);
+    let spooled = projection.spooled.borrow();
+    let (session, keys) = Again::read(&spooled[0]).unwrap();
+    assert_eq!(table.call()["sid"], session.as_str());
+    assert_eq!(keys.len(), 2, "alice's and bob's rows");
+    assert_eq!(sum(&projection), counted_in_lists(&projection), "everything else is done");
+}
+
+#[test]
+fn a_change_that_cannot_be_read_does_not_stop_the_others() {
+    let calls = calls();
+    let (table, mut stream) = (MemoryTable::default(), Stream::default());
+    play(&calls.iter().find(|call| call.name == "bob-answers").unwrap().steps, &table, &mut stream);
+    stream.records.insert(0, serde_json::json!({ "dynamodb": { "SequenceNumber": "1", "NewImage": 3 } }));
+    let projection = Projection::default();
+    let batch = stream.batch(0..stream.records.len());
+    let done = block_on(projector(&projection).project(&batch)).unwrap();
+    assert_eq!(done.unreadable, 1);
+    assert!(done.rows > 2);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn however_the_stream_is_cut_repeated_and_interrupted_readers_see_one_clean_pass(seed: u64) {
+        let mut random = Rng::with_seed(seed);
+        let calls = calls();
+        let picked: Vec<&Call> = (0..5).map(|_| &calls[random.usize(..calls.len())]).collect();
+        let mut steps: Vec<&Step> = picked.iter().flat_map(|call| &call.steps).collect();
+        if random.bool() {
+            random.shuffle(&mut steps);
+        }
+        let (table, mut stream) = (MemoryTable::default(), Stream::default());
+        play(steps, &table, &mut stream);
+        let expected = clean(&stream);
+
+        let projection = Projection::default();
+        projection.failing.set(random.u32(..30));
+        let mut done = 0;
+        for _ in 0..10_000 {
+            if done == stream.records.len() {
+                break;
+            }
+            // A function is killed and another one begins again, now and then from before.
+            let from = if random.u8(..4) == 0 { random.usize(..=done) } else { done };
+            let to = random.usize(from + 1..=stream.records.len());
+            if block_on(projector(&projection).project(&stream.batch(from..to))).is_ok() {
+                done = done.max(to);
+            } else if random.u8(..10) == 0 {
+                projection.failing.set(random.u32(..30));
+            }
+        }
+        prop_assert_eq!(done, stream.records.len());
+        // What was begun and interrupted is done again to its end.
+        projection.failing.set(0);
+        block_on(projector(&projection).project(&stream.batch(0..done))).unwrap();
+        prop_assert_eq!(rows(&projection), rows(&expected));
+        prop_assert_eq!(projection.figures(), expected.figures());
+        prop_assert_eq!(&*projection.told.borrow(), &*expected.told.borrow());
+        prop_assert_eq!(counted_in_lists(&projection), sum(&projection));
+
+        // Made again from the records, the rows are the same.
+        let items: Vec<_> = table.items().into_values().map(|item| item.into_attributes()).collect();
+        let (rebuilt, unreadable) = expected_rows(&items, &Layout::default());
+        prop_assert_eq!(unreadable, 0);
+        prop_assert_eq!(comparable(rebuilt), rows(&expected));
+    }
+}
