@@ -16,9 +16,10 @@ use crate::call::model::{Arrival, Moment, SessionId};
 use crate::call::record::CALL;
 use crate::history::figures::{Figures, Period};
 use crate::history::key::{self, UserKey};
+use crate::history::plan::FIGURES_PARTS;
 use crate::history::read::merge::{Changed, Part, merge};
 use crate::history::read::query::{Item, PK_SK, Query, SID_RECORD, number, read_number, read_text, text};
-use crate::history::read::stored_figures::{self, ServiceKey};
+use crate::history::read::stored_figures::{self, Service};
 use crate::history::read::{By, Cursor, Filter, LARGEST_PAGE, Page, ReadCalls, Rows, Span, days};
 use crate::history::row::{CallRow, UserRow};
 
@@ -120,15 +121,15 @@ impl DynamoDbCalls {
         Ok(Part { rows: rows.collect(), reached: found.reached.and_then(without_prefix) })
     }
 
-    async fn services(&self) -> Result<Vec<ServiceKey>, Failure> {
-        let query = Query::between(PK_SK, "services".to_owned(), " ", "\u{10ffff}");
+    async fn services(&self) -> Result<Vec<Service>, Failure> {
+        let query = Query::between(PK_SK, key::SERVICES.to_owned(), " ", "\u{10ffff}");
         let items = self.all(&self.tables.figures, query).await?;
-        Ok(items.iter().filter_map(|item| ServiceKey::parse(&read_text(item, PK_SK.sort)?)).collect())
+        Ok(items.iter().filter_map(|item| Service::parse(&read_text(item, PK_SK.sort)?)).collect())
     }
 
     /// The counters of a day's hours.
-    async fn hours(&self, service: &ServiceKey, day: &str) -> Result<Vec<(u8, Figures)>, Failure> {
-        let parts = (0..stored_figures::PARTS).map(|part| {
+    async fn hours(&self, service: &Service, day: &str) -> Result<Vec<(u8, Figures)>, Failure> {
+        let parts = (0..FIGURES_PARTS).map(|part| {
             let query = Query::between(PK_SK, service.hours(day, part), "h#", "h$");
             self.all(&self.tables.figures, query)
         });
@@ -138,11 +139,7 @@ impl DynamoDbCalls {
     }
 
     /// The days of a year that were summed up, as `mm-dd`.
-    async fn rolled_up(
-        &self,
-        service: &ServiceKey,
-        year: &str,
-    ) -> Result<BTreeMap<String, Figures>, Failure> {
+    async fn rolled_up(&self, service: &Service, year: &str) -> Result<BTreeMap<String, Figures>, Failure> {
         let query = Query::between(PK_SK, service.days(year), "d#", "d$");
         let items = self.all(&self.tables.figures, query).await?;
         let day = |item: &Item| Some(read_text(item, PK_SK.sort)?.strip_prefix("d#")?.to_owned());
@@ -329,7 +326,7 @@ impl ReadCalls for DynamoDbCalls {
         let days = span.days();
         let mut sums: BTreeMap<Sorted, Figures> = BTreeMap::new();
         // Today and the days that are not summed up yet come from their hours.
-        let mut from_hours: Vec<(&ServiceKey, &str)> = Vec::new();
+        let mut from_hours: Vec<(&Service, &str)> = Vec::new();
         for service in &services {
             let mut rolled_up = BTreeMap::new();
             if by == By::Day {
@@ -358,8 +355,7 @@ impl ReadCalls for DynamoDbCalls {
             for (hour, figures) in hours {
                 let hour = (by == By::Hour).then_some(hour);
                 if hour.is_none_or(|hour| span.touches(day, hour)) {
-                    let sum = sums.entry(sorted(service.period(day, hour))).or_default();
-                    stored_figures::add(sum, figures);
+                    sums.entry(sorted(service.period(day, hour))).or_default().add(&figures, 1);
                 }
             }
         }

@@ -5,34 +5,32 @@ use std::collections::BTreeMap;
 use percent_encoding::percent_decode_str;
 
 use crate::history::figures::{Figures, Period};
+use crate::history::key;
 use crate::history::read::query::{Item, read_number};
 
-/// Parts that the hours of one service's day are spread over.
-pub(super) const PARTS: u32 = 4;
-
-/// A service, as the list of services names it: its key is the beginning of the keys of its figures.
+/// A service of the list of services that have figures.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ServiceKey {
-    key: String,
+pub(super) struct Service {
     provider: String,
     service: String,
 }
 
-impl ServiceKey {
+impl Service {
+    /// Reads the sort key that [`key::service`] makes.
     pub(super) fn parse(key: &str) -> Option<Self> {
         let decoded = |text: &str| Some(percent_decode_str(text).decode_utf8().ok()?.into_owned());
         let (provider, service) = key.split_once('#')?;
-        Some(Self { key: key.to_owned(), provider: decoded(provider)?, service: decoded(service)? })
+        Some(Self { provider: decoded(provider)?, service: decoded(service)? })
     }
 
     /// The partition of a part of a day's hours.
     pub(super) fn hours(&self, day: &str, part: u32) -> String {
-        format!("{}#{day}#{part}", self.key)
+        key::hours(&self.provider, &self.service, day, part)
     }
 
     /// The partition of a year's days.
     pub(super) fn days(&self, year: &str) -> String {
-        format!("{}#{year}", self.key)
+        key::day_of_year(&self.provider, &self.service, year).0
     }
 
     pub(super) fn period(&self, day: &str, hour: Option<u8>) -> Period {
@@ -76,17 +74,6 @@ pub(super) fn read(item: &Item) -> Figures {
         talk_s: read_number(item, "talk_s").unwrap_or_default(),
         outcomes: counters("outcome:"),
         reasons: counters("reason:"),
-    }
-}
-
-/// Adds one item's counters to the others of its period.
-pub(super) fn add(sum: &mut Figures, other: Figures) {
-    sum.calls += other.calls;
-    sum.talk_s += other.talk_s;
-    for (sums, others) in [(&mut sum.outcomes, other.outcomes), (&mut sum.reasons, other.reasons)] {
-        for (word, count) in others {
-            *sums.entry(word).or_default() += count;
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::call::model::{Kind, Media, Moment, Outcome, Person, ReleaseCode, Room, Status};
 use crate::history::figures::{Figures, Period};
 use crate::history::read::live::LiveCall;
-use crate::history::read::participants::{self, OddCount, Participant};
+use crate::history::read::participants::{self, OddCount, Part};
 use crate::history::read::stays::{Stay, stays};
 use crate::history::row::{CallRow, Direction, EndedBy, UserRow};
 
@@ -114,11 +114,6 @@ pub fn call_details(details: &CallDetails) -> Value {
     shown
 }
 
-/// A callback as it was kept.
-pub fn event(item: &Map<String, Value>) -> Value {
-    Value::Object(item.clone())
-}
-
 fn without(mut value: Value, names: &[&str]) -> Value {
     if let Value::Object(members) = &mut value {
         members.retain(|name, _| !names.contains(&name.as_str()));
@@ -130,28 +125,17 @@ fn without(mut value: Value, names: &[&str]) -> Value {
 #[derive(Debug)]
 pub struct CallDetails {
     item: Map<String, Value>,
-    participants: Vec<Participant>,
-    /// `false`: the call has more events than one page, and there may be more people in it.
+    participants: Vec<Part>,
+    /// `false`: the call has more events than were read, and there may be more people in it.
     participants_complete: bool,
     odd_counts: Vec<OddCount>,
 }
 
 impl CallDetails {
-    /// A call whose people are in its facts: Tencent's.
-    pub fn from_facts(item: Map<String, Value>) -> Self {
-        let facts = item.get("facts").and_then(Value::as_str).unwrap_or_default();
-        let participants = participants::of_facts(facts);
-        Self { item, participants, participants_complete: true, odd_counts: Vec::new() }
-    }
-
-    /// A call whose people are in its events: a LINE group.
-    pub fn from_events(item: Map<String, Value>, events: &[Map<String, Value>], complete: bool) -> Self {
-        Self {
-            item,
-            participants: participants::of_events(events),
-            participants_complete: complete,
-            odd_counts: participants::odd_counts(events),
-        }
+    /// A call's item, and as many events as were read for its people. A LINE group's are in them.
+    pub fn new(item: Map<String, Value>, events: &[Map<String, Value>], participants_complete: bool) -> Self {
+        let participants = participants::participants(&item, events);
+        Self { item, participants, participants_complete, odd_counts: participants::odd_counts(events) }
     }
 
     /// Whether a call's people are in its events.
