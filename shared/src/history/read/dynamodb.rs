@@ -277,11 +277,11 @@ impl ReadCalls for DynamoDbCalls {
 
     async fn live(&self, now: Arrival) -> Result<Vec<CallRow>, Failure> {
         let shards = (0..self.shards).map(|shard| {
-            let query = Query::between(PK_SK, key::live(shard), " ", "\u{10ffff}").unexpired(now);
+            let query = Query::between(PK_SK, key::live(shard), " ", "\u{10ffff}");
             self.all(&self.tables.views, query)
         });
-        let items = try_join_all(shards).await?;
-        Ok(items.into_iter().flatten().filter_map(read_row).collect())
+        let items = try_join_all(shards).await?.into_iter().flatten();
+        Ok(items.filter(|item| is_kept(item, now)).filter_map(read_row).collect())
     }
 
     async fn call(&self, session: &SessionId, now: Arrival) -> Result<Option<Map<String, Value>>, Failure> {
