@@ -1,6 +1,4 @@
 //! Whole calls through the real handlers into what the API of calls shows of them.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
 use std::collections::BTreeMap;
 
 use ringback::door::callback::Callback;
