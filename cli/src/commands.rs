@@ -3,6 +3,7 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::call::Call;
+use crate::console::Console;
 use crate::deploy::Deploy;
 use crate::destroy::Destroy;
 use crate::devices::Devices;
@@ -36,6 +37,7 @@ pub(crate) struct Cli {
 enum Command {
     Token(MakeToken),
     Call(Call),
+    Console(Console),
     Doctor(Doctor),
     Show(Show),
     Tail(Tail),
@@ -60,6 +62,7 @@ impl Cli {
         match command {
             Command::Token(command) => command.run(out),
             Command::Call(command) => Box::pin(command.run(&at, out)).await,
+            Command::Console(command) => Box::pin(command.run(&at, out)).await,
             Command::Doctor(command) => Box::pin(command.run(&at, out)).await,
             Command::Show(command) => command.run(&at, out).await,
             Command::Tail(command) => command.run(&at, out).await,

@@ -1,4 +1,4 @@
-//! Live calls, and which of them are silent. Vendors lose end events, so a call that nobody ended stays live.
+//! Live calls, and which of them are silent. Vendors lose end events, and such a call stays live.
 
 use std::cmp::Reverse;
 
