@@ -25,6 +25,7 @@ mod output;
 mod phones;
 mod place;
 mod play;
+mod rebuild;
 mod records;
 mod replay;
 mod restore;
