@@ -65,7 +65,8 @@ fn stay(call: &StoredCall, who: &Participant) -> Option<Stay> {
     Some(Stay { came: came.milliseconds(), left: left.map(Moment::milliseconds) })
 }
 
-fn of_events(events: &[Map<String, Value>]) -> Vec<Part> {
+/// The people of a LINE group, from its events.
+pub fn of_events(events: &[Map<String, Value>]) -> Vec<Part> {
     let mut people: BTreeMap<(String, String), [BTreeSet<u64>; 2]> = BTreeMap::new();
     for event in events.iter().filter_map(|event| GroupEvent::of(read::<StoredEvent>(event)?)) {
         let [came, left] = people.entry((event.user.service, event.user.user)).or_default();
