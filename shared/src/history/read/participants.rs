@@ -42,7 +42,8 @@ fn read<T: DeserializeOwned>(item: &Map<String, Value>) -> Option<T> {
     T::deserialize(item).ok()
 }
 
-fn of_call(call: &StoredCall) -> Vec<Part> {
+/// The people of a call whose item names them: any but a LINE group.
+pub fn of_call(call: &StoredCall) -> Vec<Part> {
     let part = |who: Participant| Part {
         role: match who.role {
             Role::Caller => "caller",
