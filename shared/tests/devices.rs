@@ -4,10 +4,11 @@
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use proptest::prelude::*;
 use ringback::call::model::Arrival;
+use ringback::lambda::api::Api;
 use ringback::lambda::api::event::ApiEvent;
 use ringback::lambda::api::jwt::JwtUsers;
+use ringback::lambda::api::log_line::log_line;
 use ringback::lambda::devices::answer::answer;
-use ringback::lambda::devices::log_line::log_line;
 use ringback::lambda::devices::request::BODY_BYTES;
 use ringback::lambda::devices::{DevicesApi, Handled};
 use ringback::lambda::request_line::RequestContext;

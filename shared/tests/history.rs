@@ -5,8 +5,8 @@ use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use proptest::prelude::*;
 use ringback::history::key::UserKey;
 use ringback::lambda::api::jwt::JwtUsers;
-use ringback::lambda::history::answer::{Wanted, answer};
-use ringback::lambda::history::log_line::log_line;
+use ringback::lambda::api::log_line::log_line;
+use ringback::lambda::api::{Api, HandledRequest};
 use ringback::lambda::history::request::TokenUsers;
 use ringback::lambda::history::{Handled, HistoryApi};
 use ringback::lambda::request_line::RequestContext;
@@ -69,7 +69,7 @@ fn api(calls: MemoryCalls) -> HistoryApi<MemoryCalls> {
 fn send(api: &HistoryApi<MemoryCalls>, event: &Value) -> Answered {
     let event = serde_json::from_value(event.clone()).unwrap();
     let handled: Handled = block_on(api.handle(&event, ARRIVAL));
-    let answer = answer(&handled.outcome, &Wanted::by(&event));
+    let answer = handled.answer(&event);
     let context =
         RequestContext { took: std::time::Duration::ZERO, cold: false, status: answer.status, trace: None };
     let line = log_line(&handled, &context).in_metric_format(&Default::default(), ARRIVAL);

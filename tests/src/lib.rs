@@ -6,6 +6,7 @@
 //! anything.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod calls;
 pub mod chaos;
 pub mod control_plane;
 pub mod fault_proxy;

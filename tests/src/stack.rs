@@ -131,13 +131,18 @@ pub fn ask_aws(address: &str, target: &str, json_version: &str, body: &Value) ->
 
 /// A table of devices of the test's own.
 pub fn new_devices_table() -> String {
-    let name = format!("devices-{:016x}", fastrand::u64(..));
+    new_table("devices", "pk", "sk")
+}
+
+/// A table of the test's own, with these keys.
+pub fn new_table(prefix: &str, partition_key: &str, sort_key: &str) -> String {
+    let name = format!("{prefix}-{:016x}", fastrand::u64(..));
     let key = |name, kind| json!({ "AttributeName": name, "KeyType": kind });
     let text = |name| json!({ "AttributeName": name, "AttributeType": "S" });
     let table = json!({
         "TableName": name, "BillingMode": "PAY_PER_REQUEST",
-        "KeySchema": [key("pk", "HASH"), key("sk", "RANGE")],
-        "AttributeDefinitions": [text("pk"), text("sk")],
+        "KeySchema": [key(partition_key, "HASH"), key(sort_key, "RANGE")],
+        "AttributeDefinitions": [text(partition_key), text(sort_key)],
     });
     aws("AWS_ENDPOINT_URL_DYNAMODB", "DynamoDB_20120810.CreateTable", "1.0", &table);
     name

@@ -8,5 +8,5 @@ use ringback::lambda::{self, devices::DevicesApi, settings::DevicesSettings};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    lambda::run_devices(DevicesSettings::from_env, DevicesApi::connect).await
+    lambda::run_api(DevicesSettings::from_env, DevicesApi::connect).await
 }

@@ -8,5 +8,5 @@ use ringback::lambda::{self, history::HistoryApi, settings::HistorySettings};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    lambda::run_history(HistorySettings::from_env, HistoryApi::connect).await
+    lambda::run_api(HistorySettings::from_env, HistoryApi::connect).await
 }

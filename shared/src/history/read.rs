@@ -10,7 +10,8 @@ pub mod stays;
 mod stored_figures;
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::alphabet::URL_SAFE;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, NO_PAD};
 use serde_json::{Map, Value};
 
 use crate::aws::Failure;
@@ -32,31 +33,43 @@ pub struct Page {
 }
 
 /// The last sort key of a page: 13 digits of milliseconds, `#`, and a session or an event's digest.
+///
+/// As readers get it, it is the digits and the rest in Base64 for URLs. Any text of that form is a cursor, so
+/// that docs/history.openapi.yaml can say by a pattern what one is. It only says where in a list to go on.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Cursor(String);
+
+const UNUSED_BITS: GeneralPurposeConfig = NO_PAD.with_decode_allow_trailing_bits(true);
 
 impl Cursor {
     /// Digits of a time in a sort key.
     const DIGITS: usize = 13;
     /// Bytes after the time. A session id has at most 256, and each may be percent-encoded.
     const ID_BYTES: usize = 768;
+    /// The last character of a text may hold bits that are not used.
+    const BASE64: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, UNUSED_BITS);
 
     /// A cursor of a sort key. `None` if no sort key looks like this.
     pub fn new(key: &str) -> Option<Self> {
         let (time, id) = key.split_once('#')?;
         let is_time = time.len() == Self::DIGITS && time.bytes().all(|byte| byte.is_ascii_digit());
-        let is_id = (1..=Self::ID_BYTES).contains(&id.len()) && !id.chars().any(char::is_control);
+        let is_id = (1..=Self::ID_BYTES).contains(&id.len());
         (is_time && is_id).then(|| Self(key.to_owned()))
     }
 
     /// Reads a cursor as [`opaque`](Self::opaque) wrote it.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::new(&String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?)
+        let (time, id) = text.split_at_checked(Self::DIGITS)?;
+        // Bytes that are no text become longer. What no sort key has is cut.
+        let id = String::from_utf8_lossy(&Self::BASE64.decode(id).ok()?).into_owned();
+        let end = id.floor_char_boundary(Self::ID_BYTES);
+        Self::new(&format!("{time}#{}", id.get(..end)?))
     }
 
     /// The cursor as readers get it.
     pub fn opaque(&self) -> String {
-        URL_SAFE_NO_PAD.encode(&self.0)
+        let (time, id) = self.0.split_once('#').unwrap_or_default();
+        format!("{time}{}", Self::BASE64.encode(id))
     }
 
     /// The sort key.
@@ -169,4 +182,43 @@ pub trait ReadCalls {
         by: By,
         now: Arrival,
     ) -> impl Future<Output = Result<Vec<(Period, Figures)>, Failure>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_has_not_the_form_of_a_cursor_is_none() {
+        for text in [
+            "",
+            "x",
+            "1795000005000",
+            "179500000500YQ",
+            "x795000005000YQ",
+            "1795000005000Y",
+            "1795000005000Y==",
+        ] {
+            assert_eq!(Cursor::parse(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_cursor_comes_back_as_it_was(time in "[0-9]{13}", id in "\\PC{1,190}") {
+            let cursor = Cursor::new(&format!("{time}#{id}")).unwrap();
+            prop_assert_eq!(Cursor::parse(&cursor.opaque()), Some(cursor));
+        }
+
+        #[test]
+        fn every_text_of_its_form_is_a_cursor_and_fits_into_a_key(
+            text in "[0-9]{13}([A-Za-z0-9_-]{4}){0,255}[A-Za-z0-9_-]{2,4}",
+        ) {
+            let cursor = Cursor::parse(&text).unwrap();
+            // DynamoDB takes sort keys of 1,024 bytes; the longest prefix has 6.
+            prop_assert!(cursor.key().len() <= 1_018);
+        }
+    }
 }

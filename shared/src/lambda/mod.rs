@@ -32,13 +32,10 @@ use tracing::Level;
 
 use crate::aws::{store::Store, topic::Publish};
 use crate::call::model::Arrival;
-use crate::history::read::ReadCalls;
 use crate::lambda::api::event::ApiEvent;
-use crate::lambda::devices::log_line::log_line;
-use crate::lambda::devices::{DevicesApi, DevicesOutcome};
+use crate::lambda::api::log_line::log_line;
+use crate::lambda::api::{Api, HandledRequest};
 use crate::lambda::handler::Handler;
-use crate::lambda::history::answer::Wanted;
-use crate::lambda::history::{HistoryApi, HistoryOutcome};
 use crate::lambda::http::{GatewayEvent, answer};
 use crate::lambda::logging::Log;
 use crate::lambda::outcome::CallbackOutcome;
@@ -48,7 +45,6 @@ use crate::lambda::request_line::{RequestContext, push_lines, replay_line, reque
 use crate::lambda::settings::{ConfigError, Environment, ProjectorSettings};
 use crate::lambda::sqs::Batch;
 use crate::lambda::trace_id::TraceId;
-use crate::ring::registry::{FindDevices, Forget, Register};
 
 /// Runs a callback's function until Lambda ends it. `read` parses the settings; `connect` makes the
 /// handler.
@@ -120,10 +116,10 @@ pub async fn run_project(
     exit_code(lambda_runtime::run(service_fn(respond)).await)
 }
 
-/// Runs the function that registers devices.
-pub async fn run_devices<S, R: FindDevices + Register + Forget>(
+/// Runs the function of an HTTP API.
+pub async fn run_api<S, A: Api>(
     read: impl FnOnce(&Environment) -> Result<S, ConfigError>,
-    connect: impl AsyncFnOnce(S) -> DevicesApi<R>,
+    connect: impl AsyncFnOnce(S) -> A,
 ) -> ExitCode {
     let Some((settings, log)) = start(read) else { return ExitCode::FAILURE };
     let (api, log) = (&connect(settings).await, &log);
@@ -132,25 +128,7 @@ pub async fn run_devices<S, R: FindDevices + Register + Forget>(
         let cold = cold.replace(false);
         async move {
             let trace = trace_id(&event.context);
-            Ok::<_, Infallible>(respond_about_devices(api, log, &event.payload, cold, trace).await)
-        }
-    };
-    exit_code(lambda_runtime::run(service_fn(respond)).await)
-}
-
-/// Runs the function that reads calls.
-pub async fn run_history<S, C: ReadCalls>(
-    read: impl FnOnce(&Environment) -> Result<S, ConfigError>,
-    connect: impl AsyncFnOnce(S) -> HistoryApi<C>,
-) -> ExitCode {
-    let Some((settings, log)) = start(read) else { return ExitCode::FAILURE };
-    let (api, log) = (&connect(settings).await, &log);
-    let cold = Cell::new(true);
-    let respond = |event: LambdaEvent<ApiEvent>| {
-        let cold = cold.replace(false);
-        async move {
-            let trace = trace_id(&event.context);
-            Ok::<_, Infallible>(respond_about_calls(api, log, &event.payload, cold, trace).await)
+            Ok::<_, Infallible>(respond_to_api(api, log, &event.payload, cold, trace).await)
         }
     };
     exit_code(lambda_runtime::run(service_fn(respond)).await)
@@ -206,9 +184,9 @@ async fn respond<H: Handler>(
     answer.into()
 }
 
-/// The same for a request to the registry of devices.
-async fn respond_about_devices<R: FindDevices + Register + Forget>(
-    api: &DevicesApi<R>,
+/// The same for a request to an HTTP API.
+async fn respond_to_api<A: Api>(
+    api: &A,
     log: &Log,
     event: &ApiEvent,
     cold: bool,
@@ -216,28 +194,10 @@ async fn respond_about_devices<R: FindDevices + Register + Forget>(
 ) -> ApiGatewayV2httpResponse {
     let started = Instant::now();
     let handling = AssertUnwindSafe(async { api.handle(event, now()).await });
-    let handled = handling.catch_unwind().await.unwrap_or_else(|_| DevicesOutcome::Panicked.into());
-    let answer = devices::answer::answer(&handled.outcome);
+    let handled = handling.catch_unwind().await.unwrap_or_else(|_| A::Handled::panicked());
+    let answer = handled.answer(event);
     let context = RequestContext { took: started.elapsed(), cold, status: answer.status, trace };
-    log.print("device", handled.outcome.level(), log_line(&handled, &context), now());
-    answer.into()
-}
-
-/// The same for a request for calls.
-async fn respond_about_calls<C: ReadCalls>(
-    api: &HistoryApi<C>,
-    log: &Log,
-    event: &ApiEvent,
-    cold: bool,
-    trace: Option<TraceId>,
-) -> ApiGatewayV2httpResponse {
-    let started = Instant::now();
-    let handling = AssertUnwindSafe(async { api.handle(event, now()).await });
-    let handled = handling.catch_unwind().await.unwrap_or_else(|_| HistoryOutcome::Panicked.into());
-    let answer = history::answer::answer(&handled.outcome, &Wanted::by(event));
-    let context = RequestContext { took: started.elapsed(), cold, status: answer.status, trace };
-    let line = history::log_line::log_line(&handled, &context);
-    log.print("history", handled.outcome.level(), line, now());
+    log.print(A::Handled::WORDS.message, handled.level(&answer), log_line(&handled, &context), now());
     answer.into()
 }
 
@@ -255,9 +215,10 @@ mod tests {
     use crate::aws::Failure;
     use crate::call::model::Moment;
     use crate::door::{access::Gate, request::Unverified};
+    use crate::lambda::devices::DevicesApi;
     use crate::lambda::{metrics::Namespace, outcome::OutcomeDetails};
     use crate::ring::device::{Device, DeviceId, Registration, User};
-    use crate::ring::registry::Registered;
+    use crate::ring::registry::{FindDevices, Forget, Register, Registered};
     use crate::tencent;
     use crate::testing::{block_on, environment};
 
@@ -331,7 +292,7 @@ mod tests {
         });
         let event: ApiEvent = serde_json::from_value(event).unwrap();
         for _ in 0..2 {
-            let answer = block_on(respond_about_devices(&api, &log, &event, false, None));
+            let answer = block_on(respond_to_api(&api, &log, &event, false, None));
             assert_eq!(answer.status_code, 500);
             assert_eq!(answer.headers["content-type"], "application/problem+json");
         }

@@ -8,6 +8,7 @@ use ringback::door::{
     request::Unverified,
 };
 use ringback::door::{callback::Callback, route::Route};
+use ringback::lambda::api::Api;
 use ringback::lambda::api::event::ApiEvent;
 use ringback::lambda::api::jwt::JwtUsers;
 use ringback::lambda::devices::answer::answer as devices_answer;

@@ -94,8 +94,7 @@ impl DynamoDbCalls {
         Ok(items)
     }
 
-    /// One query for a page of rows of a partition, newest first. Sort keys begin with `prefix`; from there on,
-    /// rows lie between `low` and `high` and before the cursor.
+    /// One query for a page of rows of a partition, newest first.
     async fn part<T: DeserializeOwned>(
         &self,
         place: Place<'_>,
@@ -151,7 +150,8 @@ impl DynamoDbCalls {
     }
 }
 
-/// Where rows lie.
+/// Where rows lie: in a partition, with sort keys that begin with `prefix` and from there on lie between `low` and
+/// `high`.
 struct Place<'a> {
     partition: String,
     prefix: &'a str,

@@ -6,15 +6,14 @@
 //! is described in docs/devices.openapi.yaml.
 
 pub mod answer;
-pub mod log_line;
 pub mod request;
-
-use tracing::Level;
 
 use crate::aws::{Failure, budget};
 use crate::call::model::Arrival;
+use crate::lambda::api::answer::Answer;
 use crate::lambda::api::event::ApiEvent;
 use crate::lambda::api::jwt::JwtUsers;
+use crate::lambda::api::{Api, HandledRequest, Words};
 use crate::lambda::devices::request::{Asked, Command, Operation, Refused, Route};
 use crate::lambda::settings::DevicesSettings;
 use crate::ring::device::{Device, DeviceId, User};
@@ -58,14 +57,6 @@ impl DevicesOutcome {
         }
     }
 
-    /// The level of its log line.
-    pub fn level(&self) -> Level {
-        match self {
-            Self::Unavailable(_) | Self::Panicked => Level::ERROR,
-            _ => Level::INFO,
-        }
-    }
-
     /// AWS's error code with our message.
     pub fn error(&self) -> Option<String> {
         if let Self::Unavailable(failure) = self { Some(failure.to_string()) } else { None }
@@ -83,6 +74,35 @@ pub struct Handled {
     /// What it asked for; `None` for an unknown address or method.
     pub asked: Option<(Route, Operation)>,
     pub outcome: DevicesOutcome,
+}
+
+impl HandledRequest for Handled {
+    const WORDS: Words =
+        Words { message: "device", duration: "device_request_ms", count: "device_requests", part: "field" };
+
+    fn panicked() -> Self {
+        DevicesOutcome::Panicked.into()
+    }
+
+    fn asked(&self) -> Option<(&'static str, &'static str)> {
+        self.asked.map(|(route, operation)| (route.template(), operation.as_str()))
+    }
+
+    fn code(&self) -> &'static str {
+        self.outcome.code()
+    }
+
+    fn refused_part(&self) -> Option<&'static str> {
+        self.outcome.field()
+    }
+
+    fn error(&self) -> Option<String> {
+        self.outcome.error()
+    }
+
+    fn answer(&self, _: &ApiEvent) -> Answer {
+        answer::answer(&self.outcome)
+    }
 }
 
 impl From<DevicesOutcome> for Handled {
@@ -110,13 +130,10 @@ impl DevicesApi<Registry<DynamoDbDevices>> {
     }
 }
 
-impl<R: FindDevices + Register + Forget> DevicesApi<R> {
-    pub fn new(registry: R, jwt_users: Option<JwtUsers>) -> Self {
-        Self { registry, jwt_users }
-    }
+impl<R: FindDevices + Register + Forget> Api for DevicesApi<R> {
+    type Handled = Handled;
 
-    /// Handles one request.
-    pub async fn handle(&self, event: &ApiEvent, now: Arrival) -> Handled {
+    async fn handle(&self, event: &ApiEvent, now: Arrival) -> Handled {
         let asked = match Asked::find(event, self.jwt_users.as_ref()) {
             Ok(asked) => asked,
             Err(refused) => return DevicesOutcome::Refused(refused).into(),
@@ -126,6 +143,12 @@ impl<R: FindDevices + Register + Forget> DevicesApi<R> {
             Err(refused) => DevicesOutcome::Refused(refused),
         };
         Handled { asked: Some((asked.route, asked.operation)), outcome }
+    }
+}
+
+impl<R: FindDevices + Register + Forget> DevicesApi<R> {
+    pub fn new(registry: R, jwt_users: Option<JwtUsers>) -> Self {
+        Self { registry, jwt_users }
     }
 
     async fn obey(&self, command: Command, now: Arrival) -> Result<DevicesOutcome, Failure> {

@@ -1,5 +1,5 @@
-//! Lists as CSV (RFC 4180), for a spreadsheet. Times are RFC 3339 in UTC. A cell of text that a spreadsheet would
-//! run as a formula begins with an apostrophe.
+//! Lists as CSV (RFC 4180), for a spreadsheet. Times are RFC 3339 in UTC. A cell of text that a spreadsheet
+//! would run as a formula begins with an apostrophe.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,18 +1,16 @@
 //! The HTTP API of calls: an app server reads all of them, an app the calls of its own user.
 //!
-//! A request walks one way. [`request`] reads an event into a [`Command`], or refuses it. The tables are read as
-//! the command says. [`answer`] makes status, headers and body of what was found. The API is described in
+//! A request walks one way. [`request`] reads an event into a [`Command`], or refuses it. The tables are read
+//! as the command says. [`answer`] makes status, headers and body of what was found. The API is described in
 //! docs/history.openapi.yaml.
 
 pub mod answer;
 pub mod csv;
-pub mod log_line;
 pub mod parameters;
 pub mod request;
 pub mod shown;
 
 use serde_json::{Map, Value};
-use tracing::Level;
 
 use crate::aws::{Failure, Service, budget};
 use crate::call::model::{Arrival, Moment, SessionId};
@@ -21,7 +19,10 @@ use crate::history::read::dynamodb::DynamoDbCalls;
 use crate::history::read::live::{LiveCall, live_calls};
 use crate::history::read::{Page, ReadCalls, Rows};
 use crate::history::row::{CallRow, UserRow};
+use crate::lambda::api::answer::Answer;
 use crate::lambda::api::event::ApiEvent;
+use crate::lambda::api::{Api, HandledRequest, Words};
+use crate::lambda::history::answer::Wanted;
 use crate::lambda::history::request::{Asked, Command, Refused, Route, TokenUsers};
 use crate::lambda::history::shown::{CallDetails, Reader};
 use crate::lambda::settings::HistorySettings;
@@ -71,14 +72,6 @@ impl HistoryOutcome {
         }
     }
 
-    /// The level of its log line.
-    pub fn level(&self) -> Level {
-        match self {
-            Self::Unavailable(_) | Self::Panicked => Level::ERROR,
-            _ => Level::INFO,
-        }
-    }
-
     /// AWS's error code with our message.
     pub fn error(&self) -> Option<String> {
         if let Self::Unavailable(failure) = self { Some(failure.to_string()) } else { None }
@@ -96,6 +89,39 @@ pub struct Handled {
     /// `None` for an unknown address or method.
     pub route: Option<Route>,
     pub outcome: HistoryOutcome,
+}
+
+impl HandledRequest for Handled {
+    const WORDS: Words = Words {
+        message: "history",
+        duration: "history_request_ms",
+        count: "history_requests",
+        part: "parameter",
+    };
+
+    fn panicked() -> Self {
+        HistoryOutcome::Panicked.into()
+    }
+
+    fn asked(&self) -> Option<(&'static str, &'static str)> {
+        self.route.map(|route| (route.template(), route.operation()))
+    }
+
+    fn code(&self) -> &'static str {
+        self.outcome.code()
+    }
+
+    fn refused_part(&self) -> Option<&'static str> {
+        self.outcome.parameter()
+    }
+
+    fn error(&self) -> Option<String> {
+        self.outcome.error()
+    }
+
+    fn answer(&self, event: &ApiEvent) -> Answer {
+        answer::answer(&self.outcome, &Wanted::by(event))
+    }
 }
 
 impl From<HistoryOutcome> for Handled {
@@ -124,13 +150,10 @@ impl HistoryApi<DynamoDbCalls> {
     }
 }
 
-impl<C: ReadCalls> HistoryApi<C> {
-    pub fn new(calls: C, token_users: Option<TokenUsers>, stale_hours: u64) -> Self {
-        Self { calls, token_users, stale_hours }
-    }
+impl<C: ReadCalls> Api for HistoryApi<C> {
+    type Handled = Handled;
 
-    /// Handles one request.
-    pub async fn handle(&self, event: &ApiEvent, now: Arrival) -> Handled {
+    async fn handle(&self, event: &ApiEvent, now: Arrival) -> Handled {
         let asked = match Asked::find(event, self.token_users.as_ref()) {
             Ok(asked) => asked,
             Err(refused) => return HistoryOutcome::Refused(refused).into(),
@@ -140,6 +163,12 @@ impl<C: ReadCalls> HistoryApi<C> {
             Err(refused) => HistoryOutcome::Refused(refused),
         };
         Handled { route: Some(asked.route), outcome }
+    }
+}
+
+impl<C: ReadCalls> HistoryApi<C> {
+    pub fn new(calls: C, token_users: Option<TokenUsers>, stale_hours: u64) -> Self {
+        Self { calls, token_users, stale_hours }
     }
 
     async fn in_time(&self, route: Route, command: Command, now: Arrival) -> HistoryOutcome {

@@ -1,5 +1,5 @@
-//! A request for calls, read into a [`Command`]. Whose calls it may see comes from the claim or from the path,
-//! and from nothing else.
+//! A request for calls, read into a [`Command`]. Whose calls it may see comes from the claim or from the
+//! path, and from nothing else.
 
 use std::fmt;
 
