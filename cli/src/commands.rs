@@ -3,6 +3,7 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::call::Call;
+use crate::console::Console;
 use crate::deploy::Deploy;
 use crate::destroy::Destroy;
 use crate::devices::Devices;
@@ -38,6 +39,7 @@ enum Command {
     Call(Call),
     Doctor(Doctor),
     Show(Show),
+    Console(Console),
     Tail(Tail),
     Replay(Replay),
     Restore(Restore),
@@ -62,6 +64,7 @@ impl Cli {
             Command::Call(command) => Box::pin(command.run(&at, out)).await,
             Command::Doctor(command) => Box::pin(command.run(&at, out)).await,
             Command::Show(command) => command.run(&at, out).await,
+            Command::Console(command) => command.run(&at, out).await,
             Command::Tail(command) => command.run(&at, out).await,
             Command::Replay(command) => command.run(&at, out).await,
             Command::Restore(command) => command.run(&at, out).await,

@@ -9,6 +9,7 @@ mod aim;
 mod call;
 mod commands;
 mod confirm;
+mod console;
 mod deploy;
 mod destroy;
 mod devices;

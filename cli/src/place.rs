@@ -12,12 +12,15 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use clap::Args;
 use ringback::door::route::Route;
+use ringback::history::SHARDS;
 
 use crate::error::Stop;
 use crate::target;
 
 const NO_STACK: &str =
     "no local stack is running: start one with `make run`, or name a deployment with --stack";
+/// As the template's parameter `StaleHours`.
+const STALE_HOURS: u64 = 2;
 /// What callbacks reach.
 pub(crate) const ALIAS: &str = "live";
 /// Outputs that no other stack is likely to have.
@@ -54,6 +57,8 @@ pub(crate) struct Place {
     pub(crate) line_ids: String,
     pub(crate) tencent_ids: String,
     pub(crate) push_keys: PushKeys,
+    /// Where calls are read, unless the deployment leaves the reading side out.
+    pub(crate) reading: Option<Reading>,
     pub(crate) kind: Kind,
     config: SdkConfig,
     endpoints: BTreeMap<String, String>,
@@ -73,6 +78,30 @@ pub(crate) struct PushKeys {
 impl PushKeys {
     pub(crate) fn is_empty(&self) -> bool {
         self.apns.is_none() && self.fcm.is_none()
+    }
+}
+
+/// The tables that readers of calls use, and how they are laid out.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    pub(crate) views: String,
+    pub(crate) figures: String,
+    pub(crate) shards: u32,
+    /// Hours after which a silent live call counts as stale.
+    pub(crate) stale_hours: u64,
+}
+
+impl Reading {
+    fn new(
+        [views, figures]: [Option<String>; 2],
+        [shards, stale_hours]: [Option<String>; 2],
+    ) -> Option<Self> {
+        Some(Self {
+            views: views?,
+            figures: figures?,
+            shards: shards.and_then(|text| text.parse().ok()).unwrap_or(SHARDS),
+            stale_hours: stale_hours.and_then(|text| text.parse().ok()).unwrap_or(STALE_HOURS),
+        })
     }
 }
 
@@ -295,6 +324,10 @@ impl Place {
                 fcm: Some(parameter("FcmKeyParameter")).filter(|name| !name.is_empty()),
                 ..PushKeys::default()
             },
+            reading: Reading::new(
+                ["ViewsTableName", "FiguresTableName"].map(|name| deployed.outputs.get(name).cloned()),
+                ["Shards", "StaleHours"].map(|name| deployed.parameters.get(name).cloned()),
+            ),
             kind: Kind::Deployed(deployed),
             endpoints: BTreeMap::new(),
             config,
@@ -341,6 +374,10 @@ impl Place {
                 fcm_url: given("FCM_ENDPOINT_URL"),
                 authorities: given("PUSH_CA_BUNDLE"),
             },
+            reading: Reading::new(
+                ["VIEWS_TABLE", "FIGURES_TABLE"].map(given),
+                ["SHARDS", "STALE_HOURS"].map(given),
+            ),
             kind: Kind::Local(Local {
                 callback_url: get("CALLBACK_URL")?,
                 push_jobs_queue: get("PUSH_JOBS_QUEUE_URL")?,

@@ -120,6 +120,14 @@ impl DynamoDbCalls {
         Ok(Part { rows: rows.collect(), reached: found.reached.and_then(without_prefix) })
     }
 
+    /// Every service that has figures, as vendor and service id.
+    ///
+    /// # Errors
+    /// DynamoDB refused, or did not answer.
+    pub async fn named_services(&self) -> Result<Vec<(String, String)>, Failure> {
+        Ok(self.services().await?.into_iter().map(ServiceKey::into_names).collect())
+    }
+
     async fn services(&self) -> Result<Vec<ServiceKey>, Failure> {
         let query = Query::between(PK_SK, "services".to_owned(), " ", "\u{10ffff}");
         let items = self.all(&self.tables.figures, query).await?;

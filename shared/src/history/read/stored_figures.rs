@@ -25,6 +25,11 @@ impl ServiceKey {
         Some(Self { key: key.to_owned(), provider: decoded(provider)?, service: decoded(service)? })
     }
 
+    /// The vendor and the service id.
+    pub(super) fn into_names(self) -> (String, String) {
+        (self.provider, self.service)
+    }
+
     /// The partition of a part of a day's hours.
     pub(super) fn hours(&self, day: &str, part: u32) -> String {
         format!("{}#{day}#{part}", self.key)
