@@ -37,9 +37,9 @@ pub(crate) struct Cli {
 enum Command {
     Token(MakeToken),
     Call(Call),
+    Console(Console),
     Doctor(Doctor),
     Show(Show),
-    Console(Console),
     Tail(Tail),
     Replay(Replay),
     Restore(Restore),
@@ -62,9 +62,9 @@ impl Cli {
         match command {
             Command::Token(command) => command.run(out),
             Command::Call(command) => Box::pin(command.run(&at, out)).await,
+            Command::Console(command) => Box::pin(command.run(&at, out)).await,
             Command::Doctor(command) => Box::pin(command.run(&at, out)).await,
             Command::Show(command) => command.run(&at, out).await,
-            Command::Console(command) => command.run(&at, out).await,
             Command::Tail(command) => command.run(&at, out).await,
             Command::Replay(command) => command.run(&at, out).await,
             Command::Restore(command) => command.run(&at, out).await,

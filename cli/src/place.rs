@@ -57,7 +57,7 @@ pub(crate) struct Place {
     pub(crate) line_ids: String,
     pub(crate) tencent_ids: String,
     pub(crate) push_keys: PushKeys,
-    /// Where calls are read, unless the deployment leaves the reading side out.
+    /// What calls are read from, where they can be read.
     pub(crate) reading: Option<Reading>,
     pub(crate) kind: Kind,
     config: SdkConfig,
@@ -75,33 +75,39 @@ pub(crate) struct PushKeys {
     pub(crate) authorities: Option<String>,
 }
 
-impl PushKeys {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.apns.is_none() && self.fcm.is_none()
-    }
-}
-
-/// The tables that readers of calls use, and how they are laid out.
-#[derive(Clone, Debug)]
+/// The tables of lists and of figures, and the API of the history.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Reading {
     pub(crate) views: String,
     pub(crate) figures: String,
+    /// Without one, where cargo-lambda has deployed the function.
+    pub(crate) history_url: Option<String>,
+    pub(crate) unindexed_users: Vec<String>,
     pub(crate) shards: u32,
-    /// Hours after which a silent live call counts as stale.
+    /// Hours without an event after which a live call counts as silent.
     pub(crate) stale_hours: u64,
 }
 
 impl Reading {
-    fn new(
-        [views, figures]: [Option<String>; 2],
-        [shards, stale_hours]: [Option<String>; 2],
-    ) -> Option<Self> {
+    /// `get` finds a value by the name of an output or of a variable.
+    fn found(get: impl Fn(&str, &str) -> Option<String>) -> Option<Self> {
+        let unindexed = get("UnindexedUsers", "UNINDEXED_USERS").unwrap_or_default();
         Some(Self {
-            views: views?,
-            figures: figures?,
-            shards: shards.and_then(|text| text.parse().ok()).unwrap_or(SHARDS),
-            stale_hours: stale_hours.and_then(|text| text.parse().ok()).unwrap_or(STALE_HOURS),
+            views: get("ViewsTableName", "VIEWS_TABLE")?,
+            figures: get("FiguresTableName", "FIGURES_TABLE")?,
+            history_url: get("HistoryUrl", "HISTORY_URL"),
+            unindexed_users: unindexed.split(',').map(str::to_owned).collect(),
+            shards: get("Shards", "SHARDS").and_then(|shards| shards.parse().ok()).unwrap_or(SHARDS),
+            stale_hours: get("StaleHours", "STALE_HOURS")
+                .and_then(|hours| hours.parse().ok())
+                .unwrap_or(STALE_HOURS),
         })
+    }
+}
+
+impl PushKeys {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.apns.is_none() && self.fcm.is_none()
     }
 }
 
@@ -324,10 +330,9 @@ impl Place {
                 fcm: Some(parameter("FcmKeyParameter")).filter(|name| !name.is_empty()),
                 ..PushKeys::default()
             },
-            reading: Reading::new(
-                ["ViewsTableName", "FiguresTableName"].map(|name| deployed.outputs.get(name).cloned()),
-                ["Shards", "StaleHours"].map(|name| deployed.parameters.get(name).cloned()),
-            ),
+            reading: Reading::found(|name, _| {
+                deployed.outputs.get(name).or_else(|| deployed.parameters.get(name)).cloned()
+            }),
             kind: Kind::Deployed(deployed),
             endpoints: BTreeMap::new(),
             config,
@@ -374,10 +379,7 @@ impl Place {
                 fcm_url: given("FCM_ENDPOINT_URL"),
                 authorities: given("PUSH_CA_BUNDLE"),
             },
-            reading: Reading::new(
-                ["VIEWS_TABLE", "FIGURES_TABLE"].map(given),
-                ["SHARDS", "STALE_HOURS"].map(given),
-            ),
+            reading: Reading::found(|_, name| given(name)),
             kind: Kind::Local(Local {
                 callback_url: get("CALLBACK_URL")?,
                 push_jobs_queue: get("PUSH_JOBS_QUEUE_URL")?,
@@ -409,6 +411,14 @@ impl Place {
         }
     }
 
+    /// What it is called.
+    pub(crate) fn name(&self) -> &str {
+        match &self.kind {
+            Kind::Local(_) => "The local stack",
+            Kind::Deployed(stack) => &stack.name,
+        }
+    }
+
     /// Which Ringback it is, so that another one is not taken for it.
     pub(crate) fn description(&self) -> String {
         match &self.kind {
@@ -437,7 +447,10 @@ impl Queue {
 
 /// Every function, by the name of its binary.
 pub(crate) fn functions() -> impl Iterator<Item = String> {
-    Route::ALL.into_iter().map(Route::binary).chain(["devices", "replay"].map(str::to_owned))
+    Route::ALL
+        .into_iter()
+        .map(Route::binary)
+        .chain(["devices", "replay", "project", "history"].map(str::to_owned))
 }
 
 /// Where the running local stack says where it is: `RINGBACK_STACK_ENV`, or `.local/stack.env` in this folder
@@ -483,8 +496,9 @@ mod tests {
     fn the_template_has_what_is_looked_for_in_a_stack() {
         let template = include_str!("../../template.yaml");
         let outputs = ["PushJobsTopicArn", "DeadLetterQueueArn", "AlarmsTopicArn", "ApiUrl"];
+        let reading = ["ViewsTableName", "FiguresTableName", "HistoryUrl", "UnindexedUsers"];
         let parameters = ["Stage", "Release", "LineServiceIds", "TencentSdkAppIds"];
-        for name in OURS.into_iter().chain(outputs).chain(parameters) {
+        for name in OURS.into_iter().chain(outputs).chain(reading).chain(parameters) {
             assert!(template.contains(&format!("\n  {name}:\n")), "{name}");
         }
         assert!(template.contains(&format!("AutoPublishAlias: {ALIAS}\n")));

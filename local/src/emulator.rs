@@ -22,7 +22,8 @@ pub(crate) const REGION: &str = "us-east-1";
 pub(crate) const ACCOUNT: &str = "000000000000";
 /// Both the key id and the secret: there is nothing to protect.
 pub(crate) const CREDENTIAL: &str = "local";
-const SERVICES: &str = "cloudformation,cloudwatch,dynamodb,dynamodbstreams,iam,kms,lambda,logs,sns,sqs,ssm,sts";
+const SERVICES: &str =
+    "cloudformation,cloudwatch,dynamodb,dynamodbstreams,iam,kms,lambda,logs,sns,sqs,ssm,sts";
 /// Where `make` unpacks npm's amplify-dynamodb-simulator.
 const DYNAMODB_LOCAL: &str = ".local/dynamodb-local/package/emulator";
 

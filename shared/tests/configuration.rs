@@ -7,7 +7,8 @@ use std::rc::Rc;
 
 use ringback::door::callback::Callback;
 use ringback::lambda::settings::{
-    ConfigError, DevicesSettings, Environment, NotifierSettings, RecorderSettings, ReplayerSettings,
+    ConfigError, DevicesSettings, Environment, HistorySettings, NotifierSettings, RecorderSettings,
+    ReplayerSettings,
 };
 
 /// The page with the table: each row has a variable in backticks, the functions that read it, and its value.
@@ -29,6 +30,9 @@ fn environment_without(absent: &'static str) -> (Environment, Rc<RefCell<BTreeSe
             "CALLBACK_TOKEN_SHA256" => "0".repeat(64),
             "RETENTION_DAYS" => "90".to_owned(),
             "RING_SECONDS" => "30".to_owned(),
+            "SHARDS" => "4".to_owned(),
+            "STALE_HOURS" => "2".to_owned(),
+            "JWT_PROVIDER" => "line".to_owned(),
             "RING_WHEN_NO_DEVICE" => "fail".to_owned(),
             "AWS_CA_BUNDLE" | "PUSH_CA_BUNDLE" => {
                 concat!(env!("CARGO_MANIFEST_DIR"), "/roots/amazon.pem").to_owned()
@@ -51,6 +55,7 @@ fn start_all(environment: &Environment) -> Result<(), ConfigError> {
         RecorderSettings::from_env(environment, callback)?;
     }
     DevicesSettings::from_env(environment)?;
+    HistorySettings::from_env(environment)?;
     ReplayerSettings::from_env(environment).map(|_| ())
 }
 

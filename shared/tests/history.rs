@@ -20,7 +20,8 @@ const NEVER: u64 = NOW / 1_000 + 86_400;
 fn event(method: &str, address: &str, authorizer: &Value) -> Value {
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
     json!({
-        "version": "2.0", "routeKey": "ANY /{proxy+}", "rawPath": path, "rawQueryString": query, "headers": {},
+        "version": "2.0", "routeKey": "ANY /{proxy+}", "rawPath": path, "rawQueryString": query,
+        "headers": {},
         "requestContext": { "http": { "method": method }, "stage": "$default", "authorizer": authorizer },
     })
 }
@@ -422,7 +423,9 @@ proptest! {
     }
 
     #[test]
-    fn an_address_inside_an_id_is_not_taken_for_one(inner in "users/[a-z]{1,6}/[a-z]{1,6}/calls|calls/one|x/me/calls") {
+    fn an_address_inside_an_id_is_not_taken_for_one(
+        inner in "users/[a-z]{1,6}/[a-z]{1,6}/calls|calls/one|x/me/calls",
+    ) {
         let api = api(calls());
         // As API Gateway passes on `/users/planetkit/<inner, with %2F>`, which a policy may allow.
         let answer = send(&api, &signed(&format!("/users/planetkit/{inner}")));
@@ -432,10 +435,13 @@ proptest! {
     #[test]
     fn any_query_is_answered_without_a_5xx(
         address in "/(calls|stats|me/calls|rooms/live|calls/one/events|users/planetkit/bob/calls)",
-        query in "((from|to|limit|cursor|by|kind|missed|outcome|x)=(\\PC{0,15}|[0-9]{0,14}|[A-Za-z0-9_-]{0,30})&?){0,4}",
+        name in prop::sample::select(vec!["from", "to", "limit", "cursor", "by", "kind", "missed", "x"]),
+        value in "\\PC{0,15}|[0-9]{0,14}|[0-9]{13}[A-Za-z0-9_-]{0,30}",
+        rest in "(&[a-z]{1,6}=[a-z0-9]{0,4}){0,3}",
     ) {
         let api = api(calls());
-        for event in [signed(&format!("{address}?{query}")), bobs("GET", &format!("{address}?{query}"))] {
+        let address = format!("{address}?{name}={value}{rest}");
+        for event in [signed(&address), bobs("GET", &address)] {
             let answer = send(&api, &event);
             prop_assert!(answer.status < 500, "{}", answer.text);
         }

@@ -8,7 +8,8 @@ use fastrand::Rng;
 use proptest::prelude::*;
 use ringback::call::model::Outcome;
 use ringback::door::callback::Callback;
-use ringback::history::projector::Projector;
+use ringback::history::figures::Figures;
+use ringback::history::projector::{Again, Projector};
 use ringback::history::rebuild::expected_rows;
 use ringback::history::row::{Direction, EndedBy, UserRow};
 use ringback::history::rows::{Key, Layout, Row};
@@ -64,6 +65,28 @@ fn clean(stream: &Stream) -> Projection {
     let projection = Projection::default();
     block_on(projector(&projection).project(&stream.batch(0..stream.records.len()))).unwrap();
     projection
+}
+
+/// What the calls in the lists of days add up to.
+fn counted_in_lists(projection: &Projection) -> BTreeMap<String, i64> {
+    let mut figures = Figures::default();
+    for ((partition, _), row) in projection.rows.borrow().iter() {
+        if let Row::Call(row) = row
+            && partition.starts_with("day#")
+        {
+            figures.add(&Figures::of_row(row).1, 1);
+        }
+    }
+    figures.counters()
+}
+
+/// All counters of all hours as one.
+fn sum(projection: &Projection) -> BTreeMap<String, i64> {
+    let mut figures = Figures::default();
+    for (_, counted) in projection.counters.borrow().values() {
+        figures.add(counted, 1);
+    }
+    figures.counters()
 }
 
 /// The rows of the users of a call, by user.
@@ -133,6 +156,44 @@ fn a_call_that_nobody_ends_is_live_and_an_ended_one_is_not() {
 }
 
 #[test]
+fn a_call_that_was_erased_leaves_figures_and_a_nameless_row_that_was_counted() {
+    let calls = calls();
+    let (table, mut stream) = (MemoryTable::default(), Stream::default());
+    for name in ["bob-answers", "stand-up", "current-group"] {
+        play(&calls.iter().find(|call| call.name == name).unwrap().steps, &table, &mut stream);
+    }
+    let before = sum(&clean(&stream));
+    table.clear();
+    stream.look_at(&table);
+    let projection = clean(&stream);
+    let rows = format!("{:?} {}", projection.rows.borrow().keys(), {
+        let rows = projection.rows.borrow();
+        serde_json::to_string(&rows.values().collect::<Vec<_>>()).unwrap()
+    });
+    for user in ["alice", "bob", "carol", "dave"] {
+        assert!(!rows.contains(user), "{user} is left in {rows}");
+    }
+    assert_eq!(sum(&projection), before);
+    assert_eq!(counted_in_lists(&projection), before);
+}
+
+#[test]
+fn a_call_whose_key_is_throttled_waits_in_the_spool() {
+    let calls = calls();
+    let (table, mut stream) = (MemoryTable::default(), Stream::default());
+    play(&calls.iter().find(|call| call.name == "bob-answers").unwrap().steps, &table, &mut stream);
+    let projection = Projection::default();
+    *projection.throttled.borrow_mut() = "user#".into();
+    let done = block_on(projector(&projection).project(&stream.batch(0..stream.records.len()))).unwrap();
+    assert_eq!(done.deferred, 1);
+    let spooled = projection.spooled.borrow();
+    let (session, keys) = Again::read(&spooled[0]).unwrap();
+    assert_eq!(table.call()["sid"], session.as_str());
+    assert_eq!(keys.len(), 2, "alice's and bob's rows");
+    assert_eq!(sum(&projection), counted_in_lists(&projection), "everything else is done");
+}
+
+#[test]
 fn a_change_that_cannot_be_read_does_not_stop_the_others() {
     let calls = calls();
     let (table, mut stream) = (MemoryTable::default(), Stream::default());
@@ -184,6 +245,7 @@ proptest! {
         prop_assert_eq!(rows(&projection), rows(&expected));
         prop_assert_eq!(projection.figures(), expected.figures());
         prop_assert_eq!(&*projection.told.borrow(), &*expected.told.borrow());
+        prop_assert_eq!(counted_in_lists(&projection), sum(&projection));
 
         // Made again from the records, the rows are the same.
         let items: Vec<_> = table.items().into_values().map(|item| item.into_attributes()).collect();

@@ -8,6 +8,7 @@ use ringback::aws::budget::REPLAY;
 use ringback::aws::store::{CallPut, EventPut, RecordStore, Store};
 use ringback::aws::topic::Publish;
 use ringback::call::{model::SessionId, record::Item};
+use ringback::history::rebuild::Rebuilder;
 use ringback::lambda::handler::Handler;
 use ringback::lambda::replay::{ReplayOutcome, ReplayedMessage, Replayer, report};
 use ringback::lambda::sqs::Batch;
@@ -18,8 +19,8 @@ use ringback::testing::{
 };
 use serde_json::{Value, json};
 
-fn replayer<S: Store, P: Publish>(store: S, dead_letters: P) -> Replayer<S, P> {
-    Replayer::new(RecordStore::new(store, environment().retention().unwrap(), REPLAY), dead_letters)
+fn replayer<S: Store, P: Publish>(store: S, dead_letters: P) -> Replayer<S, P, Option<Rebuilder>> {
+    Replayer::new(RecordStore::new(store, environment().retention().unwrap(), REPLAY), dead_letters, None)
 }
 
 /// The spool messages of a story when DynamoDB takes nothing, and the table when it takes

@@ -21,7 +21,8 @@ fn user(id: &str) -> UserKey {
 fn users_row(sid: &str, at: u64, missed: bool) -> Value {
     json!({
         "provider": "line", "sid": sid, "direction": "in", "kind": "one-to-one", "status": "ended",
-        "outcome": if missed { "missed" } else { "answered" }, "missed": missed, "at": at, "expires_at": NEVER,
+        "outcome": if missed { "missed" } else { "answered" }, "missed": missed, "at": at,
+        "expires_at": NEVER,
     })
 }
 

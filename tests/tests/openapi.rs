@@ -1,6 +1,6 @@
-//! The built functions do what docs/devices.openapi.yaml and docs/history.openapi.yaml say. schemathesis makes
-//! up the requests from these pages: values at all bounds and beyond, fields that are missing or of another
-//! type, and whole stories.
+//! The built functions do what docs/devices.openapi.yaml and docs/history.openapi.yaml say. schemathesis
+//! makes up the requests from these pages: values at all bounds and beyond, fields that are missing or of
+//! another type, and whole stories.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::net::TcpListener;

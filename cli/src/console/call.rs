@@ -77,7 +77,8 @@ impl Story {
         let told = self.events.iter().filter(|event| text(event, "callback") != "call_event");
         let told = told.filter(|event| text(event, "what") != "ended").take(POINTS);
         for event in told {
-            let who: Option<Person> = event.get("who").and_then(|who| serde_json::from_value(who.clone()).ok());
+            let who: Option<Person> =
+                event.get("who").and_then(|who| serde_json::from_value(who.clone()).ok());
             let what = html! {
                 (text(event, "what").replace('_', " "))
                 @if let Some(who) = who { " " (people::person(&who, &call.provider, call.service())) }

@@ -72,9 +72,10 @@ fn draw(svg: &mut String, hours: &[Hour]) -> Drawn<()> {
             bottom = top;
         }
     }
-    let rates = hours.iter().zip(0_u32..).filter_map(|(hour, index)| {
-        Some((f64::from(index) + 0.5, hour.figures.answer_rate()? * 100.0))
-    });
+    let rates = hours
+        .iter()
+        .zip(0_u32..)
+        .filter_map(|(hour, index)| Some((f64::from(index) + 0.5, hour.figures.answer_rate()? * 100.0)));
     let rates: Vec<(f64, f64)> = rates.collect();
     chart.draw_secondary_series([PathElement::new(rates.clone(), RATE.stroke_width(2))])?;
     chart.draw_secondary_series(rates.iter().map(|at| Circle::new(*at, 4, RATE.filled())))?;

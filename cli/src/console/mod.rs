@@ -71,7 +71,7 @@ impl Console {
         })?;
         let port = listener.local_addr()?.port();
         let url = format!("http://127.0.0.1:{port}/");
-        let text = format!("The console shows {} at {url}\nCtrl-C stops it.", source.name);
+        let text = format!("{} is shown at {url} until Ctrl-C.", source.name);
         out.result(&json!({ "url": url }), &text);
         Ok(axum::serve(listener, routes::router(source, port)).await?)
     }
@@ -79,13 +79,13 @@ impl Console {
 
 impl Source {
     fn of(place: &Place) -> Result<Self, Stop> {
-        let (name, advice) = match &place.kind {
-            Kind::Local(_) => ("the local stack".to_owned(), "start it again with `make run`"),
-            Kind::Deployed(stack) => (stack.name.clone(), "deploy it with the parameter Reading=yes"),
+        let advice = match &place.kind {
+            Kind::Local(_) => "start it again with `make run`",
+            Kind::Deployed(_) => "deploy it with the parameter Reading=yes",
         };
-        let none = || Stop::new(format!("{name} has no tables to read calls from: {advice}"));
+        let none = || Stop::new(format!("{} has no tables to read calls from: {advice}", place.name()));
         let reading = place.reading.as_ref().ok_or_else(none)?;
-        Self::new(Client::new(&place.config("DYNAMODB")), &place.table, reading, &name)
+        Self::new(Client::new(&place.config("DYNAMODB")), &place.table, reading, place.name())
     }
 
     fn new(client: Client, records: &str, reading: &Reading, name: &str) -> Result<Self, Stop> {

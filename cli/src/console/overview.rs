@@ -181,9 +181,11 @@ fn by_hour(hours: &[Hour]) -> Markup {
 }
 
 fn why(sum: &Figures) -> Markup {
-    let mut reasons: Vec<(&String, i64)> = sum.reasons.iter().map(|(reason, count)| (reason, *count)).collect();
+    let mut reasons: Vec<(&String, i64)> =
+        sum.reasons.iter().map(|(reason, count)| (reason, *count)).collect();
     // One family for each vendor: others say the same again in other numbers.
-    let says_most = |reason: &str| reason.starts_with("disconnect_reason:") || reason.starts_with("call_result:");
+    let says_most =
+        |reason: &str| reason.starts_with("disconnect_reason:") || reason.starts_with("call_result:");
     if reasons.iter().any(|(reason, _)| says_most(reason)) {
         reasons.retain(|(reason, _)| says_most(reason));
     }

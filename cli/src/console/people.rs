@@ -23,10 +23,6 @@ pub(super) fn text(text: &str) -> Markup {
     }
 }
 
-pub(super) fn session(sid: &str) -> Markup {
-    html! { a.id href={ "/calls/" (part(sid)) } { (text(sid)) } }
-}
-
 /// A person, with a way to their calls. Where the vendor names no service, it is the call's.
 pub(super) fn person(person: &Person, provider: &str, service: &str) -> Markup {
     let service = person.service_id.as_deref().unwrap_or(service);

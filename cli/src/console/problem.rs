@@ -41,11 +41,15 @@ impl Problem {
             Self::TooManyDays => "Choose at most 31 days.",
             Self::Reading(Failure::TooSlow(_)) => "DynamoDB did not answer in time. Try again in a moment.",
             Self::Reading(Failure::Unavailable { code, .. }) => match code.as_str() {
-                "no_answer" => "DynamoDB did not answer. Is the local stack still running? Start it with `make run`.",
+                "no_answer" => {
+                    "DynamoDB did not answer. Is the local stack still running? Start it with `make run`."
+                }
                 "ResourceNotFoundException" => {
                     "A table is missing. Deploy with the parameter Reading=yes, or start the local stack again."
                 }
-                "AccessDeniedException" => "Your AWS user may not read the tables. docs/console.md has the policy.",
+                "AccessDeniedException" => {
+                    "Your AWS user may not read the tables. docs/console.md has the policy."
+                }
                 "ExpiredTokenException" | "UnrecognizedClientException" => {
                     "AWS does not know your credentials any more. Sign in again and restart the console."
                 }
@@ -61,7 +65,10 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let title = self.to_string();
-        let main = message(&title, &html! { p { (self.advice()) } @if let Self::Reading(why) = &self { p.quiet { (why) "." } } });
+        let main = message(
+            &title,
+            &html! { p { (self.advice()) } @if let Self::Reading(why) = &self { p.quiet { (why) "." } } },
+        );
         (self.status(), page("", &title, Tab::Other, "", &main)).into_response()
     }
 }

@@ -109,7 +109,8 @@ impl Asked {
         ]
         .map(|outcome| (outcome.as_str(), words::outcome_words(outcome)));
         let kinds = [("one-to-one", words::kind(Kind::OneToOne)), ("group", words::kind(Kind::Group))];
-        let medias = [Media::Audio, Media::Video].map(|media| (words::media(Some(media)), words::media(Some(media))));
+        let medias =
+            [Media::Audio, Media::Video].map(|media| (words::media(Some(media)), words::media(Some(media))));
         html! {
             form.filter action="/calls" {
                 (field("from", "From", html! {

@@ -75,7 +75,10 @@ fn file(name: &str, rows: String) -> Response {
 }
 
 /// Every row of a list, page by page.
-async fn all<T>(read: impl AsyncFn(Page) -> Result<Rows<T>, Failure>) -> Result<Vec<T>, Failure> {
+async fn all<T, F>(read: impl Fn(Page) -> F) -> Result<Vec<T>, Failure>
+where
+    F: Future<Output = Result<Rows<T>, Failure>>,
+{
     let (mut rows, mut after) = (Vec::new(), None);
     for _ in 0..PAGES_OF_CSV {
         let found = read(Page { limit: LARGEST_PAGE, after: after.take() }).await?;
@@ -145,7 +148,8 @@ async fn show_calls(State(source): State<Source>, Query(asked): Query<Asked>) ->
 async fn calls_csv(State(source): State<Source>, Query(asked): Query<Asked>) -> Answered {
     let now = now();
     let (span, filter) = (asked.span(now)?, asked.filter()?);
-    let rows = all(async |page| source.calls.calls(span, &filter, &page, now).await).await?;
+    let (calls, filter) = (&source.calls, &filter);
+    let rows = all(move |page| async move { calls.calls(span, filter, &page, now).await }).await?;
     Ok(file("calls", csv::calls(&rows)))
 }
 
@@ -183,7 +187,8 @@ async fn show_user(State(source): State<Source>, path: Three, Query(asked): Quer
 
 async fn user_csv(State(source): State<Source>, path: Three, Query(asked): Query<Asked>) -> Answered {
     let (user, missed, now) = (key(path), asked.missed(), now());
-    let rows = all(async |page| source.calls.users_calls(&user, missed, &page, now).await).await?;
+    let (calls, user) = (&source.calls, &user);
+    let rows = all(move |page| async move { calls.users_calls(user, missed, &page, now).await }).await?;
     Ok(file("user", csv::users_calls(&rows, Reader::AppServer)))
 }
 
@@ -198,7 +203,8 @@ async fn show_room(State(source): State<Source>, path: Three, Query(asked): Quer
 
 async fn room_csv(State(source): State<Source>, Path((provider, service, room)): Three) -> Answered {
     let now = now();
-    let read = async |page: Page| source.calls.rooms_calls(&provider, &service, &room, &page, now).await;
+    let (calls, provider, service, room) = (&source.calls, &provider, &service, &room);
+    let read = move |page| async move { calls.rooms_calls(provider, service, room, &page, now).await };
     Ok(file("room", csv::calls(&all(read).await?)))
 }
 

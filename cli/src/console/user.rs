@@ -11,7 +11,12 @@ use super::{calls, people, reasons, words};
 const COLUMNS: [&str; 7] = ["When", "With", "Outcome", "Rang", "Talked", "Ended by", "Why"];
 
 pub(super) fn path(user: &UserKey) -> String {
-    format!("/users/{}/{}/{}", people::part(&user.provider), people::part(&user.service), people::part(&user.user))
+    format!(
+        "/users/{}/{}/{}",
+        people::part(&user.provider),
+        people::part(&user.service),
+        people::part(&user.user)
+    )
 }
 
 pub(super) fn main(user: &UserKey, asked: &Asked, found: &Rows<UserRow>) -> Markup {

@@ -98,6 +98,6 @@ impl Figures {
 }
 
 /// Families that hold what an app or a server wrote, and not a code of the vendor.
-fn is_free_text(family: &str) -> bool {
+pub(super) fn is_free_text(family: &str) -> bool {
     matches!(family, "user_rel_code" | "releaser" | "rel_code_str")
 }

@@ -16,6 +16,7 @@ pub mod plan;
 pub mod projector;
 pub mod read;
 pub mod rebuild;
+pub mod recount;
 pub mod roll_up;
 pub mod row;
 pub mod rows;

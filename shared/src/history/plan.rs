@@ -73,7 +73,8 @@ impl Plan {
             let Some(call) = call else { continue };
             for (key, row) in rows(call, layout) {
                 self.sessions.insert(key.clone(), call.sid.clone());
-                self.rows.insert(key, is_new.then_some(row));
+                let row = if is_new { Some(row) } else { nameless(&key, row).filter(|_| new.is_none()) };
+                self.rows.insert(key, row);
             }
         }
         if let Some(new) = new {
@@ -126,6 +127,14 @@ impl Plan {
         self.rows.remove(&key);
         let stay = self.stays.entry(key).or_insert_with(|| Stay::empty(event));
         stay.add(event);
+    }
+}
+
+/// What stays of a row when its call is deleted.
+fn nameless((partition, _): &Key, row: Row) -> Option<Row> {
+    match row {
+        Row::Call(row) if partition.starts_with("day#") => Some(Row::Call(Box::new(row.without_people()))),
+        _ => None,
     }
 }
 

@@ -7,10 +7,11 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::aws::Failure;
 use crate::aws::topic::Publish;
+use crate::call::model::SessionId;
 use crate::history::figures::{Figures, Period};
 use crate::history::news::News;
 use crate::history::plan::{Count, Plan, Stay, counters_expire_at};
@@ -90,12 +91,20 @@ pub struct Projector<V, F, T, P> {
 }
 
 /// A message on the spool: the rows of a call are to be made again from its records.
-#[derive(Serialize)]
-struct Again<'a> {
+#[derive(Deserialize, Serialize)]
+pub struct Again {
     version: u64,
-    project: &'a str,
+    project: String,
     /// Rows that were to be written. Those that the call does not have are to be deleted.
-    keys: Vec<&'a Key>,
+    keys: BTreeSet<Key>,
+}
+
+impl Again {
+    /// The call and the rows, if a message of the spool is about rows.
+    pub fn read(message: &str) -> Option<(SessionId, BTreeSet<Key>)> {
+        let Self { version: 1, project, keys } = serde_json::from_str(message).ok()? else { return None };
+        Some((SessionId::parse(&project)?, keys))
+    }
 }
 
 impl<V: WriteRows, F: AddFigures, T: Tell, P: Publish> Projector<V, F, T, P> {
@@ -121,15 +130,17 @@ impl<V: WriteRows, F: AddFigures, T: Tell, P: Publish> Projector<V, F, T, P> {
             tracing::error!(error = "unreadable_change", number, "a change is left out of what readers see");
         }
         let throttled = self.write(&plan).await?;
-        let mut calls: BTreeMap<&String, Vec<&Key>> = BTreeMap::new();
-        for key in &throttled {
-            if let Some(session) = plan.sessions.get(key) {
-                calls.entry(session).or_default().push(key);
+        let mut calls: BTreeMap<&String, BTreeSet<Key>> = BTreeMap::new();
+        for key in throttled {
+            if let Some(session) = plan.sessions.get(&key) {
+                calls.entry(session).or_default().insert(key);
             }
         }
         done.deferred = calls.len();
         for (session, keys) in calls {
-            self.spool.publish(&deliverable(&Again { version: 1, project: session, keys }), &[]).await?;
+            self.spool
+                .publish(&deliverable(&Again { version: 1, project: session.clone(), keys }), &[])
+                .await?;
         }
         self.count(&plan).await?;
         self.tell(&plan.news).await?;

@@ -27,6 +27,26 @@ const READ_A_REQUEST: usize = 100;
 
 type Item = HashMap<String, AttributeValue>;
 
+/// Makes the rows of a call again.
+pub trait Rebuild {
+    /// Makes the rows of one call again. Of `suspects`, rows that the call does not have are deleted.
+    fn rebuild(
+        &self,
+        session: &SessionId,
+        suspects: &BTreeSet<Key>,
+    ) -> impl Future<Output = Result<(), Failure>>;
+}
+
+/// Without the reading side there is nothing to make again.
+impl Rebuild for Option<Rebuilder> {
+    async fn rebuild(&self, session: &SessionId, suspects: &BTreeSet<Key>) -> Result<(), Failure> {
+        match self {
+            Some(rebuilder) => rebuilder.call(session, suspects).await,
+            None => Ok(()),
+        }
+    }
+}
+
 /// What was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rebuilt {

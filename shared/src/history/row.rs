@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::call::model::{Kind, Media, Moment, Outcome, Person, ReleaseCode, Releaser, Room, Status};
+use crate::history::figures;
 
 /// What a user did in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +122,16 @@ pub struct CallRow {
 }
 
 impl CallRow {
+    /// The row of a call whose records were erased. It stays in the day's list, so that counting the list
+    /// gives the figures, which erasing does not change.
+    #[must_use]
+    pub fn without_people(self) -> Self {
+        let service = self.service().to_owned();
+        let nameless = Person::new(Some(&service), None).filter(|_| service != "-");
+        let reason = self.reason.into_iter().filter(|(family, _)| !figures::is_free_text(family));
+        Self { caller: nameless, callees: Vec::new(), room: None, reason: reason.collect(), ..self }
+    }
+
     /// Whose call it is: the service of the room, else of the caller, else of who was called.
     pub fn service(&self) -> &str {
         let room = self.room.iter().map(|room| room.service_id.as_deref());

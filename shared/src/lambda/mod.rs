@@ -32,6 +32,7 @@ use tracing::Level;
 
 use crate::aws::{store::Store, topic::Publish};
 use crate::call::model::Arrival;
+use crate::history::rebuild::Rebuild;
 use crate::lambda::api::event::ApiEvent;
 use crate::lambda::api::log_line::log_line;
 use crate::lambda::api::{Api, HandledRequest};
@@ -73,9 +74,9 @@ pub async fn run<S, H: Handler>(
 }
 
 /// Runs the function that replays the spool.
-pub async fn run_replay<S, T: Store, P: Publish>(
+pub async fn run_replay<S, T: Store, P: Publish, R: Rebuild>(
     read: impl FnOnce(&Environment) -> Result<S, ConfigError>,
-    connect: impl FnOnce(S) -> Replayer<T, P>,
+    connect: impl FnOnce(S) -> Replayer<T, P, R>,
 ) -> ExitCode {
     let Some((settings, log)) = start(read) else { return ExitCode::FAILURE };
     let (replayer, log) = (&connect(settings), &log);

@@ -18,6 +18,8 @@ use crate::aws::store::{EventPut, Kept, RecordStore, Store};
 use crate::aws::topic::{Publish, Topic};
 use crate::call::CallEnd;
 use crate::call::model::{Origin, SessionId};
+use crate::history::projector::Again;
+use crate::history::rebuild::{Rebuild, Rebuilder};
 use crate::lambda::settings::ReplayerSettings;
 use crate::lambda::spool;
 use crate::lambda::sqs::{Batch, Message, Report, Returned};
@@ -40,6 +42,8 @@ pub enum ReplayOutcome {
     Recorded,
     /// Its record was in the table already.
     Duplicate,
+    /// The rows of its call, whose keys were throttled, are as they should be.
+    Rebuilt,
     /// It can never be written, for this reason, and is with the dead letters.
     PutAside(&'static str),
     /// It cannot be written now, for this reason, and goes back to the queue.
@@ -52,6 +56,7 @@ impl ReplayOutcome {
         match self {
             Self::Recorded => "recorded",
             Self::Duplicate => "duplicate",
+            Self::Rebuilt => "rebuilt",
             Self::PutAside(_) => "dead_letter",
             Self::Back(_) => "back_to_the_queue",
         }
@@ -60,7 +65,7 @@ impl ReplayOutcome {
     /// The level of its log line.
     pub fn level(self) -> Level {
         match self {
-            Self::Recorded | Self::Duplicate => Level::INFO,
+            Self::Recorded | Self::Duplicate | Self::Rebuilt => Level::INFO,
             Self::Back(_) => Level::WARN,
             Self::PutAside(_) => Level::ERROR,
         }
@@ -69,7 +74,7 @@ impl ReplayOutcome {
     /// The stable code of why it was not written.
     pub fn reason(self) -> Option<&'static str> {
         match self {
-            Self::Recorded | Self::Duplicate => None,
+            Self::Recorded | Self::Duplicate | Self::Rebuilt => None,
             Self::PutAside(reason) | Self::Back(reason) => Some(reason),
         }
     }
@@ -106,24 +111,27 @@ pub fn report(messages: &[ReplayedMessage]) -> Report {
 
 /// Writes spooled records.
 #[derive(Debug)]
-pub struct Replayer<S, P> {
+pub struct Replayer<S, P, R> {
     records: RecordStore<S>,
     dead_letters: P,
+    rows: R,
 }
 
-impl Replayer<DynamoDb, Topic> {
+impl Replayer<DynamoDb, Topic, Option<Rebuilder>> {
     /// A replayer into the table and the dead letters' topic.
     pub fn connect(settings: ReplayerSettings) -> Self {
-        let ReplayerSettings { table, retention, dead_letters, aws } = settings;
-        let table = DynamoDb::new(aws.dynamodb(budget::REPLAY).client, table);
+        let ReplayerSettings { table, retention, dead_letters, views, aws } = settings;
+        let client = aws.dynamodb(budget::REPLAY).client;
+        let rows = views.map(|(views, layout)| Rebuilder::new(client.clone(), table.clone(), views, layout));
+        let table = DynamoDb::new(client, table);
         let records = RecordStore::new(table, retention, budget::REPLAY);
-        Self::new(records, Topic::rarely_used(aws, dead_letters, budget::REPLAY))
+        Self::new(records, Topic::rarely_used(aws, dead_letters, budget::REPLAY), rows)
     }
 }
 
-impl<S: Store, P: Publish> Replayer<S, P> {
-    pub fn new(records: RecordStore<S>, dead_letters: P) -> Self {
-        Self { records, dead_letters }
+impl<S: Store, P: Publish, R: Rebuild> Replayer<S, P, R> {
+    pub fn new(records: RecordStore<S>, dead_letters: P, rows: R) -> Self {
+        Self { records, dead_letters, rows }
     }
 
     /// Replays a batch, all messages concurrently. Reports each as soon as it is done, since the
@@ -156,8 +164,22 @@ impl<S: Store, P: Publish> Replayer<S, P> {
         self.dead_letters.publish(publishable(message), &[("reason", reason.to_owned())]).await
     }
 
+    /// Makes the rows of a call again, if the message asks for that.
+    async fn rebuild(&self, message: &Message) -> Option<ReplayedMessage> {
+        let (session, rows) = Again::read(message.body.as_str())?;
+        let (outcome, error) = match self.rows.rebuild(&session, &rows).await {
+            Ok(()) => (ReplayOutcome::Rebuilt, None),
+            Err(failure) => (ReplayOutcome::Back("views_unavailable"), Some(failure.to_string())),
+        };
+        let id = message.id.clone();
+        Some(ReplayedMessage { outcome, origin: None, session: Some(session), ended: None, error, id })
+    }
+
     async fn write(&self, message: &Message) -> ReplayedMessage {
         let id = message.id.clone();
+        if let Some(rebuilt) = self.rebuild(message).await {
+            return rebuilt;
+        }
         let (record, arrival) = match spool::read(message.body.as_str()) {
             Ok(read) => read,
             Err(unreadable) => {

@@ -90,6 +90,8 @@ pub struct ReplayerSettings {
     pub table: TableName,
     pub retention: Retention,
     pub dead_letters: TopicArn,
+    /// Where rows of calls are made again; `None` without the reading side.
+    pub views: Option<(TableName, Layout)>,
     pub aws: aws::Settings,
 }
 
@@ -99,6 +101,10 @@ impl ReplayerSettings {
             table: environment.records_table()?,
             retention: environment.retention()?,
             dead_letters: environment.topic("DEAD_LETTERS_TOPIC_ARN")?,
+            views: match environment.optional("VIEWS_TABLE") {
+                Some(_) => Some((environment.table("VIEWS_TABLE")?, environment.layout()?)),
+                None => None,
+            },
             aws: environment.aws()?,
         })
     }

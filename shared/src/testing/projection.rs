@@ -23,6 +23,8 @@ pub struct Projection {
     pub counters: RefCell<BTreeMap<Key, (Sequence, Figures)>>,
     pub told: RefCell<BTreeSet<String>>,
     pub spooled: RefCell<Vec<String>>,
+    /// Partitions that begin like this are throttled; none, if it is empty.
+    pub throttled: RefCell<String>,
     /// Requests of a hundred that fail.
     pub failing: Cell<u32>,
     random: RefCell<fastrand::Rng>,
@@ -55,14 +57,19 @@ impl Projection {
 impl WriteRows for &Projection {
     async fn write(&self, rows: Vec<(Key, Option<Row>)>) -> Result<Vec<Key>, Failure> {
         self.may_fail(|| {
-            let mut known = self.rows.borrow_mut();
+            let (mut known, mut left) = (self.rows.borrow_mut(), Vec::new());
+            let throttled = self.throttled.borrow();
             for (key, row) in rows {
+                if !throttled.is_empty() && key.0.starts_with(throttled.as_str()) {
+                    left.push(key);
+                    continue;
+                }
                 match row {
                     Some(row) => known.insert(key, row),
                     None => known.remove(&key),
                 };
             }
-            Vec::new()
+            left
         })
     }
 
@@ -152,6 +159,14 @@ impl Stream {
                 change["OldImage"] = image(old);
             }
             self.records.push(json!({ "eventName": "MODIFY", "dynamodb": change }));
+        }
+        for (key, item) in &self.seen {
+            if !items.contains_key(key) {
+                let number = 1_000_000 + self.records.len();
+                let old: serde_dynamo::Item = serde_dynamo::to_item(item).unwrap();
+                let change = json!({ "SequenceNumber": number.to_string(), "OldImage": old });
+                self.records.push(json!({ "eventName": "REMOVE", "dynamodb": change }));
+            }
         }
         self.seen = items;
     }

@@ -158,8 +158,8 @@ impl DynamoDbCalls {
     }
 }
 
-/// Where rows lie: in a partition, with sort keys that begin with `prefix` and from there on lie between `low` and
-/// `high`.
+/// Where rows lie: in a partition, with sort keys that begin with `prefix`, and after it are between `low`
+/// and `high`.
 struct Place<'a> {
     partition: String,
     prefix: &'a str,
@@ -337,7 +337,7 @@ impl ReadCalls for DynamoDbCalls {
         let days = span.days();
         let mut sums: BTreeMap<Sorted, Figures> = BTreeMap::new();
         // Today and the days that are not summed up yet come from their hours.
-        let mut from_hours: Vec<(&ServiceKey, &str)> = Vec::new();
+        let mut from_hours: Vec<(ServiceKey, String)> = Vec::new();
         for service in &services {
             let mut rolled_up = BTreeMap::new();
             if by == By::Day {
@@ -353,21 +353,21 @@ impl ReadCalls for DynamoDbCalls {
                     .is_some_and(|begin| begin.milliseconds() + days::MILLISECONDS <= now.milliseconds);
                 match rolled_up.remove(day).filter(|_| is_over) {
                     Some(sum) => drop(sums.insert(sorted(service.period(day, None)), sum)),
-                    None => from_hours.push((service, day)),
+                    None => from_hours.push((service.clone(), day.clone())),
                 }
             }
         }
-        let queries = from_hours.into_iter().map(async |(service, day)| {
-            let hours = self.hours(service, day).await?;
+        let queries = from_hours.into_iter().map(|(service, day)| async move {
+            let hours = self.hours(&service, &day).await?;
             Ok::<_, Failure>((service, day, hours))
         });
         let found: Vec<_> = stream::iter(queries).buffered(QUERIES_AT_ONCE).try_collect().await?;
         for (service, day, hours) in found {
             for (hour, figures) in hours {
                 let hour = (by == By::Hour).then_some(hour);
-                if hour.is_none_or(|hour| span.touches(day, hour)) {
-                    let sum = sums.entry(sorted(service.period(day, hour))).or_default();
-                    stored_figures::add(sum, figures);
+                if hour.is_none_or(|hour| span.touches(&day, hour)) {
+                    let sum = sums.entry(sorted(service.period(&day, hour))).or_default();
+                    sum.add(&figures, 1);
                 }
             }
         }

@@ -1,8 +1,10 @@
 //! Live calls, and which of them are silent. Vendors lose end events, so a call that nobody ended stays live.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
-use crate::call::model::{Arrival, Moment};
+use crate::call::model::Arrival;
 use crate::history::row::CallRow;
 
 /// Hours of silence after which a call is not listed any more.
@@ -31,9 +33,16 @@ impl LiveCall {
 
 /// The live calls, the newest first.
 pub fn live_calls(calls: Vec<CallRow>, stale_hours: u64, now: Arrival) -> Vec<LiveCall> {
-    let listed = calls.into_iter().filter_map(|call| LiveCall::new(call, stale_hours, now));
+    let mut newest: HashMap<(String, String), CallRow> = HashMap::with_capacity(calls.len());
+    for call in calls {
+        // After `Shards` was raised, a call can be in two shards: its newest row counts.
+        let known = newest.entry((call.provider.clone(), call.sid.clone())).or_insert_with(|| call.clone());
+        if known.last_event_at < call.last_event_at {
+            *known = call;
+        }
+    }
+    let listed = newest.into_values().filter_map(|call| LiveCall::new(call, stale_hours, now));
     let mut listed: Vec<LiveCall> = listed.collect();
-    let key = |live: &LiveCall| -> (Moment, String) { (live.call.at, live.call.sid.clone()) };
-    listed.sort_by_cached_key(|live| std::cmp::Reverse(key(live)));
+    listed.sort_by(|a, b| (b.call.at, &b.call.sid).cmp(&(a.call.at, &a.call.sid)));
     listed
 }

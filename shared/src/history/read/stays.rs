@@ -103,8 +103,8 @@ mod tests {
         fn stays_follow_each_other_and_only_the_last_one_is_open(
             came: BTreeSet<u8>, left: BTreeSet<u8>,
         ) {
-            let wide = |moments: &BTreeSet<u8>| moments.iter().map(|at| u64::from(*at)).collect::<BTreeSet<_>>();
-            let (came, left) = (wide(&came), wide(&left));
+            let [came, left]: [BTreeSet<u64>; 2] =
+                [came, left].map(|moments| moments.into_iter().map(u64::from).collect());
             let stays = stays(&came, &left);
             for pair in stays.windows(2) {
                 prop_assert!(pair[0].left.is_some_and(|end| end <= pair[1].came));

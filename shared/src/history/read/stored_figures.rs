@@ -84,17 +84,6 @@ pub(super) fn read(item: &Item) -> Figures {
     }
 }
 
-/// Adds one item's counters to the others of its period.
-pub(super) fn add(sum: &mut Figures, other: Figures) {
-    sum.calls += other.calls;
-    sum.talk_s += other.talk_s;
-    for (sums, others) in [(&mut sum.outcomes, other.outcomes), (&mut sum.reasons, other.reasons)] {
-        for (word, count) in others {
-            *sums.entry(word).or_default() += count;
-        }
-    }
-}
-
 /// Leaves out what was taken back to nothing.
 pub(super) fn without_nothing(mut figures: Figures) -> Option<Figures> {
     for counters in [&mut figures.outcomes, &mut figures.reasons] {

@@ -156,8 +156,8 @@ fn found(body: (&'static str, String), next: Option<Cursor>, wanted: &Wanted) ->
 /// What would end an address in a header, or the header.
 const ENDS_ADDRESS: &AsciiSet = &CONTROLS.add(b'<').add(b'>').add(b'"').add(b' ');
 
-/// The query of the next page: the same with another cursor. A relative address, because only the sender knows
-/// the host and the stage.
+/// The query of the next page: the same with another cursor. It is a relative address, because only the
+/// sender knows the host and the stage.
 fn next_query(query: &str, next: &Cursor) -> String {
     let others = query.split('&').filter(|piece| !piece.is_empty() && !piece.starts_with("cursor="));
     let safe = others.map(|piece| utf8_percent_encode(piece, ENDS_ADDRESS).to_string());
