@@ -89,12 +89,17 @@ impl Story {
             points.push(point(Some(at), "begin", html! { "called" }));
         }
         if let Some(at) = call.started_at {
-            let what = html! { @if let Some(rang) = call.ring_s() { "rang " (words::seconds(rang)) ", " } "answered" };
+            let what = html! {
+                @if let Some(rang) = call.ring_s() { "rang " (words::seconds(rang)) ", " }
+                "answered"
+            };
             points.push(point(Some(at), "answered", what));
         }
         if call.status == Status::Ended {
             let what = html! {
-                @if let (None, Some(rang)) = (call.started_at, call.ring_s()) { "rang " (words::seconds(rang)) ", " }
+                @if let (None, Some(rang)) = (call.started_at, call.ring_s()) {
+                    "rang " (words::seconds(rang)) ", "
+                }
                 "ended"
                 @if let Some(by) = call.released_by { " by the " (words::releaser(by).to_lowercase()) }
                 @if !call.reason.is_empty() { " (" (reasons::why(&call.reason)) ")" }
@@ -190,7 +195,7 @@ fn timeline(story: &Story) -> Markup {
                     @if let Some(at) = point.at {
                         span.at {
                             (words::clock(at))
-                            @if let Some(passed) = first.and_then(|first| passed(first, at)) { " · +" (passed) }
+                            @if let Some(later) = first.and_then(|first| passed(first, at)) { " · +" (later) }
                         }
                     }
                 }

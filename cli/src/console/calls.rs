@@ -39,7 +39,9 @@ pub(super) fn table(rows: &[CallRow], name: &str) -> Markup {
         @if rows.is_empty() { p.quiet { "There are no calls here." } } @else {
             table.cards role="table" aria-label=(name) {
                 thead role="rowgroup" {
-                    tr role="row" { @for column in COLUMNS { th role="columnheader" scope="col" { (column) } } }
+                    tr role="row" {
+                        @for column in COLUMNS { th role="columnheader" scope="col" { (column) } }
+                    }
                 }
                 tbody role="rowgroup" { @for row in rows { (line(row)) } }
             }

@@ -1,5 +1,5 @@
-//! The chart of outcomes by hour. plotters draws it in marks, not colours: style.css gives each mark the colour
-//! of the theme, light or dark.
+//! The chart of outcomes by hour. plotters draws it in marks, not colours: style.css gives each mark the
+//! colour of the theme, light or dark.
 
 use plotters::prelude::*;
 

@@ -16,9 +16,9 @@ pub(super) fn main(live: &[LiveCall], stale_hours: u64, now: Moment) -> Markup {
             @if live.is_empty() { p.quiet { "Nothing is live." } } @else { (table(live)) }
         }
         p.quiet {
-            "A room without an event for more than " (stale_hours) " hours is marked as silent: the event of its end \
-             may be lost. After " (LISTED_HOURS) " hours it is not listed any more. LINE tells of a one-to-one call \
-             only when it is over, so that none is live. "
+            "A room without an event for more than " (stale_hours) " hours is marked as silent: the event of \
+             its end may be lost. After " (LISTED_HOURS) " hours it is not listed any more. LINE reports a \
+             one-to-one call only when it is over, so none of them is here. "
             a href="/live.csv" { "CSV of this list" }
         }
     }
@@ -36,8 +36,12 @@ fn table(live: &[LiveCall]) -> Markup {
                 @for each in live {
                     tr role="row" {
                         td.when role="cell" {
-                            a href={ "/calls/" (people::part(&each.call.sid)) } { (words::moment(each.call.at)) }
-                            span.quiet.kind { (words::kind(each.call.kind)) " " (words::media(each.call.media)) }
+                            a href={ "/calls/" (people::part(&each.call.sid)) } {
+                                (words::moment(each.call.at))
+                            }
+                            span.quiet.kind {
+                                (words::kind(each.call.kind)) " " (words::media(each.call.media))
+                            }
                         }
                         td.who role="cell" data-label=(room) { (people::between(&each.call)) }
                         td.number role="cell" data-label=(online) {

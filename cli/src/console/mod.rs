@@ -1,9 +1,9 @@
 //! `ringback console`: pages about calls, for one person on their own machine.
 //!
-//! [`door`] lets a request pass or refuses it, and adds the headers of safety to every answer. [`routes`] knows
-//! the addresses: each handler reads what it needs and hands it to the function of a page, which only makes
-//! markup. The pages share [`layout`], the words in [`words`] and the people in [`people`]. [`problem`] is every
-//! page about something that went wrong.
+//! [`door`] lets a request pass or refuses it, and adds the headers of safety to every answer. [`routes`]
+//! knows the addresses: each handler reads what it needs and hands it to the function of a page, which only
+//! makes markup. The pages share [`layout`], the words in [`words`] and the people in [`people`]. [`problem`]
+//! is every page about something that went wrong.
 
 mod call;
 mod calls;

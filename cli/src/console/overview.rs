@@ -144,7 +144,9 @@ fn by_hour(hours: &[Hour]) -> Markup {
             li.rate { "Answer rate" }
         }
         div.scroll tabindex="0" role="region" aria-label="Chart of outcomes by hour" {
-            div.chart role="img" aria-label={ "Outcomes by hour. " (said) " The table below has every number." } {
+            div.chart role="img"
+                aria-label={ "Outcomes by hour. " (said) " The table below has every number." }
+            {
                 (PreEscaped(chart::outcomes_by_hour(hours)))
             }
         }

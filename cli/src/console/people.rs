@@ -1,5 +1,5 @@
-//! People, rooms and sessions on a page. Their ids are strangers' text: isolated from the text around them, cut
-//! where they are long, and whole in a title.
+//! People and rooms on a page. Their ids are strangers' text: isolated from the text around them, cut where
+//! they are long, and whole in a title.
 
 use maud::{Markup, html};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

@@ -45,7 +45,7 @@ impl Problem {
                     "DynamoDB did not answer. Is the local stack still running? Start it with `make run`."
                 }
                 "ResourceNotFoundException" => {
-                    "A table is missing. Deploy with the parameter Reading=yes, or start the local stack again."
+                    "A table is missing. Deploy with Reading=yes, or start the local stack again."
                 }
                 "AccessDeniedException" => {
                     "Your AWS user may not read the tables. docs/console.md has the policy."

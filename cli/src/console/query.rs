@@ -114,7 +114,8 @@ impl Asked {
         html! {
             form.filter action="/calls" {
                 (field("from", "From", html! {
-                    input #from name="from" type="datetime-local" value=(given(&self.from).unwrap_or_default());
+                    input #from name="from" type="datetime-local"
+                        value=(given(&self.from).unwrap_or_default());
                 }))
                 (field("to", "To", html! {
                     input #to name="to" type="datetime-local" value=(given(&self.to).unwrap_or_default());

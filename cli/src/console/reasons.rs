@@ -27,7 +27,9 @@ pub(super) fn meaning(family: &str, code: &str) -> Option<&'static str> {
 pub(super) fn why(reason: &BTreeMap<String, ReleaseCode>) -> Markup {
     let known = FAMILIES.into_iter().find_map(|family| reason.get_key_value(family));
     html! {
-        @if let Some((family, code)) = known.or_else(|| reason.iter().next()) { (named(family, &shown(code))) }
+        @if let Some((family, code)) = known.or_else(|| reason.iter().next()) {
+            (named(family, &shown(code)))
+        }
     }
 }
 

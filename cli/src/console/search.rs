@@ -51,8 +51,8 @@ pub(super) fn main(name: &str, found: &[Found]) -> Markup {
         let text = html! {
             p { "No call, user or room is called " bdi.wrap { "“" (name) "”" } "." }
             p.quiet {
-                "Ids are compared letter by letter, and case counts. Old records expire. LINE tells of a one-to-one \
-                 call only when it is over."
+                "Ids are compared letter by letter, and case counts. Old records expire. LINE reports a \
+                 one-to-one call only when it is over."
             }
         };
         return problem::message("Nothing found", &text);
@@ -64,7 +64,9 @@ pub(super) fn main(name: &str, found: &[Found]) -> Markup {
                 @for each in found {
                     li { a href=(each.address) { (each.what) " " (people::text(name)) }
                         @if let Some((provider, service)) = &each.of {
-                            span.quiet { " of " (words::provider(provider)) ", service " (people::text(service)) }
+                            span.quiet {
+                                " of " (words::provider(provider)) ", service " (people::text(service))
+                            }
                         }
                     }
                 }

@@ -47,7 +47,9 @@ fn table(found: &Rows<UserRow>) -> Markup {
         @if found.rows.is_empty() { p.quiet { "There are no calls here." } } @else {
             table.cards role="table" aria-label="The user’s calls" {
                 thead role="rowgroup" {
-                    tr role="row" { @for column in COLUMNS { th role="columnheader" scope="col" { (column) } } }
+                    tr role="row" {
+                        @for column in COLUMNS { th role="columnheader" scope="col" { (column) } }
+                    }
                 }
                 tbody role="rowgroup" { @for row in &found.rows { (line(row)) } }
             }
@@ -75,10 +77,15 @@ fn line(row: &UserRow) -> Markup {
                     @if index > 0 { ", " } (people::person(each, &row.provider, service))
                 }
                 @if row.with.len() > 4 { " and " (row.with.len() - 4) " more" }
-                @if let Some(room) = &row.room { span.quiet { " room " } (people::room(room, &row.provider, service)) }
+                @if let Some(room) = &row.room {
+                    span.quiet { " room " }
+                    (people::room(room, &row.provider, service))
+                }
             }
             td role="cell" data-label=(outcome) {
-                @if row.outcome.is_some() || row.status.is_some() { (words::outcome(row.outcome, row.status)) }
+                @if row.outcome.is_some() || row.status.is_some() {
+                    (words::outcome(row.outcome, row.status))
+                }
                 @if row.missed { " " span.badge.missed { "missed" } }
             }
             td.number role="cell" data-label=(rang) { (row.ring_s.map(words::seconds).unwrap_or_default()) }
