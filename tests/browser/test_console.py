@@ -44,8 +44,8 @@ def play(name: str) -> dict[str, Any]:
 
 def call_back(path: str, **parameters: str) -> None:
     """Sends one of LINE's callbacks."""
-    url = f"{os.environ['CALLBACK_URL']}{path}?{urllib.parse.urlencode(parameters)}"
-    urllib.request.urlopen(url, timeout=10).read()
+    query = urllib.parse.urlencode(parameters, quote_via=urllib.parse.quote)
+    urllib.request.urlopen(f"{os.environ['CALLBACK_URL']}{path}?{query}", timeout=10).read()
 
 
 @unittest.skipUnless(CHROMIUM, "there is no Chromium")
@@ -84,7 +84,7 @@ class Console(unittest.TestCase):
         cls.addClassCleanup(cls.browser.close)
         cls.wait_for("/users/line/planetkit/quiet-bob", "tr.missed")
         cls.wait_for("/live", "text=silent-room")
-        cls.wait_for(f"/calls/{cls.played['tencent-current']['session']}", "text=Ended")
+        cls.wait_for(f"/calls/{cls.played['tencent-current']['sid']}", "text=Ended")
 
     @classmethod
     def stop(cls) -> None:
@@ -126,7 +126,7 @@ class Console(unittest.TestCase):
         calls = tiles.locator(".tile").first.locator(".number").inner_text()
         self.assertGreaterEqual(int(calls), len(PLAYED))
         expect(tiles).to_contain_text(re.compile(r"\d+ %"))
-        expect(tiles).to_contain_text("1 silent, the longest for 3 h")
+        expect(tiles).to_contain_text("1 silent for 3 h")
         expect(page.locator(".reasons")).to_contain_text("1203 no answer")
         expect(page.get_by_role("img", name="Outcomes by hour")).to_be_visible()
         self.assertGreater(page.locator(".chart rect").count(), 2)
@@ -155,12 +155,12 @@ class Console(unittest.TestCase):
         expect(row).to_contain_text("silent for 3 h")
 
     def test_a_call_tells_its_story_and_shows_each_callback_as_it_came(self) -> None:
-        page = self.open(f"/calls/{self.played['missed']['session']}")
+        page = self.open(f"/calls/{self.played['missed']['sid']}")
         expect(page.locator(".timeline")).to_contain_text("1203 no answer")
         expect(page.locator(".timeline")).to_contain_text("rang 1 min 00 s")
         page.locator("summary").first.click()
         expect(page.get_by_label("What the vendor sent").first).to_contain_text('"disconnect_reason": "1203"')
-        page = self.open(f"/calls/{self.played['late-join']['session']}")
+        page = self.open(f"/calls/{self.played['late-join']['sid']}")
         expect(page.get_by_label("People in the call")).to_contain_text("carol")
         expect(self.open("/calls/silent-room").locator(".odd")).to_contain_text("-1 people online")
 
@@ -239,7 +239,7 @@ class Console(unittest.TestCase):
     @unittest.skipUnless(os.environ.get("SCREENSHOTS"), "SCREENSHOTS names no folder")
     def test_pictures_of_the_documentation(self) -> None:
         folder = ROOT / os.environ["SCREENSHOTS"]
-        call = f"/calls/{self.played['late-join']['session']}"
+        call = f"/calls/{self.played['late-join']['sid']}"
         for name, path in {"overview": "/", "calls": "/calls", "call": call}.items():
             page = self.open(path, viewport={"width": 1180, "height": 860})
             file = folder / f"console-{name}.png"

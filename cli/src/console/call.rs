@@ -85,10 +85,12 @@ impl Story {
             };
             points.push(point(moment(event, "at"), "event", what));
         }
-        if let Some(at) = call.setup_at {
+        // The people's own events tell what happened in a room.
+        let between_two = !call.is_line_group();
+        if let Some(at) = call.setup_at.filter(|_| between_two) {
             points.push(point(Some(at), "begin", html! { "called" }));
         }
-        if let Some(at) = call.started_at {
+        if let Some(at) = call.started_at.filter(|_| between_two) {
             let what = html! {
                 @if let Some(rang) = call.ring_s() { "rang " (words::seconds(rang)) ", " }
                 "answered"
@@ -161,7 +163,9 @@ fn summary(story: &Story) -> Markup {
             @if let Some(host) = &call.host { (entry("Host", named(std::slice::from_ref(host)))) }
             @if let Some(room) = &call.room { (entry("Room", people::room(room, &call.provider, service))) }
             @if let Some(at) = call.at() { (entry("When", words::moment(at))) }
-            @if let Some(rang) = call.ring_s() { (entry("Rang", html! { (words::seconds(rang)) })) }
+            @if let Some(rang) = call.ring_s().filter(|_| !call.is_line_group()) {
+                (entry("Rang", html! { (words::seconds(rang)) }))
+            }
             @if let Some(talk) = call.duration_s { (entry("Talked", html! { (words::seconds(talk)) })) }
             @if let Some(by) = call.released_by { (entry("Ended by", html! { (words::releaser(by)) })) }
             @for (family, code) in &call.reason {
@@ -267,6 +271,6 @@ fn raw(event: &Item) -> Markup {
     let received = moment(event, "received_at");
     html! {
         @if let Some(at) = received { p.quiet { "Received " (words::moment(at)) } }
-        pre tabindex="0" role="region" aria-label="What the vendor sent" { bdi { (shown) } }
+        pre tabindex="0" role="group" aria-label="What the vendor sent" { bdi { (shown) } }
     }
 }

@@ -51,6 +51,8 @@ pub(super) fn table(rows: &[CallRow], name: &str) -> Markup {
 
 fn line(row: &CallRow) -> Markup {
     let [_, who, outcome, rang, talked, ended_by, why] = COLUMNS;
+    // A room does not ring.
+    let rang_s = row.ring_s.filter(|_| row.caller.is_some() || !row.callees.is_empty());
     let talked_s = row.talk_s.filter(|seconds| *seconds > 0);
     html! {
         tr role="row" {
@@ -60,7 +62,7 @@ fn line(row: &CallRow) -> Markup {
             }
             td.who role="cell" data-label=(who) { (people::between(row)) }
             td role="cell" data-label=(outcome) { (words::outcome(row.outcome, Some(row.status))) }
-            td.number role="cell" data-label=(rang) { (row.ring_s.map(words::seconds).unwrap_or_default()) }
+            td.number role="cell" data-label=(rang) { (rang_s.map(words::seconds).unwrap_or_default()) }
             td.number role="cell" data-label=(talked) { (talked_s.map(words::seconds).unwrap_or_default()) }
             td role="cell" data-label=(ended_by) {
                 @if row.status == Status::Ended { (row.released_by.map(words::releaser).unwrap_or_default()) }

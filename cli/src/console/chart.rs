@@ -12,8 +12,8 @@ const RATE: RGBColor = RGBColor(3, 3, 3);
 /// The first of the groups of outcomes; the others follow.
 const FIRST_GROUP: u8 = 16;
 
-const SIZE: (u32, u32) = (880, 260);
-const FONT: (&str, u32) = ("sans-serif", 13);
+const SIZE: (u32, u32) = (880, 300);
+const FONT: (&str, u32) = ("sans-serif", 17);
 
 type Drawn<T> = Result<T, DrawingAreaErrorKind<<SVGBackend<'static> as DrawingBackend>::ErrorType>>;
 
@@ -32,9 +32,9 @@ fn draw(svg: &mut String, hours: &[Hour]) -> Drawn<()> {
     let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     let mut chart = ChartBuilder::on(&root)
         .margin_top(12)
-        .x_label_area_size(28)
-        .y_label_area_size(44)
-        .right_y_label_area_size(48)
+        .x_label_area_size(34)
+        .y_label_area_size(46)
+        .right_y_label_area_size(62)
         .build_cartesian_2d(0.0..width, 0.0..float(highest) * 1.05)?
         .set_secondary_coord(0.0..width, 0.0..105.0);
     let label = |index: &f64| {

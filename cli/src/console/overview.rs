@@ -115,7 +115,8 @@ fn tiles(sum: &Figures, live: &[LiveCall]) -> Markup {
         (tile("", "Talk", &words::number(sum.talk_s / 60), "minutes"))
         (tile("/live", "Live now", &words::number(i64::try_from(live.len()).unwrap_or(i64::MAX)), &{
             silent.iter().max().map_or(String::new(), |longest| {
-                format!("{} silent, the longest for {}", silent.len(), words::about(*longest))
+                let up_to = if silent.len() > 1 { "up to " } else { "" };
+                format!("{} silent for {up_to}{}", silent.len(), words::about(*longest))
             })
         }))
     }

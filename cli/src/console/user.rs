@@ -1,6 +1,7 @@
 //! The history of one user, and the sessions of one room.
 
 use maud::{Markup, html};
+use ringback::call::model::Outcome;
 use ringback::history::key::UserKey;
 use ringback::history::read::Rows;
 use ringback::history::row::{CallRow, Direction, EndedBy, UserRow};
@@ -35,7 +36,7 @@ pub(super) fn main(user: &UserKey, asked: &Asked, found: &Rows<UserRow>) -> Mark
             a href={ (path) "?missed=true" } aria-current=[asked.missed().then_some("true")] { "Missed" }
         }
         @if rows > 0 {
-            p { (rows) " calls here: " (missed) " missed, " (words::seconds(talk)) " of talk." }
+            p { "On this page: calls " (rows) ", missed " (missed) ", talk " (words::seconds(talk)) "." }
         }
         section.card { (table(found)) }
         (calls::older(asked, &path, found.next.as_ref()))
@@ -86,7 +87,7 @@ fn line(row: &UserRow) -> Markup {
                 @if row.outcome.is_some() || row.status.is_some() {
                     (words::outcome(row.outcome, row.status))
                 }
-                @if row.missed { " " span.badge.missed { "missed" } }
+                @if row.missed && row.outcome != Some(Outcome::Missed) { " " span.badge.missed { "missed" } }
             }
             td.number role="cell" data-label=(rang) { (row.ring_s.map(words::seconds).unwrap_or_default()) }
             td.number role="cell" data-label=(talked) {
