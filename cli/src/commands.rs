@@ -14,6 +14,7 @@ use crate::error::Stop;
 use crate::keys::Keys;
 use crate::output::Output;
 use crate::place::Where;
+use crate::rebuild::{Rebuild, Recount};
 use crate::replay::Replay;
 use crate::restore::Restore;
 use crate::show::Show;
@@ -41,6 +42,8 @@ enum Command {
     Doctor(Doctor),
     Show(Show),
     Tail(Tail),
+    Rebuild(Rebuild),
+    Recount(Recount),
     Replay(Replay),
     Restore(Restore),
     Erase(Erase),
@@ -66,6 +69,8 @@ impl Cli {
             Command::Doctor(command) => Box::pin(command.run(&at, out)).await,
             Command::Show(command) => command.run(&at, out).await,
             Command::Tail(command) => command.run(&at, out).await,
+            Command::Rebuild(command) => Box::pin(command.run(&at, out)).await,
+            Command::Recount(command) => Box::pin(command.run(&at, out)).await,
             Command::Replay(command) => command.run(&at, out).await,
             Command::Restore(command) => command.run(&at, out).await,
             Command::Erase(command) => command.run(&at, out).await,

@@ -5,6 +5,7 @@
 //! is said to be skipped, and why.
 
 mod callbacks;
+mod reading;
 pub(crate) mod ringing;
 mod stack;
 
@@ -144,6 +145,7 @@ impl Doctor {
         match &aimed.place {
             Some(place) => {
                 stack::look(place, &aimed.target.token, &mut findings).await;
+                reading::look(place, &mut findings).await;
                 ringing::look(place, aimed.service(Vendor::Line), &self.ios_app, &mut findings).await;
             }
             None => findings

@@ -25,6 +25,7 @@ mod output;
 mod phones;
 mod place;
 mod play;
+mod rebuild;
 mod records;
 mod replay;
 mod restore;
@@ -34,6 +35,7 @@ mod tail;
 mod target;
 mod template;
 mod token;
+mod views;
 
 use std::process::ExitCode;
 

@@ -1,13 +1,9 @@
 //! One call: what it was, what happened in it, who was in it, and every callback as it came.
 
-use std::collections::BTreeMap;
-
 use maud::{Markup, html};
-use ringback::call::model::{Moment, Outcome, Person, Status};
-use ringback::call::participant::Role;
+use ringback::call::model::{Moment, Person, Status};
 use ringback::history::call::StoredCall;
-use ringback::history::read::participants::{self, OddCount};
-use ringback::history::read::stays::Stay;
+use ringback::history::read::participants::{self, OddCount, Part};
 use serde_json::{Map, Value, json};
 
 use super::{people, reasons, words};
@@ -26,15 +22,6 @@ pub(super) struct Story {
     pub(super) more: bool,
 }
 
-/// Somebody's part in the call.
-#[derive(Default)]
-struct Part {
-    role: Option<&'static str>,
-    outcome: Option<Outcome>,
-    stays: Vec<Stay>,
-    talk_s: Option<u64>,
-}
-
 struct Point {
     at: Option<Moment>,
     class: &'static str,
@@ -45,29 +32,6 @@ impl Story {
     /// Everything as JSON.
     pub(super) fn json(&self) -> Value {
         json!({ "call": self.item, "events": self.events, "complete": !self.more })
-    }
-
-    fn people(&self) -> BTreeMap<Person, Part> {
-        let mut found: BTreeMap<Person, Part> = BTreeMap::new();
-        for each in self.call.participants() {
-            let part = found.entry(each.person).or_default();
-            part.role = Some(match each.role {
-                Role::Caller => "Caller",
-                Role::Callee => "Callee",
-                Role::Joined => "Joined",
-            });
-            part.outcome = each.outcome;
-        }
-        let in_rooms = if self.call.is_line_group() {
-            participants::of_events(&self.events)
-        } else {
-            participants::of_facts(&self.call.facts)
-        };
-        for each in in_rooms {
-            let part = found.entry(each.person).or_default();
-            (part.stays, part.talk_s) = (each.stays, each.talk_s);
-        }
-        found
     }
 
     fn points(&self) -> Vec<Point> {
@@ -217,7 +181,7 @@ fn passed(first: Moment, at: Moment) -> Option<String> {
 }
 
 fn people_table(story: &Story) -> Markup {
-    let people = story.people();
+    let people = participants::participants(&story.item, &story.events);
     html! {
         @if people.is_empty() { p.quiet { "The vendor names nobody." } } @else {
             div.scroll tabindex="0" role="region" aria-label="People in the call" {
@@ -226,7 +190,7 @@ fn people_table(story: &Story) -> Markup {
                         th scope="col" { "Person" } th scope="col" { "Part" } th scope="col" { "Outcome" }
                         th scope="col" { "Came" } th scope="col" { "Left" } th.number scope="col" { "Talked" }
                     } }
-                    tbody { @for (person, part) in &people { (participant(story, person, part)) } }
+                    tbody { @for part in &people { (participant(story, part)) } }
                 }
             }
             @if story.more { p.quiet { "There may be more people: not every callback was read." } }
@@ -234,12 +198,12 @@ fn people_table(story: &Story) -> Markup {
     }
 }
 
-fn participant(story: &Story, person: &Person, part: &Part) -> Markup {
+fn participant(story: &Story, part: &Part) -> Markup {
     let at = |at: Option<u64>| at.and_then(Moment::from_milliseconds).map(words::clock).unwrap_or_default();
     html! {
         tr {
-            th scope="row" { (people::person(person, &story.call.provider, story.call.service())) }
-            td { (part.role.unwrap_or("Joined")) }
+            th scope="row" { (people::person(&part.person, &story.call.provider, story.call.service())) }
+            td.word { (part.role) }
             td { @if part.outcome.is_some() { (words::outcome(part.outcome, None)) } }
             td.lines { @for stay in &part.stays { span { (at(Some(stay.came))) } } }
             td.lines { @for stay in &part.stays { span { (at(stay.left)) @if stay.left.is_none() { "–" } } } }
