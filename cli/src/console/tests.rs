@@ -117,7 +117,9 @@ fn a_filter_that_cannot_be_used_is_a_page_that_names_the_field() {
         ("from=2026-11-02T00:00&to=2026-11-01T00:00", "from"),
         ("cursor=x", "cursor"),
     ] {
-        for list in ["/calls", "/calls.csv"] {
+        // A file has every page.
+        let lists = if field == "cursor" { vec!["/calls"] } else { vec!["/calls", "/calls.csv"] };
+        for list in lists {
             let answer = ask(port, "GET", &format!("{list}?{query}"), &format!("localhost:{port}"));
             assert!(answer.starts_with("HTTP/1.1 400 "), "{query}: {answer}");
             assert!(answer.contains(&format!("“{field}”")), "{query}: {answer}");
