@@ -20,7 +20,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
-RINGBACK = ROOT / "target/debug/ringback"
+RINGBACK = str(ROOT / "target/debug/ringback")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PLAYED = ["answered", "missed", "rejected", "busy", "canceled", "answered-elsewhere", "late-join"]
 PLAYED += ["never-ends", "tencent-older", "tencent-current"]
@@ -245,7 +245,3 @@ class Console(unittest.TestCase):
             file = folder / f"console-{name}.png"
             page.screenshot(path=file)
             self.assertLess(file.stat().st_size, 200_000)
-
-
-if __name__ == "__main__":
-    unittest.main()
