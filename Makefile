@@ -72,10 +72,10 @@ ifneq ($(STORE),dynamodb-local)
 	  --start-directory $$folder --top-level-directory . || exit 1; done
 	$(BENCH) $(LOCAL) exec -- cargo test --locked --manifest-path bench/Cargo.toml \
 	  -- --include-ignored
+	cargo build --quiet --locked --package ringback-cli
+	$(LOCAL) exec -- $(BROWSER)/bin/python -m unittest discover --verbose --start-directory tests/browser
 endif
 	$(LOCAL) run --once
-	cargo build --quiet --locked --package ringback-cli
-	$(LOCAL) exec -- $(BROWSER)/bin/python -m unittest discover --start-directory tests/browser
 	$(LOCAL) exec -- cargo test --locked --package ringback-cli -- --ignored $(NOT_LOCAL)
 	$(LOCAL) exec -- cargo test --locked --package ringback-tests -- --include-ignored
 
