@@ -1,5 +1,5 @@
 //! `ringback destroy`: runs `sam delete` on a stack that is Ringback's and in whose queues no message would
-//! be lost. The tables stay.
+//! be lost. The tables stay, but for the lists of calls: they are made of the records.
 
 use clap::Args;
 use serde_json::json;
@@ -49,8 +49,9 @@ impl Destroy {
             )));
         }
         let outputs = stack.outputs.iter();
+        let stays = |output: &str| output.ends_with("TableName") && output != "ViewsTableName";
         let tables: Vec<&String> =
-            outputs.filter(|(output, _)| output.ends_with("TableName")).map(|(_, table)| table).collect();
+            outputs.filter(|(output, _)| stays(output)).map(|(_, table)| table).collect();
         let head = "These tables are still there, and cost money. To delete them for good:".to_owned();
         let text = tables.iter().fold(head, |text, table| {
             format!(

@@ -14,7 +14,8 @@ use std::rc::Rc;
 use clap::Args;
 use ringback::door::callback::Callback;
 use ringback::lambda::settings::{
-    ConfigError, DevicesSettings, Environment, NotifierSettings, RecorderSettings, ReplayerSettings,
+    ConfigError, DevicesSettings, Environment, HistorySettings, NotifierSettings, ProjectorSettings,
+    RecorderSettings, ReplayerSettings,
 };
 use serde_json::json;
 
@@ -30,7 +31,7 @@ const SECRET: &str = "TENCENT_CALLBACK_TOKEN";
 /// Everyone can read it in this repository.
 const PUBLIC_TOKEN: &str = "local-stack-token-never-deploy-this-one";
 /// Which of a stack's parameters a variable holds.
-const PARAMETERS: [(&str, &str); 9] = [
+const PARAMETERS: [(&str, &str); 12] = [
     ("LINE_SERVICE_IDS", "LineServiceIds"),
     ("TENCENT_SDK_APP_IDS", "TencentSdkAppIds"),
     ("LINE_SOURCE_CIDRS", "LineSourceCidrs"),
@@ -40,9 +41,17 @@ const PARAMETERS: [(&str, &str); 9] = [
     ("FCM_KEY_PARAMETER", "FcmKeyParameter"),
     ("RING_SECONDS", "RingSeconds"),
     ("RING_WHEN_NO_DEVICE", "RingWhenNoDevice"),
+    ("SHARDS", "Shards"),
+    ("STALE_HOURS", "StaleHours"),
+    ("UNINDEXED_USERS", "UnindexedUsers"),
 ];
-/// The stack's output with the table of devices.
-const DEVICES_TABLE: &str = "DevicesTableName";
+/// Which of its outputs.
+const OUTPUTS: [(&str, &str); 4] = [
+    ("DEVICES_TABLE", "DevicesTableName"),
+    ("VIEWS_TABLE", "ViewsTableName"),
+    ("FIGURES_TABLE", "FiguresTableName"),
+    ("CALLS_TOPIC_ARN", "CallsTopicArn"),
+];
 
 type Variables = BTreeMap<String, String>;
 
@@ -115,8 +124,8 @@ fn from_stack(stack: &Deployed, place: &Place, topics: &Variables) -> Variables 
     let own = [("RECORDS_TABLE", &place.table), ("PUSH_JOBS_TOPIC_ARN", &place.push_jobs_topic)];
     let topic = |(name, logical)| Some((name, topics.get(logical)?));
     let topics = [("SPOOL_TOPIC_ARN", "SpoolTopic"), ("DEAD_LETTERS_TOPIC_ARN", "DeadLettersTopic")];
-    let devices = stack.outputs.get(DEVICES_TABLE).map(|table| ("DEVICES_TABLE", table));
-    let all = parameters.chain(own).chain(topics.into_iter().filter_map(topic)).chain(devices);
+    let outputs = OUTPUTS.into_iter().filter_map(|(name, output)| Some((name, stack.outputs.get(output)?)));
+    let all = parameters.chain(own).chain(topics.into_iter().filter_map(topic)).chain(outputs);
     let mut values: Variables = all.map(|(name, value)| (name.to_owned(), value.clone())).collect();
     values.insert("METRICS_NAMESPACE".into(), format!("Ringback/{}", stack.name));
     values
@@ -151,6 +160,8 @@ fn read(function: &str, environment: &Environment) -> Result<Result<(), ConfigEr
             NotifierSettings::from_env(environment).map(drop)
         }
         None if function == "devices" => DevicesSettings::from_env(environment).map(drop),
+        None if function == "history" => HistorySettings::from_env(environment).map(drop),
+        None if function == "project" => ProjectorSettings::from_env(environment).map(drop),
         None if function == "replay" => ReplayerSettings::from_env(environment).map(drop),
         None => {
             let all = functions().collect::<Vec<_>>().join(", ");
@@ -251,7 +262,7 @@ mod tests {
     #[test]
     fn the_template_has_what_the_variables_are_made_of() {
         let template = include_str!("../../template.yaml");
-        let named = ["SpoolTopic", "DeadLettersTopic", DEVICES_TABLE];
+        let named = ["SpoolTopic", "DeadLettersTopic"].into_iter().chain(OUTPUTS.map(|(_, output)| output));
         for name in PARAMETERS.map(|(_, parameter)| parameter).into_iter().chain(named) {
             assert!(template.contains(&format!("\n  {name}:\n")), "{name}");
         }

@@ -1,4 +1,7 @@
-//! `ringback erase`: every record of every call in which a user id appears.
+//! `ringback erase`: every record of every call in which a user id appears, and the user's own list of calls.
+//!
+//! The user's list names the calls. Where there is none, or with `--scan`, the whole table is read. The stream
+//! of the table takes the calls out of the other lists.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +13,8 @@ use crate::error::Stop;
 use crate::mentions::{Mention, mentions, names};
 use crate::output::{Output, clean, counts};
 use crate::place::Where;
-use crate::records::{Key, Records, Table, is_call, key};
+use crate::records::{Item, Key, Records, Table, is_call, key};
+use crate::views::{Lists, Views};
 
 /// Erase one user: every record of every call in which the id appears
 #[derive(Args, Debug)]
@@ -20,6 +24,9 @@ pub(crate) struct Erase {
     /// The user's service, where several services use the same ids
     #[arg(long, value_name = "SERVICE")]
     service_id: Option<String>,
+    /// Read every record, not only the calls in the user's list
+    #[arg(long)]
+    scan: bool,
     /// Only say where the user is found
     #[arg(long)]
     dry_run: bool,
@@ -32,22 +39,34 @@ impl Erase {
     pub(crate) async fn run(self, at: &Where, out: Output) -> Result<(), Stop> {
         let place = at.place().await?;
         out.tell(&place.description());
-        self.erase(&Table::of(&place), out).await
+        self.erase(&Table::of(&place), Views::of(&place).as_ref(), out).await
     }
 
-    async fn erase(&self, table: &impl Records, out: Output) -> Result<(), Stop> {
+    async fn erase(&self, table: &impl Records, lists: Option<&impl Lists>, out: Output) -> Result<(), Stop> {
         let (user, service) = (clean(&self.user), self.service_id.as_deref());
-        let found = find(table, &self.user, service, out).await?;
+        let whole_table = self.scan || lists.is_none_or(|lists| lists.leaves_out(&self.user));
+        let looked_in = lists.filter(|_| !whole_table);
+        let rows = match lists {
+            Some(lists) => lists.rows(&self.user, service).await?.len(),
+            None => 0,
+        };
+        let found = find(table, looked_in, &self.user, service, out).await?;
         let (calls, items) = (found.calls.len(), found.keys.len());
-        let summary = json!({ "user": self.user, "calls": calls, "items": items, "erased": 0 });
-        if found.calls.is_empty() {
-            out.result(&summary, &format!("{user} is in no record of {}.", table.name()));
+        let summary = |erased| json!({ "user": self.user, "calls": calls, "items": items, "rows": rows, "erased": erased });
+        if looked_in.is_some() {
+            out.tell("Only the calls in the user's list were read. --scan reads every record.");
+        }
+        if found.calls.is_empty() && rows == 0 {
+            out.result(&summary(0), &format!("{user} is in no record of {}.", table.name()));
             return Ok(());
         }
         out.tell(&format!("{user} is in {calls} calls of {}, with {items} items.", table.name()));
         out.tell(&places(&found.mentions, service).join("\n"));
+        if rows > 0 {
+            out.tell(&format!("The user's own list has {rows} rows."));
+        }
         if self.dry_run {
-            out.result(&summary, "Nothing was erased: this is a dry run.");
+            out.result(&summary(0), "Nothing was erased: this is a dry run.");
             return Ok(());
         }
         confirm(&self.user, "the user's id", self.yes.as_deref())?;
@@ -57,14 +76,20 @@ impl Erase {
             progress.inc(1);
         }
         progress.finish_and_clear();
-        let left = find(table, &self.user, service, out).await?.keys.len();
+        let left = find(table, looked_in, &self.user, service, out).await?.keys.len();
         if left > 0 {
             return Err(Stop::new(format!("{left} items arrived meanwhile: run it again")));
         }
+        // Last, because it names the calls to a run that takes up an interrupted one.
+        if let Some(lists) = lists {
+            for row in lists.rows(&self.user, service).await? {
+                lists.delete(&row).await?;
+            }
+        }
         let kept = "Backups keep them for up to 35 days, spool and dead letters for up to 14. \
             Registered phones stay: see `ringback devices list`.";
-        let summary = json!({ "user": self.user, "calls": calls, "items": items, "erased": items });
-        out.result(&summary, &format!("{items} items are erased. {kept}"));
+        let text = format!("{items} items and {rows} rows of the user's list are erased. {kept}");
+        out.result(&summary(items), &text);
         Ok(())
     }
 }
@@ -79,16 +104,21 @@ struct Found {
     keys: Vec<Key>,
 }
 
-async fn find(table: &impl Records, user: &str, service: Option<&str>, out: Output) -> Result<Found, Stop> {
+/// Finds the user in the calls of the lists; without lists, in the whole table.
+async fn find(
+    table: &impl Records,
+    lists: Option<&impl Lists>,
+    user: &str,
+    service: Option<&str>,
+    out: Output,
+) -> Result<Found, Stop> {
     let progress = out.progress(None, "items read");
     let mut found = Found::default();
     // A call's other items need not name the user, and may stand before the one that does. Their keys are
     // kept, not they.
     let mut all: Vec<(bool, bool, Key)> = Vec::new();
-    let mut from = None;
-    loop {
-        let page = table.page(from).await?;
-        for item in &page.items {
+    let mut look_at = |items: &[Item]| {
+        for item in items {
             progress.inc(1);
             let named = names(item, user, service);
             if named {
@@ -99,9 +129,25 @@ async fn find(table: &impl Records, user: &str, service: Option<&str>, out: Outp
             }
             all.push((named, is_call(item), key(item)));
         }
-        from = page.next;
-        if from.is_none() {
-            break;
+    };
+    match lists {
+        Some(lists) => {
+            let rows = lists.rows(user, service).await?;
+            let calls: BTreeSet<String> = rows.into_iter().filter_map(|row| row.sid).collect();
+            for sid in calls {
+                look_at(&table.of_session(&sid).await?);
+            }
+        }
+        None => {
+            let mut from = None;
+            loop {
+                let page = table.page(from).await?;
+                look_at(&page.items);
+                from = page.next;
+                if from.is_none() {
+                    break;
+                }
+            }
         }
     }
     progress.finish_and_clear();
@@ -128,6 +174,7 @@ mod tests {
 
     use super::*;
     use crate::records::memory::Memory;
+    use crate::views::memory::Memory as ListsInMemory;
 
     const SILENT: Output = Output { json: true };
 
@@ -149,9 +196,23 @@ mod tests {
         table
     }
 
+    const NO_LISTS: Option<&ListsInMemory> = None;
+
+    fn command(user: &str, dry_run: bool, yes: Option<&str>) -> Erase {
+        Erase { user: user.into(), service_id: None, scan: false, dry_run, yes: yes.map(str::to_owned) }
+    }
+
     fn erase(table: &Memory, user: &str, dry_run: bool, yes: Option<&str>) -> Result<(), Stop> {
-        let command = Erase { user: user.into(), service_id: None, dry_run, yes: yes.map(str::to_owned) };
-        block_on(command.erase(table, SILENT))
+        block_on(command(user, dry_run, yes).erase(table, NO_LISTS, SILENT))
+    }
+
+    /// Alice's list lacks the room.
+    fn lists() -> ListsInMemory {
+        let lists = ListsInMemory::default();
+        lists.put("alice", "one", Some("talk"));
+        lists.put("alice", "one", None);
+        lists.put("bob", "one", Some("others"));
+        lists
     }
 
     #[test]
@@ -179,6 +240,44 @@ mod tests {
     }
 
     #[test]
+    fn the_users_list_says_which_calls_go_and_goes_itself() {
+        let (table, lists) = (table(), lists());
+        let erase = |command: Erase| block_on(command.erase(&table, Some(&lists), SILENT));
+        assert_eq!(erase(command("alice", true, None)), Ok(()));
+        assert_eq!((table.keys().len(), lists.rows.borrow().len()), (8, 3));
+        assert_eq!(erase(command("alice", false, Some("alice"))), Ok(()));
+        assert!(table.keys().iter().all(|key| !key.starts_with("talk")));
+        assert_eq!(lists.rows.borrow().iter().map(|(user, ..)| *user).collect::<Vec<_>>(), ["bob"]);
+        assert!(table.keys().contains(&"room call".to_owned()));
+    }
+
+    #[test]
+    fn a_scan_finds_what_the_list_lacks_and_users_without_a_list() {
+        for (scan, unindexed) in [(true, vec![]), (false, vec!["alice"])] {
+            let (table, lists) = (table(), ListsInMemory { unindexed, ..lists() });
+            let erase = Erase { scan, ..command("alice", false, Some("alice")) };
+            assert_eq!(block_on(erase.erase(&table, Some(&lists), SILENT)), Ok(()));
+            assert_eq!(table.keys(), ["others call"]);
+            assert_eq!(lists.rows.borrow().len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_list_outlives_an_interrupted_run() {
+        for stops_after in 0..4 {
+            let (table, lists) = (table(), lists());
+            table.deletes_left.set(Some(stops_after));
+            let erase =
+                || block_on(command("alice", false, Some("alice")).erase(&table, Some(&lists), SILENT));
+            assert!(erase().is_err());
+            assert_eq!(lists.rows.borrow().len(), 3);
+            table.deletes_left.set(None);
+            assert_eq!(erase(), Ok(()));
+            assert!(table.keys().iter().all(|key| !key.starts_with("talk")), "{stops_after}");
+        }
+    }
+
+    #[test]
     fn an_interrupted_run_can_be_run_again_and_finds_the_rest() {
         for stops_after in 0..7 {
             let table = table();
@@ -192,7 +291,7 @@ mod tests {
 
     #[test]
     fn the_items_that_name_the_user_go_last_and_the_call_item_at_the_end() {
-        let found = block_on(find(&table(), "alice", None, SILENT)).unwrap();
+        let found = block_on(find(&table(), NO_LISTS, "alice", None, SILENT)).unwrap();
         let talk: Vec<&str> =
             found.keys.iter().filter(|(sid, _)| sid == "talk").map(|(_, key)| key.as_str()).collect();
         assert_eq!(talk, ["event#0#b", "event#2#c", "event#1#a", "call"]);
@@ -200,7 +299,7 @@ mod tests {
 
     #[test]
     fn what_has_no_service_is_listed_apart() {
-        let found = |service| block_on(find(&table(), "alice", service, SILENT)).unwrap().mentions;
+        let found = |service| block_on(find(&table(), NO_LISTS, "alice", service, SILENT)).unwrap().mentions;
         assert_eq!(places(&found(None), None), ["  found as caller 1, who 2"]);
         let one = Some("one");
         let apart = ["  found as who 1", "  without a service, which go too: caller 1, who 1"];

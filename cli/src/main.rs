@@ -33,6 +33,7 @@ mod tail;
 mod target;
 mod template;
 mod token;
+mod views;
 
 use std::process::ExitCode;
 

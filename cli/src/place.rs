@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use clap::Args;
 use ringback::door::route::Route;
+use ringback::history::SHARDS;
 
 use crate::error::Stop;
 use crate::target;
@@ -54,6 +55,8 @@ pub(crate) struct Place {
     pub(crate) line_ids: String,
     pub(crate) tencent_ids: String,
     pub(crate) push_keys: PushKeys,
+    /// What calls are read from, where they can be read.
+    pub(crate) reading: Option<Reading>,
     pub(crate) kind: Kind,
     config: SdkConfig,
     endpoints: BTreeMap<String, String>,
@@ -68,6 +71,31 @@ pub(crate) struct PushKeys {
     pub(crate) apns_url: Option<String>,
     pub(crate) fcm_url: Option<String>,
     pub(crate) authorities: Option<String>,
+}
+
+/// The tables of lists and of figures, and the API of the history.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reading {
+    pub(crate) views: String,
+    pub(crate) figures: String,
+    /// Without one, where cargo-lambda has deployed the function.
+    pub(crate) history_url: Option<String>,
+    pub(crate) unindexed_users: Vec<String>,
+    pub(crate) shards: u32,
+}
+
+impl Reading {
+    /// `get` finds a value by the name of an output or of a variable.
+    fn found(get: impl Fn(&str, &str) -> Option<String>) -> Option<Self> {
+        let unindexed = get("UnindexedUsers", "UNINDEXED_USERS").unwrap_or_default();
+        Some(Self {
+            views: get("ViewsTableName", "VIEWS_TABLE")?,
+            figures: get("FiguresTableName", "FIGURES_TABLE")?,
+            history_url: get("HistoryUrl", "HISTORY_URL"),
+            unindexed_users: unindexed.split(',').map(str::to_owned).collect(),
+            shards: get("Shards", "SHARDS").and_then(|shards| shards.parse().ok()).unwrap_or(SHARDS),
+        })
+    }
 }
 
 impl PushKeys {
@@ -295,6 +323,9 @@ impl Place {
                 fcm: Some(parameter("FcmKeyParameter")).filter(|name| !name.is_empty()),
                 ..PushKeys::default()
             },
+            reading: Reading::found(|name, _| {
+                deployed.outputs.get(name).or_else(|| deployed.parameters.get(name)).cloned()
+            }),
             kind: Kind::Deployed(deployed),
             endpoints: BTreeMap::new(),
             config,
@@ -341,6 +372,7 @@ impl Place {
                 fcm_url: given("FCM_ENDPOINT_URL"),
                 authorities: given("PUSH_CA_BUNDLE"),
             },
+            reading: Reading::found(|_, name| given(name)),
             kind: Kind::Local(Local {
                 callback_url: get("CALLBACK_URL")?,
                 push_jobs_queue: get("PUSH_JOBS_QUEUE_URL")?,
@@ -400,7 +432,10 @@ impl Queue {
 
 /// Every function, by the name of its binary.
 pub(crate) fn functions() -> impl Iterator<Item = String> {
-    Route::ALL.into_iter().map(Route::binary).chain(["devices", "replay"].map(str::to_owned))
+    Route::ALL
+        .into_iter()
+        .map(Route::binary)
+        .chain(["devices", "replay", "project", "history"].map(str::to_owned))
 }
 
 /// Where the running local stack says where it is: `RINGBACK_STACK_ENV`, or `.local/stack.env` in this folder
@@ -446,8 +481,9 @@ mod tests {
     fn the_template_has_what_is_looked_for_in_a_stack() {
         let template = include_str!("../../template.yaml");
         let outputs = ["PushJobsTopicArn", "DeadLetterQueueArn", "AlarmsTopicArn", "ApiUrl"];
+        let reading = ["ViewsTableName", "FiguresTableName", "HistoryUrl", "UnindexedUsers", "Shards"];
         let parameters = ["Stage", "Release", "LineServiceIds", "TencentSdkAppIds"];
-        for name in OURS.into_iter().chain(outputs).chain(parameters) {
+        for name in OURS.into_iter().chain(outputs).chain(reading).chain(parameters) {
             assert!(template.contains(&format!("\n  {name}:\n")), "{name}");
         }
         assert!(template.contains(&format!("AutoPublishAlias: {ALIAS}\n")));

@@ -36,6 +36,9 @@ pub(crate) struct Description {
 pub(crate) trait Records {
     fn name(&self) -> &str;
 
+    /// Every item of a session.
+    fn of_session(&self, sid: &str) -> impl Future<Output = Result<Vec<Item>, Stop>>;
+
     /// A page of all items.
     fn page(&self, from: Option<Item>) -> impl Future<Output = Result<Page, Stop>>;
 
@@ -68,11 +71,7 @@ impl Table {
 
     /// The items of a session: the call item first, then the events by their time.
     pub(crate) async fn session(&self, sid: &str) -> Result<Vec<Value>, Stop> {
-        let query = self.client.query().table_name(&self.name).consistent_read(true);
-        let query = query.key_condition_expression("sid = :sid");
-        let query = query.expression_attribute_values(":sid", AttributeValue::S(sid.to_owned()));
-        let items: Result<Vec<Item>, _> = query.into_paginator().items().send().collect().await;
-        Ok(items.map_err(Stop::aws(&format!("read {}", self.name)))?.iter().map(json).collect())
+        Ok(self.of_session(sid).await?.iter().map(json).collect())
     }
 
     /// Deletes everything of a session and says how many items that was.
@@ -89,6 +88,14 @@ impl Table {
 impl Records for Table {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    async fn of_session(&self, sid: &str) -> Result<Vec<Item>, Stop> {
+        let query = self.client.query().table_name(&self.name).consistent_read(true);
+        let query = query.key_condition_expression("sid = :sid");
+        let query = query.expression_attribute_values(":sid", AttributeValue::S(sid.to_owned()));
+        let items: Result<Vec<Item>, _> = query.into_paginator().items().send().collect().await;
+        items.map_err(Stop::aws(&format!("read {}", self.name)))
     }
 
     async fn page(&self, from: Option<Item>) -> Result<Page, Stop> {
@@ -226,6 +233,11 @@ pub(crate) mod memory {
     impl Records for Memory {
         fn name(&self) -> &str {
             self.name
+        }
+
+        async fn of_session(&self, sid: &str) -> Result<Vec<Item>, Stop> {
+            let items = self.items.borrow();
+            Ok(items.iter().filter(|((of, _), _)| of == sid).map(|(_, item)| item.clone()).collect())
         }
 
         async fn page(&self, from: Option<Item>) -> Result<Page, Stop> {

@@ -10,6 +10,9 @@ use crate::place::Where;
 use crate::records::{Item, Records, Table, is_call, key};
 
 const CALLS_NAMED: usize = 50;
+/// For the stream of the table, a call that comes back is a new one.
+const COUNTED_AGAIN: &str = "The lists of calls follow within minutes. The figures count these calls once \
+    more: then run `ringback recount --from DAY --to DAY --repair` for their days.";
 
 /// Put back what was deleted: copy what the table lacks of a restored one
 #[derive(Args, Debug)]
@@ -34,7 +37,8 @@ impl Restore {
         let target = Table::of(&place);
         let production =
             place.deployed().filter(|stack| stack.is_production()).map(|stack| stack.name.as_str());
-        self.restore(&target.beside(&self.from), &target, production, out).await
+        let source = target.beside(&self.from);
+        self.restore(&source, &target, production, place.reading.is_some(), out).await
     }
 
     async fn restore<T: Records>(
@@ -42,6 +46,7 @@ impl Restore {
         source: &T,
         target: &T,
         production: Option<&str>,
+        counted: bool,
         out: Output,
     ) -> Result<(), Stop> {
         let (from, into) = (source.name(), target.name());
@@ -62,7 +67,11 @@ impl Restore {
         let value = json!({
             "added": copied.added, "there": copied.there, "expired": copied.expired, "differ": copied.differ,
         });
-        out.result(&value, &copied.report(from, into, self.dry_run).join("\n"));
+        let mut report = copied.report(from, into, self.dry_run);
+        if counted && copied.added > 0 {
+            report.push(COUNTED_AGAIN.to_owned());
+        }
+        out.result(&value, &report.join("\n"));
         Ok(())
     }
 }
@@ -175,7 +184,7 @@ mod tests {
         mine: &Memory,
         production: Option<&str>,
     ) -> Result<(), Stop> {
-        block_on(command.restore(backup, mine, production, SILENT))
+        block_on(command.restore(backup, mine, production, true, SILENT))
     }
 
     #[test]
