@@ -3,6 +3,7 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::call::Call;
+use crate::console::Console;
 use crate::deploy::Deploy;
 use crate::destroy::Destroy;
 use crate::devices::Devices;
@@ -13,6 +14,7 @@ use crate::error::Stop;
 use crate::keys::Keys;
 use crate::output::Output;
 use crate::place::Where;
+use crate::rebuild::{Rebuild, Recount};
 use crate::replay::Replay;
 use crate::restore::Restore;
 use crate::show::Show;
@@ -36,9 +38,12 @@ pub(crate) struct Cli {
 enum Command {
     Token(MakeToken),
     Call(Call),
+    Console(Console),
     Doctor(Doctor),
     Show(Show),
     Tail(Tail),
+    Rebuild(Rebuild),
+    Recount(Recount),
     Replay(Replay),
     Restore(Restore),
     Erase(Erase),
@@ -60,9 +65,12 @@ impl Cli {
         match command {
             Command::Token(command) => command.run(out),
             Command::Call(command) => Box::pin(command.run(&at, out)).await,
+            Command::Console(command) => Box::pin(command.run(&at, out)).await,
             Command::Doctor(command) => Box::pin(command.run(&at, out)).await,
             Command::Show(command) => command.run(&at, out).await,
             Command::Tail(command) => command.run(&at, out).await,
+            Command::Rebuild(command) => Box::pin(command.run(&at, out)).await,
+            Command::Recount(command) => Box::pin(command.run(&at, out)).await,
             Command::Replay(command) => command.run(&at, out).await,
             Command::Restore(command) => command.run(&at, out).await,
             Command::Erase(command) => command.run(&at, out).await,

@@ -1,8 +1,8 @@
 //! `ringback doctor`: checks a Ringback from outside and from within, and says what to do about each finding.
 //!
 //! [`callbacks`] sends one call of each kind and looks at what becomes of it. [`stack`] looks at what is
-//! deployed, [`ringing`] at what rings phones, [`reading`] at what calls are read from. A check is never left out in silence: what cannot be looked at
-//! is said to be skipped, and why.
+//! deployed, [`ringing`] at what rings phones, [`reading`] at what calls are read from. A check is never left
+//! out in silence: what cannot be looked at is said to be skipped, and why.
 
 mod callbacks;
 mod reading;
@@ -145,8 +145,8 @@ impl Doctor {
         match &aimed.place {
             Some(place) => {
                 stack::look(place, &aimed.target.token, &mut findings).await;
-                ringing::look(place, aimed.service(Vendor::Line), &self.ios_app, &mut findings).await;
                 reading::look(place, &mut findings).await;
+                ringing::look(place, aimed.service(Vendor::Line), &self.ios_app, &mut findings).await;
             }
             None => findings.add(Finding::skipped(
                 "records, queues, alarms, functions, lists",

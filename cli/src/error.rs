@@ -8,6 +8,12 @@ use aws_smithy_runtime_api::client::result::SdkError;
 pub(crate) struct Stop(String);
 
 impl Stop {
+    /// An error of the library, with its cause.
+    pub(crate) fn from_error(error: impl std::error::Error) -> Self {
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        Self::new(format!("{error}{cause}"))
+    }
+
     pub(crate) fn new(why: impl Into<String>) -> Self {
         Self(why.into())
     }

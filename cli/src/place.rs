@@ -404,6 +404,14 @@ impl Place {
         }
     }
 
+    /// What it is called.
+    pub(crate) fn name(&self) -> &str {
+        match &self.kind {
+            Kind::Local(_) => "The local stack",
+            Kind::Deployed(stack) => &stack.name,
+        }
+    }
+
     /// Which Ringback it is, so that another one is not taken for it.
     pub(crate) fn description(&self) -> String {
         match &self.kind {

@@ -13,7 +13,10 @@ use crate::gateway::{Gateway, Reply};
 use crate::processes::Processes;
 use crate::template::{Function, Stream};
 
-/// How often a stream is asked for changes. Lambda does so four times a second.
+/// How long changes are collected. On AWS it is `MaximumBatchingWindowInSeconds`, a second. A batch writes
+/// each row once, and the emulator has the callbacks to serve, too.
+const WINDOW: Duration = Duration::from_millis(500);
+/// Before a batch that failed comes again, and longer each time.
 const PAUSE: Duration = Duration::from_millis(100);
 /// As `MaximumRetryAttempts` in template.yaml.
 const TRIES: u32 = 10;
@@ -53,8 +56,8 @@ impl Reader {
         while !self.processes.are_stopping() {
             // An emulator that does not answer is ending, or is busy for a moment.
             let found = self.read_once(&mut iterators).unwrap_or_default();
-            if found == 0 {
-                sleep(PAUSE);
+            if found < usize::from(self.stream.batch_size) {
+                sleep(WINDOW);
             }
         }
     }

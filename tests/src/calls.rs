@@ -140,14 +140,14 @@ pub fn ask(function: &Function, address: &str, authorizer: &Value) -> (u64, Valu
 
 /// The whole answer to a request.
 pub fn answer(function: &Function, method: &str, address: &str, authorizer: &Value) -> Value {
+    function.invoke(&event(method, address, authorizer).to_string()).0
+}
+
+/// The event of a request.
+pub fn event(method: &str, address: &str, authorizer: &Value) -> Value {
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
-    let request = Request {
-        method: method.to_owned(),
-        path: path.to_owned(),
-        query: query.to_owned(),
-        ..Request::default()
-    };
-    function.invoke(&request.event(authorizer).to_string()).0
+    let (method, path, query) = (method.to_owned(), path.to_owned(), query.to_owned());
+    Request { method, path, query, ..Request::default() }.event(authorizer)
 }
 
 /// What API Gateway says of a request that an app server has signed.

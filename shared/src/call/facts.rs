@@ -312,11 +312,6 @@ impl CallFacts {
         first.or_else(|| earlier_version.as_ref().map(|claim| claim.at))
     }
 
-    /// The service that the people belong to.
-    pub fn service(&self) -> Option<&str> {
-        self.service.as_ref().map(|claim| claim.value.as_str())
-    }
-
     /// Both sets of facts as one.
     #[must_use]
     pub fn join(self, other: Self) -> Self {

@@ -102,7 +102,6 @@ fn users_row(call: &StoredCall, me: &Participant, people: &[Participant]) -> Opt
         Role::Callee => Direction::In,
         Role::Joined => Direction::Joined,
     };
-    let came = me.role == Role::Caller || me.outcome == Some(Outcome::Answered);
     let with = people.iter().filter(|other| other.person.user_id != me.person.user_id);
     Some(UserRow {
         provider: call.provider.clone(),
@@ -116,9 +115,9 @@ fn users_row(call: &StoredCall, me: &Participant, people: &[Participant]) -> Opt
         with: with.map(|other| other.person.clone()).collect(),
         room: call.room.clone(),
         at: call.at()?,
-        started_at: call.started_at.filter(|_| came),
+        started_at: call.started_at.filter(|_| talked(me)),
         ended_at: call.ended_at,
-        talk_s: call.duration_s.map(|seconds| if came { own_talk(call, me, seconds) } else { 0 }),
+        talk_s: talk_s(call, me),
         ring_s: call.ring_s(),
         ended_by: call.has_ended().then(|| ended_by(call, me)).flatten(),
         reason: call.reason.clone(),
@@ -135,6 +134,15 @@ pub fn is_missed(call: &StoredCall, me: &Participant) -> bool {
     let settled =
         matches!(me.outcome, Some(Outcome::Answered | Outcome::Rejected | Outcome::AnsweredElsewhere));
     me.role == Role::Callee && call.has_ended() && !settled
+}
+
+fn talked(me: &Participant) -> bool {
+    me.role == Role::Caller || me.outcome == Some(Outcome::Answered)
+}
+
+/// Seconds of a person's talk in a call that ended.
+pub fn talk_s(call: &StoredCall, me: &Participant) -> Option<u64> {
+    call.duration_s.map(|seconds| if talked(me) { own_talk(call, me, seconds) } else { 0 })
 }
 
 /// Who came late to a group, or left early, talked for less than the whole call.

@@ -32,7 +32,6 @@ use tracing::Level;
 
 use crate::aws::{store::Store, topic::Publish};
 use crate::call::model::Arrival;
-use crate::history::read::ReadCalls;
 use crate::history::rebuild::Rebuild;
 use crate::lambda::api::event::ApiEvent;
 use crate::lambda::api::log_line::log_line;

@@ -34,7 +34,8 @@ impl MemoryCalls {
         if self.is_down { Err(Failure::TooSlow(Service::DynamoDb)) } else { Ok(()) }
     }
 
-    fn put(&self, partition: String, sort: String, row: &impl Serialize) {
+    /// A row with its key.
+    pub fn put(&self, partition: String, sort: String, row: &impl Serialize) {
         self.views.borrow_mut().insert((partition, sort), json!(row));
     }
 

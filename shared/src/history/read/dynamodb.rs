@@ -1,12 +1,9 @@
 //! The tables in DynamoDB, read.
 
-use std::collections::BTreeMap;
-
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use futures_util::future::try_join_all;
-use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -18,7 +15,6 @@ use crate::history::figures::{Figures, Period};
 use crate::history::key::{self, UserKey};
 use crate::history::read::merge::{Changed, Part, merge};
 use crate::history::read::query::{Item, PK_SK, Query, SID_RECORD, number, read_number, read_text, text};
-use crate::history::read::stored_figures::{self, ServiceKey};
 use crate::history::read::{By, Cursor, Filter, LARGEST_PAGE, Page, ReadCalls, Rows, Span, days};
 use crate::history::row::{CallRow, UserRow};
 
@@ -28,8 +24,6 @@ const FILTERED_ROWS: u32 = 1_000;
 const COUNTED_ROWS: u32 = 500;
 /// For how long is known when a user last looked.
 const SEEN_SECONDS: u64 = 400 * 86_400;
-/// Queries at once, where a request makes many.
-const QUERIES_AT_ONCE: usize = 16;
 
 /// What is before and after all times in sort keys: digits.
 const BEFORE_TIMES: &str = "0";
@@ -47,7 +41,7 @@ pub struct Tables {
 #[derive(Clone, Debug)]
 pub struct DynamoDbCalls {
     client: Client,
-    tables: Tables,
+    pub(super) tables: Tables,
     shards: u32,
 }
 
@@ -84,7 +78,7 @@ impl DynamoDbCalls {
     }
 
     /// Every item that a query is about, in as many requests as it takes.
-    async fn all(&self, table: &TableName, query: Query) -> Result<Vec<Item>, Failure> {
+    pub(super) async fn all(&self, table: &TableName, query: Query) -> Result<Vec<Item>, Failure> {
         let (mut items, mut next) = (Vec::new(), Some(query.clone()));
         while let Some(part) = next.take() {
             let found = self.query(table, part).await?;
@@ -118,35 +112,6 @@ impl DynamoDbCalls {
             if Some(key.as_str()) == after { None } else { Some((key, read_row(item)?)) }
         });
         Ok(Part { rows: rows.collect(), reached: found.reached.and_then(without_prefix) })
-    }
-
-    async fn services(&self) -> Result<Vec<ServiceKey>, Failure> {
-        let query = Query::between(PK_SK, "services".to_owned(), " ", "\u{10ffff}");
-        let items = self.all(&self.tables.figures, query).await?;
-        Ok(items.iter().filter_map(|item| ServiceKey::parse(&read_text(item, PK_SK.sort)?)).collect())
-    }
-
-    /// The counters of a day's hours.
-    async fn hours(&self, service: &ServiceKey, day: &str) -> Result<Vec<(u8, Figures)>, Failure> {
-        let parts = (0..stored_figures::PARTS).map(|part| {
-            let query = Query::between(PK_SK, service.hours(day, part), "h#", "h$");
-            self.all(&self.tables.figures, query)
-        });
-        let items = try_join_all(parts).await?.concat();
-        let hour = |item: &Item| stored_figures::hour_of(&read_text(item, PK_SK.sort)?);
-        Ok(items.iter().filter_map(|item| Some((hour(item)?, stored_figures::read(item)))).collect())
-    }
-
-    /// The days of a year that were summed up, as `mm-dd`.
-    async fn rolled_up(
-        &self,
-        service: &ServiceKey,
-        year: &str,
-    ) -> Result<BTreeMap<String, Figures>, Failure> {
-        let query = Query::between(PK_SK, service.days(year), "d#", "d$");
-        let items = self.all(&self.tables.figures, query).await?;
-        let day = |item: &Item| Some(read_text(item, PK_SK.sort)?.strip_prefix("d#")?.to_owned());
-        Ok(items.iter().filter_map(|item| Some((day(item)?, stored_figures::read(item)))).collect())
     }
 }
 
@@ -280,11 +245,11 @@ impl ReadCalls for DynamoDbCalls {
 
     async fn live(&self, now: Arrival) -> Result<Vec<CallRow>, Failure> {
         let shards = (0..self.shards).map(|shard| {
-            let query = Query::between(PK_SK, key::live(shard), " ", "\u{10ffff}").unexpired(now);
+            let query = Query::between(PK_SK, key::live(shard), " ", "\u{10ffff}");
             self.all(&self.tables.views, query)
         });
-        let items = try_join_all(shards).await?;
-        Ok(items.into_iter().flatten().filter_map(read_row).collect())
+        let items = try_join_all(shards).await?.into_iter().flatten();
+        Ok(items.filter(|item| is_kept(item, now)).filter_map(read_row).collect())
     }
 
     async fn call(&self, session: &SessionId, now: Arrival) -> Result<Option<Map<String, Value>>, Failure> {
@@ -325,54 +290,8 @@ impl ReadCalls for DynamoDbCalls {
     }
 
     async fn figures(&self, span: Span, by: By, now: Arrival) -> Result<Vec<(Period, Figures)>, Failure> {
-        let services = self.services().await?;
-        let days = span.days();
-        let mut sums: BTreeMap<Sorted, Figures> = BTreeMap::new();
-        // Today and the days that are not summed up yet come from their hours.
-        let mut from_hours: Vec<(&ServiceKey, &str)> = Vec::new();
-        for service in &services {
-            let mut rolled_up = BTreeMap::new();
-            if by == By::Day {
-                let mut years: Vec<&str> = days.iter().filter_map(|day| day.get(..4)).collect();
-                years.dedup();
-                for year in years {
-                    let days = self.rolled_up(service, year).await?;
-                    rolled_up.extend(days.into_iter().map(|(day, sum)| (format!("{year}-{day}"), sum)));
-                }
-            }
-            for day in &days {
-                let is_over = days::begin_of(day)
-                    .is_some_and(|begin| begin.milliseconds() + days::MILLISECONDS <= now.milliseconds);
-                match rolled_up.remove(day).filter(|_| is_over) {
-                    Some(sum) => drop(sums.insert(sorted(service.period(day, None)), sum)),
-                    None => from_hours.push((service, day)),
-                }
-            }
-        }
-        let queries = from_hours.into_iter().map(async |(service, day)| {
-            let hours = self.hours(service, day).await?;
-            Ok::<_, Failure>((service, day, hours))
-        });
-        let found: Vec<_> = stream::iter(queries).buffered(QUERIES_AT_ONCE).try_collect().await?;
-        for (service, day, hours) in found {
-            for (hour, figures) in hours {
-                let hour = (by == By::Hour).then_some(hour);
-                if hour.is_none_or(|hour| span.touches(day, hour)) {
-                    let sum = sums.entry(sorted(service.period(day, hour))).or_default();
-                    stored_figures::add(sum, figures);
-                }
-            }
-        }
-        let kept = |figures| stored_figures::without_nothing(figures);
-        Ok(sums.into_iter().filter_map(|((_, _, period), sum)| Some((period, kept(sum)?))).collect())
+        self.summed(span, by, now).await
     }
-}
-
-/// Oldest first, then by service.
-type Sorted = (String, Option<u8>, Period);
-
-fn sorted(period: Period) -> Sorted {
-    (period.day.clone(), period.hour, period)
 }
 
 /// What the sort keys of a moment begin with.

@@ -1,8 +1,6 @@
-//! Live calls, and which of them are silent. Vendors lose end events, so a call that nobody ended stays live.
+//! Live calls, and which of them are silent. Vendors lose end events, and such a call stays live.
 
-use std::collections::HashMap;
-
-use serde::Serialize;
+use std::cmp::Reverse;
 
 use crate::call::model::Arrival;
 use crate::history::row::CallRow;
@@ -11,9 +9,8 @@ use crate::history::row::CallRow;
 pub const LISTED_HOURS: u64 = 24;
 
 /// A live call as lists show it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LiveCall {
-    #[serde(flatten)]
     pub call: CallRow,
     /// Seconds since the last event.
     pub quiet_s: u64,
@@ -32,16 +29,12 @@ impl LiveCall {
 }
 
 /// The live calls, the newest first.
-pub fn live_calls(calls: Vec<CallRow>, stale_hours: u64, now: Arrival) -> Vec<LiveCall> {
-    let mut newest: HashMap<(String, String), CallRow> = HashMap::with_capacity(calls.len());
-    for call in calls {
-        // After `Shards` was raised, a call can be in two shards: its newest row counts.
-        let known = newest.entry((call.provider.clone(), call.sid.clone())).or_insert_with(|| call.clone());
-        if known.last_event_at < call.last_event_at {
-            *known = call;
-        }
-    }
-    let listed = newest.into_values().filter_map(|call| LiveCall::new(call, stale_hours, now));
+pub fn live_calls(mut calls: Vec<CallRow>, stale_hours: u64, now: Arrival) -> Vec<LiveCall> {
+    // After `Shards` was raised, a call can be in two shards: its newest row counts.
+    let key = |call: &CallRow| (call.provider.clone(), call.sid.clone(), Reverse(call.last_event_at));
+    calls.sort_by_cached_key(key);
+    calls.dedup_by(|a, b| (&a.provider, &a.sid) == (&b.provider, &b.sid));
+    let listed = calls.into_iter().filter_map(|call| LiveCall::new(call, stale_hours, now));
     let mut listed: Vec<LiveCall> = listed.collect();
     listed.sort_by(|a, b| (b.call.at, &b.call.sid).cmp(&(a.call.at, &a.call.sid)));
     listed

@@ -2,32 +2,93 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::call::model::{Moment, Person, Personal};
-use crate::call::{CallFacts, Part};
+use crate::call::model::{Kind, Moment, Outcome, Person, Personal};
+use crate::call::{Participant, Role};
+use crate::history::call::StoredCall;
+use crate::history::group_event::{GroupEvent, StoredEvent};
 use crate::history::read::stays::{Stay, stays, talk_seconds};
+use crate::history::rows::{is_missed, talk_s};
 
 /// A person's part in a call.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Participant {
+pub struct Part {
     #[serde(flatten)]
     pub person: Person,
-    /// Called the others.
-    #[serde(skip_serializing_if = "is_false")]
-    pub caller: bool,
-    /// Was called.
-    #[serde(skip_serializing_if = "is_false")]
-    pub callee: bool,
+    /// `caller`, `callee` or `joined`.
+    pub role: &'static str,
+    /// How the call went for this person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    pub missed: bool,
+    /// In a group. Of Tencent's participants only the last stay is known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stays: Vec<Stay>,
-    /// Whole seconds of the stays that have ended.
+    /// Seconds of this person's talk, without a stay that is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub talk_s: Option<u64>,
 }
 
-/// A count that cannot be, such as a negative one, as the vendor said it.
+/// The people of a call, from its item and, of a LINE group, from its events.
+pub fn participants(item: &Map<String, Value>, events: &[Map<String, Value>]) -> Vec<Part> {
+    let Some(call) = read::<StoredCall>(item) else { return Vec::new() };
+    if call.is_line_group() { of_events(events) } else { of_call(&call) }
+}
+
+fn read<T: DeserializeOwned>(item: &Map<String, Value>) -> Option<T> {
+    T::deserialize(item).ok()
+}
+
+/// The people of a call whose item names them: any but a LINE group.
+pub fn of_call(call: &StoredCall) -> Vec<Part> {
+    let part = |who: Participant| Part {
+        role: match who.role {
+            Role::Caller => "caller",
+            Role::Callee => "callee",
+            Role::Joined => "joined",
+        },
+        outcome: who.outcome,
+        missed: is_missed(call, &who),
+        stays: stay(call, &who).into_iter().collect(),
+        talk_s: talk_s(call, &who),
+        person: who.person,
+    };
+    call.participants().into_iter().map(part).collect()
+}
+
+/// The stay of a participant of a Tencent group. It begins with the talk: a caller is there from the call on.
+fn stay(call: &StoredCall, who: &Participant) -> Option<Stay> {
+    let came = who.came.filter(|_| call.kind == Kind::Group)?.max(call.started_at?);
+    let left = who.left.or(call.ended_at).filter(|left| *left >= came);
+    Some(Stay { came: came.milliseconds(), left: left.map(Moment::milliseconds) })
+}
+
+/// The people of a LINE group, from its events.
+pub fn of_events(events: &[Map<String, Value>]) -> Vec<Part> {
+    let mut people: BTreeMap<(String, String), [BTreeSet<u64>; 2]> = BTreeMap::new();
+    for event in events.iter().filter_map(|event| GroupEvent::of(read::<StoredEvent>(event)?)) {
+        let [came, left] = people.entry((event.user.service, event.user.user)).or_default();
+        came.extend(event.came.then_some(event.at.milliseconds()));
+        left.extend(event.left.then_some(event.at.milliseconds()));
+    }
+    let part = |((service, user), [came, left]): ((String, String), [BTreeSet<u64>; 2])| {
+        let stays = stays(&came, &left);
+        Part {
+            person: Person { service_id: Some(service), user_id: Some(Personal::new(user)) },
+            role: "joined",
+            outcome: None,
+            missed: false,
+            talk_s: talk_seconds(&stays),
+            stays,
+        }
+    };
+    people.into_iter().map(part).collect()
+}
+
+/// A count that cannot be, such as a negative one, as the vendor sent it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OddCount {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,80 +97,21 @@ pub struct OddCount {
     pub odd: bool,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-fn is_false(flag: &bool) -> bool {
-    !flag
-}
-
-/// What is read of the event items of a LINE group.
+/// What is read of an event for its count.
 #[derive(Deserialize)]
-struct GroupEvent {
-    what: String,
-    #[serde(default)]
-    who: Option<Person>,
+struct Counted {
     #[serde(default)]
     at: Option<Moment>,
     #[serde(default)]
     vendor: Map<String, Value>,
 }
 
-const GROUP_CALLBACK: &str = "group_call_event";
-
-fn group_events(events: &[Map<String, Value>]) -> impl Iterator<Item = GroupEvent> {
-    let of_groups = |event: &&Map<String, Value>| event.get("callback") == Some(&GROUP_CALLBACK.into());
-    events.iter().filter(of_groups).filter_map(|event| GroupEvent::deserialize(event).ok())
-}
-
-/// The people of a LINE group, from its events.
-pub fn of_events(events: &[Map<String, Value>]) -> Vec<Participant> {
-    let mut people: BTreeMap<Person, [BTreeSet<u64>; 2]> = BTreeMap::new();
-    for GroupEvent { what, who, at, .. } in group_events(events) {
-        let (Some(who), Some(at)) = (who, at) else { continue };
-        let [came, left] = people.entry(who).or_default();
-        match what.as_str() {
-            "connected" => came.insert(at.milliseconds()),
-            "disconnected" | "timed_out" => left.insert(at.milliseconds()),
-            _ => false,
-        };
-    }
-    // Events about a room name its host, who need not be in it.
-    let in_room = people.into_iter().filter(|(_, [came, left])| !came.is_empty() || !left.is_empty());
-    let participant = |(person, [came, left]): (Person, [BTreeSet<u64>; 2])| {
-        let stays = stays(&came, &left);
-        let talk_s = talk_seconds(&stays);
-        Participant { person, caller: false, callee: false, stays, talk_s }
-    };
-    in_room.map(participant).collect()
-}
-
-/// The counts of a room that cannot be.
+/// The counts of a LINE group that cannot be.
 pub fn odd_counts(events: &[Map<String, Value>]) -> Vec<OddCount> {
-    let odd = |event: GroupEvent| {
+    let odd = |event: Counted| {
         let online = event.vendor.get("online")?.as_str()?.trim();
         let is_count = online.is_empty() || online.parse::<u64>().is_ok();
         (!is_count).then(|| OddCount { at: event.at, online: Personal::new(online), odd: true })
     };
-    group_events(events).filter_map(odd).collect()
-}
-
-/// The people of a Tencent call, from its facts.
-pub fn of_facts(facts: &str) -> Vec<Participant> {
-    let Ok(facts) = serde_json::from_str::<CallFacts>(facts) else { return Vec::new() };
-    let service = facts.service().map(str::to_owned);
-    let participant = |(user, part): (String, Part)| {
-        let moment = |moment: Moment| moment.milliseconds();
-        let stay = part.came.map(|came| Stay {
-            came: moment(came),
-            left: part.left.map(moment).filter(|left| *left >= moment(came)),
-        });
-        let stays = Vec::from_iter(stay);
-        Participant {
-            person: Person { service_id: service.clone(), user_id: Some(Personal::new(user)) },
-            caller: part.caller,
-            callee: part.callee,
-            talk_s: talk_seconds(&stays),
-            stays,
-        }
-    };
-    facts.people.0.into_iter().map(participant).collect()
+    events.iter().filter_map(|event| odd(read(event)?)).collect()
 }

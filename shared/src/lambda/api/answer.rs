@@ -74,7 +74,7 @@ impl From<Answer> for ApiGatewayV2httpResponse {
         response.status_code = answer.status.into();
         response.headers.insert(CACHE_CONTROL, HeaderValue::from_static(answer.cache));
         for (name, value) in answer.headers {
-            // What is no header's value is left out. Values are made here, so there is none.
+            // Values are made here, in ASCII, so this leaves out none of them.
             response.headers.extend(HeaderValue::from_str(&value).ok().map(|value| (name, value)));
         }
         let text = answer.body.map(|(kind, text)| {

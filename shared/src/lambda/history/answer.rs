@@ -3,14 +3,16 @@
 
 use lambda_http::http::header::{ALLOW, ETAG, LINK, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use serde_json::{Value, json};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::history::read::{Cursor, Rows};
 use crate::lambda::api::answer::{Answer, Problem, RETRY_SECONDS, json_body};
 use crate::lambda::api::event::ApiEvent;
 use crate::lambda::history::request::Refused;
-use crate::lambda::history::shown::{self, ShownFigures, ShownUsersCall};
+use crate::lambda::history::shown::{self, ShownCall, ShownFigures, ShownUsersCall};
 use crate::lambda::history::{HistoryOutcome, csv};
 
 /// How a reader wants the answer.
@@ -91,33 +93,31 @@ type Content = ((&'static str, String), Option<Cursor>);
 
 /// What was found, and where the next page begins.
 fn content(outcome: &HistoryOutcome, as_csv: bool) -> Option<Content> {
-    let in_csv = |text: String| ("text/csv; charset=utf-8", text);
+    let either = |csv: &dyn Fn() -> String, json: &dyn Fn() -> (&'static str, String)| {
+        if as_csv { ("text/csv; charset=utf-8", csv()) } else { json() }
+    };
     Some(match outcome {
         HistoryOutcome::UsersCalls(Rows { rows, next }, reader) => {
-            let calls = || rows.iter().map(|row| json!(ShownUsersCall::new(row, *reader))).collect();
-            let body =
-                if as_csv { in_csv(csv::users_calls(rows, *reader)) } else { page("calls", calls(), next) };
+            let calls = || rows.iter().map(|row| ShownUsersCall::new(row, *reader));
+            let body = either(&|| csv::users_calls(rows, *reader), &|| list("calls", calls(), next.as_ref()));
             (body, next.clone())
         }
         HistoryOutcome::Calls(Rows { rows, next }) => {
-            let calls = || rows.iter().map(shown::call).collect();
-            let body = if as_csv { in_csv(csv::calls(rows)) } else { page("calls", calls(), next) };
+            let calls = || rows.iter().map(ShownCall::new);
+            let body = either(&|| csv::calls(rows), &|| list("calls", calls(), next.as_ref()));
             (body, next.clone())
         }
         HistoryOutcome::Events(Rows { rows, next }) => {
-            let events = || rows.iter().map(|item| Value::Object(item.clone())).collect();
-            let body = if as_csv { in_csv(csv::events(rows)) } else { page("events", events(), next) };
+            let body = either(&|| csv::events(rows), &|| list("events", rows.iter(), next.as_ref()));
             (body, next.clone())
         }
         HistoryOutcome::Live(rooms) => {
-            let list = || json_body(&json!({ "rooms": rooms.iter().map(shown::live).collect::<Vec<_>>() }));
-            (if as_csv { in_csv(csv::live(rooms)) } else { list() }, None)
+            let shown = || rooms.iter().map(ShownCall::live);
+            (either(&|| csv::live(rooms), &|| list("rooms", shown(), None)), None)
         }
         HistoryOutcome::Figures(figures) => {
-            let shown =
-                || figures.iter().map(|(period, sum)| ShownFigures::new(period, sum)).collect::<Vec<_>>();
-            let list = || json_body(&json!({ "figures": shown() }));
-            (if as_csv { in_csv(csv::figures(figures)) } else { list() }, None)
+            let shown = || figures.iter().map(|(period, sum)| ShownFigures::new(period, sum));
+            (either(&|| csv::figures(figures), &|| list("figures", shown(), None)), None)
         }
         HistoryOutcome::Unseen { unseen, seen_at } => {
             (json_body(&json!({ "unseen": unseen, "seen_at": seen_at })), None)
@@ -131,10 +131,31 @@ fn content(outcome: &HistoryOutcome, as_csv: bool) -> Option<Content> {
     })
 }
 
-fn page(name: &str, rows: Vec<Value>, next: &Option<Cursor>) -> (&'static str, String) {
-    let mut members = serde_json::Map::from_iter([(name.to_owned(), Value::Array(rows))]);
-    members.extend(next.as_ref().map(|next| ("next".to_owned(), Value::from(next.opaque()))));
-    json_body(&members)
+/// A list under its name, and the cursor of the next page.
+fn list<T: Serialize>(
+    name: &'static str,
+    rows: impl Iterator<Item = T>,
+    next: Option<&Cursor>,
+) -> (&'static str, String) {
+    let rows: Vec<T> = rows.collect();
+    json_body(&Listed { name, rows, next })
+}
+
+struct Listed<'a, T> {
+    name: &'static str,
+    rows: Vec<T>,
+    next: Option<&'a Cursor>,
+}
+
+impl<T: Serialize> Serialize for Listed<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry(self.name, &self.rows)?;
+        if let Some(next) = self.next {
+            members.serialize_entry("next", &next.opaque())?;
+        }
+        members.end()
+    }
 }
 
 /// An answer that its reader may keep, and ask about again.

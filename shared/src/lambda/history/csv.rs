@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use time::OffsetDateTime;
-use time::macros::format_description;
 
 use crate::call::model::{Moment, Person, ReleaseCode, Room};
 use crate::history::figures::{Figures, Period};
+use crate::history::read::days;
 use crate::history::read::live::LiveCall;
 use crate::history::row::{CallRow, UserRow};
 use crate::lambda::history::shown::{Reader, ShownFigures, shown_reason};
@@ -230,13 +229,7 @@ fn counters(counters: &BTreeMap<String, i64>) -> String {
 }
 
 fn time(moment: Option<Moment>) -> String {
-    let shown = moment.and_then(|moment| {
-        let nanoseconds = i128::from(moment.milliseconds()) * 1_000_000;
-        let format =
-            format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-        OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok()?.format(format).ok()
-    });
-    shown.unwrap_or_default()
+    moment.and_then(days::rfc3339).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -210,13 +210,13 @@ impl<C: ReadCalls> HistoryApi<C> {
 
     async fn call(&self, session: &SessionId, now: Arrival) -> Result<HistoryOutcome, Failure> {
         let Some(item) = self.calls.call(session, now).await? else { return Ok(HistoryOutcome::UnknownCall) };
-        let details = if CallDetails::has_people_in_events(&item) {
-            let page = Page { limit: PEOPLES_EVENTS, after: None };
-            let Rows { rows, next } = self.calls.events(session, &page, now).await?;
-            CallDetails::from_events(item, &rows, next.is_none())
+        let page = Page { limit: PEOPLES_EVENTS, after: None };
+        let Rows { rows, next } = if CallDetails::has_people_in_events(&item) {
+            self.calls.events(session, &page, now).await?
         } else {
-            CallDetails::from_facts(item)
+            Rows { rows: Vec::new(), next: None }
         };
+        let details = CallDetails::new(item, &rows, next.is_none());
         Ok(HistoryOutcome::Call(Box::new(details)))
     }
 

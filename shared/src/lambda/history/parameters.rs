@@ -48,7 +48,7 @@ impl Asking {
     }
 
     /// # Errors
-    /// A limit that is not 1 to [`LARGEST_PAGE`], or a cursor that is none.
+    /// A limit that is not 1 to [`LARGEST_PAGE`], or a text that is not a cursor.
     pub fn page(&self) -> Result<Page, Refused> {
         let limit = |text: &str| text.parse().ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit));
         Ok(Page {

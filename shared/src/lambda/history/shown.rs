@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::call::model::{Kind, Media, Moment, Outcome, Person, ReleaseCode, Room, Status};
+use crate::call::model::{Kind, Media, Moment, Outcome, Person, ReleaseCode, Releaser, Room, Status};
 use crate::history::figures::{Figures, Period};
 use crate::history::read::live::LiveCall;
-use crate::history::read::participants::{self, OddCount, Participant};
+use crate::history::read::participants::{self, OddCount, Part};
 use crate::history::read::stays::{Stay, stays};
 use crate::history::row::{CallRow, Direction, EndedBy, UserRow};
 
@@ -90,68 +90,105 @@ pub fn shown_reason(
         .filter(move |(_, code)| reader == Reader::AppServer || matches!(code, ReleaseCode::Number(_)))
 }
 
-/// A call of a list: its row without when it expires.
-pub fn call(row: &CallRow) -> Value {
-    without(json!(row), &["expires_at"])
+/// A call of a list, and of the live ones how long it was silent.
+#[derive(Debug, Serialize)]
+pub struct ShownCall<'a> {
+    sid: &'a str,
+    provider: &'a str,
+    at: Moment,
+    kind: Kind,
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<Outcome>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    media: Option<Media>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller: Option<&'a Person>,
+    #[serde(skip_serializing_if = "<[Person]>::is_empty")]
+    callees: &'a [Person],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<&'a Room>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    online: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_at: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    talk_s: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ring_s: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    released_by: Option<Releaser>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    reason: &'a BTreeMap<String, ReleaseCode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_event_at: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quiet_s: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale: Option<bool>,
 }
 
-/// A live call.
-pub fn live(live: &LiveCall) -> Value {
-    without(json!(live), &["expires_at"])
-}
-
-/// A call as its record shows it, with its people.
-pub fn call_details(details: &CallDetails) -> Value {
-    let mut shown = without(Value::Object(details.item.clone()), &["record", "facts"]);
-    if let Value::Object(members) = &mut shown {
-        let CallDetails { participants, participants_complete, odd_counts, .. } = details;
-        members.insert("participants".to_owned(), json!(participants));
-        members.insert("participants_complete".to_owned(), json!(participants_complete));
-        if !odd_counts.is_empty() {
-            members.insert("odd_counts".to_owned(), json!(odd_counts));
+impl<'a> ShownCall<'a> {
+    pub fn new(row: &'a CallRow) -> Self {
+        Self {
+            sid: &row.sid,
+            provider: &row.provider,
+            at: row.at,
+            kind: row.kind,
+            status: row.status,
+            outcome: row.outcome,
+            media: row.media,
+            caller: row.caller.as_ref(),
+            callees: &row.callees,
+            room: row.room.as_ref(),
+            online: row.online,
+            started_at: row.started_at,
+            ended_at: row.ended_at,
+            talk_s: row.talk_s,
+            ring_s: row.ring_s,
+            released_by: row.released_by,
+            reason: &row.reason,
+            last_event_at: row.last_event_at,
+            quiet_s: None,
+            stale: None,
         }
     }
-    shown
-}
 
-/// A callback as it was kept.
-pub fn event(item: &Map<String, Value>) -> Value {
-    Value::Object(item.clone())
-}
-
-fn without(mut value: Value, names: &[&str]) -> Value {
-    if let Value::Object(members) = &mut value {
-        members.retain(|name, _| !names.contains(&name.as_str()));
+    pub fn live(live: &'a LiveCall) -> Self {
+        Self { quiet_s: Some(live.quiet_s), stale: Some(live.stale), ..Self::new(&live.call) }
     }
-    value
+}
+
+/// A call as its record shows it, without what is internal, with its people.
+pub fn call_details(details: &CallDetails) -> Map<String, Value> {
+    let CallDetails { item, participants, participants_complete, odd_counts } = details;
+    let of_record = item.iter().filter(|(name, _)| !["record", "facts"].contains(&name.as_str()));
+    let mut shown: Map<_, _> = of_record.map(|(name, value)| (name.clone(), value.clone())).collect();
+    shown.insert("participants".to_owned(), json!(participants));
+    shown.insert("participants_complete".to_owned(), json!(participants_complete));
+    if !odd_counts.is_empty() {
+        shown.insert("odd_counts".to_owned(), json!(odd_counts));
+    }
+    shown
 }
 
 /// One call with its people.
 #[derive(Debug)]
 pub struct CallDetails {
     item: Map<String, Value>,
-    participants: Vec<Participant>,
-    /// `false`: the call has more events than one page, and there may be more people in it.
+    participants: Vec<Part>,
+    /// `false`: the call has more events than were read, and there may be more people in it.
     participants_complete: bool,
     odd_counts: Vec<OddCount>,
 }
 
 impl CallDetails {
-    /// A call whose people are in its facts: Tencent's.
-    pub fn from_facts(item: Map<String, Value>) -> Self {
-        let facts = item.get("facts").and_then(Value::as_str).unwrap_or_default();
-        let participants = participants::of_facts(facts);
-        Self { item, participants, participants_complete: true, odd_counts: Vec::new() }
-    }
-
-    /// A call whose people are in its events: a LINE group.
-    pub fn from_events(item: Map<String, Value>, events: &[Map<String, Value>], complete: bool) -> Self {
-        Self {
-            item,
-            participants: participants::of_events(events),
-            participants_complete: complete,
-            odd_counts: participants::odd_counts(events),
-        }
+    /// A call's item, and as many events as were read for its people. A LINE group's are in them.
+    pub fn new(item: Map<String, Value>, events: &[Map<String, Value>], participants_complete: bool) -> Self {
+        let participants = participants::participants(&item, events);
+        Self { item, participants, participants_complete, odd_counts: participants::odd_counts(events) }
     }
 
     /// Whether a call's people are in its events.

@@ -1,56 +1,6 @@
-//! The built function that reads calls, on emulated DynamoDB, in tables of these tests' own.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+//! What lists, calls and figures show.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use ringback::history::key::UserKey;
-use ringback_tests::calls::{CallTables, NEVER, answer, app_server, ask, put, token_of};
-use ringback_tests::control_plane::Function;
-use serde_json::{Value, json};
-
-const DAY: u64 = 86_400_000;
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap()
-}
-
-fn user(id: &str) -> UserKey {
-    UserKey { provider: "line".into(), service: "planetkit".into(), user: id.into() }
-}
-
-fn users_row(sid: &str, at: u64, missed: bool) -> Value {
-    json!({
-        "provider": "line", "sid": sid, "direction": "in", "kind": "one-to-one", "status": "ended",
-        "outcome": if missed { "missed" } else { "answered" }, "missed": missed, "at": at,
-        "expires_at": NEVER,
-    })
-}
-
-fn call_row(sid: &str, at: u64, outcome: &str) -> Value {
-    json!({
-        "provider": "line", "sid": sid, "kind": "one-to-one", "status": "ended", "outcome": outcome,
-        "media": "audio", "caller": { "service_id": "planetkit", "user_id": "alice" },
-        "callees": [{ "service_id": "planetkit", "user_id": "bob" }], "at": at, "expires_at": NEVER,
-    })
-}
-
-fn sids(list: &Value) -> Vec<String> {
-    let calls = list["calls"].as_array().unwrap_or_else(|| panic!("{list}"));
-    calls.iter().map(|call| call["sid"].as_str().unwrap().to_owned()).collect()
-}
-
-/// Every page of a list, one after the other.
-fn pages(function: &Function, address: &str, authorizer: &Value) -> Vec<String> {
-    let (mut all, mut cursor) = (Vec::new(), String::new());
-    for _ in 0..100 {
-        let (status, list) = ask(function, &format!("{address}{cursor}"), authorizer);
-        assert_eq!(status, 200, "{list}");
-        all.extend(sids(&list));
-        let Some(next) = list["next"].as_str() else { return all };
-        cursor = format!("&cursor={next}");
-    }
-    panic!("{address} does not end");
-}
+use super::*;
 
 #[test]
 fn a_list_over_days_and_shards_shows_every_call_once_and_the_newest_first() {
@@ -89,66 +39,6 @@ fn a_page_can_end_where_a_day_ends() {
     let (from, to) = (midnight - 2 * DAY, midnight + 2);
     let address = format!("/calls?from={from}&to={to}&limit=1");
     assert_eq!(pages(&tables.function(), &address, &app_server()), ["today", "yesterday", "before"]);
-}
-
-/// Three users whose keys would be one if their separators were not encoded.
-fn neighbours(tables: &CallTables, now: u64) -> [(&'static str, Vec<String>); 4] {
-    let users = ["a", "a#b", "a%23b", "a#call#9"];
-    users.map(|id| {
-        let calls: Vec<_> = (0..5).map(|number| (format!("{id}-{number}"), now - number * 60_000)).collect();
-        let rows = calls.iter().map(|(sid, at)| tables.users_row(&user(id), &users_row(sid, *at, true)));
-        put(&rows.collect::<Vec<_>>());
-        (id, calls.into_iter().map(|(sid, _)| sid).collect())
-    })
-}
-
-#[test]
-fn no_cursor_and_no_claim_opens_the_calls_of_another_user() {
-    let (tables, now) = (CallTables::create(), now());
-    let users = neighbours(&tables, now);
-    let function = tables.function();
-    for (id, own) in &users {
-        assert_eq!(&pages(&function, "/me/calls?limit=2", &token_of(&json!(id))), own);
-        let (_, first) = ask(&function, "/me/calls?limit=2", &token_of(&json!(id)));
-        let cursor = first["next"].as_str().unwrap();
-        for (other, others) in &users {
-            let (status, list) =
-                ask(&function, &format!("/me/calls?cursor={cursor}"), &token_of(&json!(other)));
-            assert_eq!(status, 200);
-            assert!(sids(&list).iter().all(|sid| others.contains(sid)), "{id}'s cursor, asked by {other}");
-        }
-        for length in 0..cursor.len() {
-            let cut = format!("/me/calls?cursor={}", &cursor[..length]);
-            let (status, list) = ask(&function, &cut, &token_of(&json!(id)));
-            let only_own = || sids(&list).iter().all(|sid| own.contains(sid));
-            assert!(status == 400 || (status == 200 && only_own()), "{status}: {list}");
-        }
-    }
-    for claim in [json!(null), json!(7), json!(["a"]), json!({ "sub": "a" }), json!("a\u{0}"), json!("")] {
-        assert_eq!(ask(&function, "/me/calls", &token_of(&claim)).0, 403, "{claim}");
-    }
-    for unknown in ["a#", "#a", "a%", "A", "a "] {
-        assert_eq!(ask(&function, "/me/calls", &token_of(&json!(unknown))).1, json!({ "calls": [] }));
-    }
-}
-
-#[test]
-fn an_encoded_id_in_a_path_is_one_user_and_no_other() {
-    let (tables, now) = (CallTables::create(), now());
-    let users = neighbours(&tables, now);
-    let function = tables.function();
-    for (path, number) in [("a", 0), ("a%23b", 1), ("a%2523b", 2), ("a%23call%239", 3)] {
-        let list = pages(&function, &format!("/users/planetkit/{path}/calls?limit=2"), &app_server());
-        assert_eq!(list, users[number].1, "{path}");
-    }
-    for path in ["a%2F..%2Fa", "..%2Fplanetkit%2Fa", "x%2Fusers%2Fplanetkit%2Fa"] {
-        let (status, _) = ask(&function, &format!("/users/planetkit/{path}/calls"), &app_server());
-        assert_eq!(status, 404, "{path}");
-    }
-    for path in [".", "..", "%2E"] {
-        let (status, list) = ask(&function, &format!("/users/planetkit/{path}/calls"), &app_server());
-        assert_eq!((status, list), (200, json!({ "calls": [] })), "{path}");
-    }
 }
 
 #[test]
@@ -273,16 +163,4 @@ fn a_day_is_summed_from_its_hours_until_it_is_rolled_up() {
         })
     );
     assert_eq!((&days[1]["day"], &days[1]["calls"]), (&json!("2026-03-02"), &json!(8)));
-}
-
-#[test]
-fn without_dynamodb_the_reader_is_told_when_to_try_again() {
-    let tables = CallTables::create();
-    let mut variables = tables.variables();
-    variables.retain(|(name, _)| *name != "AWS_ENDPOINT_URL_DYNAMODB");
-    variables.push(("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9".to_owned()));
-    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let function = Function::start("history", &variables);
-    let answer = answer(&function, "GET", "/calls", &app_server());
-    assert_eq!((&answer["statusCode"], &answer["headers"]["retry-after"]), (&json!(503), &json!("2")));
 }
