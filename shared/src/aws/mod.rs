@@ -1,4 +1,5 @@
-//! The effects: writing items to DynamoDB, publishing to SNS, reading keys from SSM, and how long each may take.
+//! The effects: writing items to DynamoDB, publishing to SNS, reading keys from SSM, and how long each may
+//! take.
 
 pub mod budget;
 pub mod client;

@@ -1,7 +1,7 @@
 //! The one request to SSM: `GetParameters`, which reads the keys for pushes.
 //!
-//! SSM's own SDK crate made each cold start longer, for this request alone. Here it takes the SDK's signer and
-//! the connections of the other clients.
+//! SSM's own SDK crate made each cold start longer, for this request alone. Here it takes the SDK's signer
+//! and the connections of the other clients.
 
 use std::time::{Duration, SystemTime};
 
