@@ -4,6 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use ringback_tests::chaos::reading::{ReadHarness, all_trials};
 use ringback_tests::chaos::{Harness, Place, Row, Sending, Trial};
 use ringback_tests::fault_proxy::Fault;
 
@@ -19,8 +20,8 @@ const FAULTS: [Fault; 6] = [
 /// One trial at a time, since the time of the answers is measured.
 static TURN: Mutex<()> = Mutex::new(());
 
-fn harness() -> Harness {
-    Harness::new(Sending {
+fn sending() -> Sending {
+    Sending {
         instances: vec![
             ("notify", 2),
             ("call-event", 2),
@@ -30,13 +31,13 @@ fn harness() -> Harness {
         ],
         repeats: 1,
         deadline: Duration::from_secs(30),
-    })
+    }
 }
 
 /// Nothing is lost or doubled, and no answer takes longer than 2 s.
 fn run(faults: &[Fault], place: Place) -> Vec<Row> {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let harness = harness();
+    let harness = Harness::new(sending());
     let rows: Vec<Row> = faults.iter().map(|fault| harness.run(Trial { fault: *fault, place }, 30)).collect();
     for row in &rows {
         assert!(row.is_right(), "{row:#?}");
@@ -74,4 +75,14 @@ fn whatever_is_wrong_with_both_nothing_is_lost_that_was_taken() {
 #[test]
 fn a_function_that_is_killed_in_the_middle_of_a_request_does_no_harm() {
     run(&[Fault::None, Fault::Flaps], Place::Functions);
+}
+
+#[test]
+fn whatever_is_wrong_with_project_readers_see_one_clean_pass() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let harness = ReadHarness::new(sending());
+    for trial in all_trials() {
+        let row = harness.run(trial, 40);
+        assert!(row.is_right(), "{row:#?}");
+    }
 }

@@ -7,6 +7,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ringback_tests::chaos::reading::{self, ReadHarness, ReadRow, ReadTrial};
 use ringback_tests::chaos::ringing::{self, RingHarness, RingRow, RingTrial};
 use ringback_tests::chaos::{self, Harness, Sending, report};
 
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
             }
         }
     }
-    let harness = Harness::new(Sending {
+    let sending = Sending {
         // As many as two cores can serve without the faults' time-outs becoming the machine's.
         instances: vec![
             ("notify", 3),
@@ -40,7 +41,8 @@ fn main() -> ExitCode {
         ],
         repeats: 6,
         deadline: Duration::from_secs(300),
-    });
+    };
+    let harness = Harness::new(sending.clone());
     let wanted = |trial: &chaos::Trial| {
         format!("{} {}", report::fault_in_words(*trial), report::place_in_words(*trial)).contains(&only)
     };
@@ -49,11 +51,20 @@ fn main() -> ExitCode {
     let wanted = |trial: &RingTrial| format!("{} {}", trial.fault, trial.place).contains(&only);
     let trials: Vec<RingTrial> = ringing::all_trials().into_iter().filter(wanted).collect();
     let rings = RingHarness::new().run_all(&trials, CALLS);
-    println!("{}\n{}", report::tables(&rows), report::ring_table(&rings));
+    let wanted = |trial: &ReadTrial| format!("{} {}", trial.fault, trial.place).contains(&only);
+    let trials: Vec<ReadTrial> = reading::all_trials().into_iter().filter(wanted).collect();
+    let reads = ReadHarness::new(sending).run_all(&trials, callbacks);
+    println!("{}\n{}\n{}", report::tables(&rows), report::ring_table(&rings), report::read_table(&reads));
     if let Some(path) = out {
-        std::fs::write(path, report::page(&rows, &rings, &format!("chaos {}", arguments.join(" "))))
+        std::fs::write(path, report::page(&rows, &rings, &reads, &format!("chaos {}", arguments.join(" "))))
             .expect("the page can be written");
     }
-    let is_right = rows.iter().all(chaos::Row::is_right) && rings.iter().all(RingRow::is_right);
-    if is_right && !(rows.is_empty() && rings.is_empty()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let is_right = rows.iter().all(chaos::Row::is_right)
+        && rings.iter().all(RingRow::is_right)
+        && reads.iter().all(ReadRow::is_right);
+    if is_right && !(rows.is_empty() && rings.is_empty() && reads.is_empty()) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

@@ -7,6 +7,7 @@
 mod aftermath;
 mod aws;
 mod callbacks;
+pub mod reading;
 pub mod report;
 pub mod ringing;
 mod vendors;

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use super::reading::ReadRow;
 use super::ringing::RingRow;
 use super::{Place, Row, Trial, vendors};
 use crate::fault_proxy::Fault;
@@ -45,6 +46,11 @@ const RECORDS: &str = "\
 const RINGS: &str = "\
 | fault | where | notifies | answered 200 | unanswered | rung | again | twice | not rung | lost | slowest |
 |---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|
+";
+
+const READINGS: &str = "\
+| fault | where | changes | batches | failed | news | repeated | recount differs | rebuilt | news wrong |
+|---|---|---:|---:|---:|---:|---:|---:|---:|---:|
 ";
 
 /// What the vendors saw.
@@ -100,6 +106,27 @@ pub fn ring_table(rows: &[RingRow]) -> String {
     rows.iter().fold(RINGS.to_owned(), |table, row| table + &ring_line(row) + "\n")
 }
 
+/// A row about readers in one line.
+pub fn read_line(row: &ReadRow) -> String {
+    let counts = [
+        row.changes,
+        row.batches,
+        row.failed,
+        row.news,
+        row.repeated,
+        row.differences,
+        row.rebuilt,
+        row.wrong_news,
+    ];
+    let counts = counts.map(|count| count.to_string()).join(" | ");
+    format!("| {} | {} | {counts} |", row.fault, row.place)
+}
+
+/// The table about readers.
+pub fn read_table(rows: &[ReadRow]) -> String {
+    rows.iter().fold(READINGS.to_owned(), |table, row| table + &read_line(row) + "\n")
+}
+
 /// The two tables of a run.
 pub fn tables(rows: &[Row]) -> String {
     let table = |head: &str, figures: fn(&Row) -> Vec<String>| {
@@ -109,12 +136,13 @@ pub fn tables(rows: &[Row]) -> String {
 }
 
 /// The tables with what a reader needs to know about them.
-pub fn page(rows: &[Row], rings: &[RingRow], command: &str) -> String {
+pub fn page(rows: &[Row], rings: &[RingRow], reads: &[ReadRow], command: &str) -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let callbacks: usize = rows.iter().map(|row| row.callbacks).sum();
     let date = today();
     let tables = tables(rows);
     let ring_table = ring_table(rings);
+    let read_table = read_table(reads);
     let haste = vendors::HASTE;
     format!(
         "# What becomes of callbacks when AWS fails or functions are killed
@@ -158,6 +186,20 @@ Android phone. A call must ring both, or LINE must learn that it failed.
   another call. **not rung**: phones that did not ring for a call answered 200. **lost**: devices that
   are no longer registered and were not dead. All three must be 0.
 * **unanswered**: the function was killed. LINE sends again after 3 s, and then each phone must have rung.
+
+## What readers see
+
+Here the stream of the records goes to project, in batches that are cut at random. For the first half of the
+stream something is wrong. A batch that fails comes again, as from Lambda.
+
+{read_table}
+* **changes**: records of the stream. **failed**: batches that project reported as failed, or in which it was
+  killed.
+* **news**: messages on the topic `Calls`. **repeated**: messages with the id of an earlier one, because an
+  answer or the function was lost.
+* **recount differs**: hours whose figures are not those of the calls in the lists. **rebuilt**: rows that a
+  rebuild from the records had to change. **news wrong**: news that are missing, or that one clean pass would
+  not have. All three must be 0.
 "
     )
 }
