@@ -84,7 +84,8 @@ cases: ## write every case of events/ and tests/cases/ to target/cases
 
 .PHONY: local store
 local:
-	@cargo build $(if $(wildcard $(LOCAL)),--quiet) --locked --package ringback-local $(PACKAGES)
+	@cargo build $(if $(wildcard $(LOCAL)),--quiet) --locked --package ringback-local \
+	  --package ringback-cli $(PACKAGES)
 
 store: $(if $(filter dynamodb-local,$(STORE)),.local/dynamodb-local/ready)
 

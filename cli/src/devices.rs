@@ -218,6 +218,18 @@ impl<'a> Registry<'a> {
     }
 }
 
+/// What an API of Ringback answers to a request without a signature.
+pub(crate) async fn get_unsigned(url: &str, path: &str) -> Result<Answer, Stop> {
+    let base = base_url(url)?;
+    let connector = SharedHttpConnector::new(connector(is_loopback(&base), &base)?);
+    let mut request = HttpRequest::new(SdkBody::empty());
+    let unusable = |_| Stop::new(format!("{base}{path} is no address"));
+    request.set_uri(format!("{base}{path}")).map_err(unusable)?;
+    let sent = tokio::time::timeout(PATIENCE, exchange(&connector, request)).await;
+    let late = || Err(format!("no answer within {} s", PATIENCE.as_secs()));
+    sent.unwrap_or_else(|_| late()).map_err(|why| Stop::new(format!("{base}: {why}")))
+}
+
 /// What the registry said.
 pub(crate) struct Answered(pub(crate) Answer);
 

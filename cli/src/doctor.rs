@@ -1,8 +1,8 @@
 //! `ringback doctor`: checks a Ringback from outside and from within, and says what to do about each finding.
 //!
 //! [`callbacks`] sends one call of each kind and looks at what becomes of it. [`stack`] looks at what is
-//! deployed, [`ringing`] at what rings phones. A check is never left out in silence: what cannot be looked at
-//! is said to be skipped, and why.
+//! deployed, [`ringing`] at what rings phones, [`reading`] at what calls are read from. A check is never left
+//! out in silence: what cannot be looked at is said to be skipped, and why.
 
 mod callbacks;
 mod reading;
@@ -148,8 +148,10 @@ impl Doctor {
                 reading::look(place, &mut findings).await;
                 ringing::look(place, aimed.service(Vendor::Line), &self.ios_app, &mut findings).await;
             }
-            None => findings
-                .add(Finding::skipped("records, queues, alarms, functions", "give --stack to look at them")),
+            None => findings.add(Finding::skipped(
+                "records, queues, alarms, functions, lists",
+                "give --stack to look at them",
+            )),
         }
         let outcome = findings.sum_up(&BY_HAND);
         if aimed.place.as_ref().is_some_and(|place| place.deployed().is_some()) {
@@ -170,6 +172,7 @@ mod tests {
         let points: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("### ")).collect();
         let sources = [
             include_str!("doctor/callbacks.rs"),
+            include_str!("doctor/reading.rs"),
             include_str!("doctor/ringing.rs"),
             include_str!("doctor/stack.rs"),
         ];

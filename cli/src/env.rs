@@ -160,8 +160,8 @@ fn read(function: &str, environment: &Environment) -> Result<Result<(), ConfigEr
             NotifierSettings::from_env(environment).map(drop)
         }
         None if function == "devices" => DevicesSettings::from_env(environment).map(drop),
-        None if function == "project" => ProjectorSettings::from_env(environment).map(drop),
         None if function == "history" => HistorySettings::from_env(environment).map(drop),
+        None if function == "project" => ProjectorSettings::from_env(environment).map(drop),
         None if function == "replay" => ReplayerSettings::from_env(environment).map(drop),
         None => {
             let all = functions().collect::<Vec<_>>().join(", ");
@@ -262,8 +262,8 @@ mod tests {
     #[test]
     fn the_template_has_what_the_variables_are_made_of() {
         let template = include_str!("../../template.yaml");
-        let named = PARAMETERS.into_iter().chain(OUTPUTS).map(|(_, name)| name);
-        for name in named.chain(["SpoolTopic", "DeadLettersTopic"]) {
+        let named = ["SpoolTopic", "DeadLettersTopic"].into_iter().chain(OUTPUTS.map(|(_, output)| output));
+        for name in PARAMETERS.map(|(_, parameter)| parameter).into_iter().chain(named) {
             assert!(template.contains(&format!("\n  {name}:\n")), "{name}");
         }
         let namespace = "METRICS_NAMESPACE: !Sub Ringback/${AWS::StackName}";

@@ -50,7 +50,7 @@ impl Erase {
             Some(lists) => lists.rows(&self.user, service).await?.len(),
             None => 0,
         };
-        let found = find(table, looked_in, &self.user, service, out).await?;
+        let found = find(table, looked_in, &BTreeSet::new(), &self.user, service, out).await?;
         let (calls, items) = (found.calls.len(), found.keys.len());
         let summary = |erased| json!({ "user": self.user, "calls": calls, "items": items, "rows": rows, "erased": erased });
         if looked_in.is_some() {
@@ -76,7 +76,8 @@ impl Erase {
             progress.inc(1);
         }
         progress.finish_and_clear();
-        let left = find(table, looked_in, &self.user, service, out).await?.keys.len();
+        // The list may have lost these calls already.
+        let left = find(table, looked_in, &found.calls, &self.user, service, out).await?.keys.len();
         if left > 0 {
             return Err(Stop::new(format!("{left} items arrived meanwhile: run it again")));
         }
@@ -104,10 +105,11 @@ struct Found {
     keys: Vec<Key>,
 }
 
-/// Finds the user in the calls of the lists; without lists, in the whole table.
+/// Finds the user in the calls of the lists and in other known calls; without lists, in the whole table.
 async fn find(
     table: &impl Records,
     lists: Option<&impl Lists>,
+    known: &BTreeSet<String>,
     user: &str,
     service: Option<&str>,
     out: Output,
@@ -133,8 +135,8 @@ async fn find(
     match lists {
         Some(lists) => {
             let rows = lists.rows(user, service).await?;
-            let calls: BTreeSet<String> = rows.into_iter().filter_map(|row| row.sid).collect();
-            for sid in calls {
+            let listed = rows.into_iter().filter_map(|row| row.sid);
+            for sid in listed.chain(known.iter().cloned()).collect::<BTreeSet<String>>() {
                 look_at(&table.of_session(&sid).await?);
             }
         }
@@ -291,7 +293,7 @@ mod tests {
 
     #[test]
     fn the_items_that_name_the_user_go_last_and_the_call_item_at_the_end() {
-        let found = block_on(find(&table(), NO_LISTS, "alice", None, SILENT)).unwrap();
+        let found = block_on(find(&table(), NO_LISTS, &BTreeSet::new(), "alice", None, SILENT)).unwrap();
         let talk: Vec<&str> =
             found.keys.iter().filter(|(sid, _)| sid == "talk").map(|(_, key)| key.as_str()).collect();
         assert_eq!(talk, ["event#0#b", "event#2#c", "event#1#a", "call"]);
@@ -299,7 +301,9 @@ mod tests {
 
     #[test]
     fn what_has_no_service_is_listed_apart() {
-        let found = |service| block_on(find(&table(), NO_LISTS, "alice", service, SILENT)).unwrap().mentions;
+        let found = |service| {
+            block_on(find(&table(), NO_LISTS, &BTreeSet::new(), "alice", service, SILENT)).unwrap().mentions
+        };
         assert_eq!(places(&found(None), None), ["  found as caller 1, who 2"]);
         let one = Some("one");
         let apart = ["  found as who 1", "  without a service, which go too: caller 1, who 1"];

@@ -496,7 +496,7 @@ mod tests {
     fn the_template_has_what_is_looked_for_in_a_stack() {
         let template = include_str!("../../template.yaml");
         let outputs = ["PushJobsTopicArn", "DeadLetterQueueArn", "AlarmsTopicArn", "ApiUrl"];
-        let reading = ["ViewsTableName", "FiguresTableName", "HistoryUrl", "UnindexedUsers"];
+        let reading = ["ViewsTableName", "FiguresTableName", "HistoryUrl", "UnindexedUsers", "Shards"];
         let parameters = ["Stage", "Release", "LineServiceIds", "TencentSdkAppIds"];
         for name in OURS.into_iter().chain(outputs).chain(reading).chain(parameters) {
             assert!(template.contains(&format!("\n  {name}:\n")), "{name}");

@@ -63,13 +63,22 @@ impl Views {
         items.map_err(Stop::aws(&format!("read {table}")))
     }
 
+    /// How many calls of a part of the live calls are going on.
+    pub(crate) async fn live(&self, shard: u32) -> Result<usize, Stop> {
+        Ok(self.partition(&self.reading.views, &key::live(shard)).await?.len())
+    }
+
+    /// Provider and service of every call that was counted.
+    pub(crate) async fn known_services(&self) -> Result<BTreeSet<(String, String)>, Stop> {
+        let items = self.partition(&self.reading.figures, key::SERVICES).await?;
+        Ok(items.iter().filter_map(|item| provider_and_service(&text(item, "sk")?)).collect())
+    }
+
     /// Every service in which the user may have calls: those that had calls, those of the deployment, and
     /// that of calls whose service is not known.
     async fn services(&self) -> Result<BTreeSet<(String, String)>, Stop> {
-        let known = self.partition(&self.reading.figures, "services").await?;
-        let known = known.iter().filter_map(|item| provider_and_service(&text(item, "sk")?));
         let unknown = ["line", "tencent"].map(|provider| (provider.to_owned(), "-".to_owned()));
-        Ok(known.chain(self.served.clone()).chain(unknown).collect())
+        Ok(self.known_services().await?.into_iter().chain(self.served.clone()).chain(unknown).collect())
     }
 }
 

@@ -335,7 +335,8 @@ fn a_user_is_erased_from_every_call_and_no_other_user_is() {
         );
         emulated.put(&table, &sid, "event#1#a", &[("who", user("bob"))]);
     }
-    let erase = |arguments: &[&str]| ringback(&[&["erase"], arguments, &["--json"]].concat());
+    // These items are in no list.
+    let erase = |arguments: &[&str]| ringback(&[&["erase", "--scan"], arguments, &["--json"]].concat());
     assert_eq!(erase(&["30", "--yes", "30"]).json()["items"], 0);
     assert_eq!(erase(&[&alice, "--dry-run"]).json()["items"], 2);
     let unsure = erase(&[&alice]);
@@ -343,6 +344,63 @@ fn a_user_is_erased_from_every_call_and_no_other_user_is() {
     assert_eq!(erase(&[&alice, "--yes", &alice]).json()["erased"], 2);
     assert_eq!(erase(&[&alice, "--yes", &alice]).json()["calls"], 0);
     assert_eq!(erase(&[&other, "--dry-run"]).json()["items"], 2);
+}
+
+impl Emulated {
+    /// How many items of the records and of the lists hold a text.
+    fn holding(&self, text: &str) -> usize {
+        let hold = |table: &str| {
+            let scan = self.dynamodb.scan().table_name(variable(table)).consistent_read(true);
+            let items = self.runtime.block_on(scan.into_paginator().items().send().try_collect()).unwrap();
+            let items: Vec<HashMap<String, AttributeValue>> = items;
+            items.iter().filter(|item| format!("{item:?}").contains(text)).count()
+        };
+        hold("RECORDS_TABLE") + hold("VIEWS_TABLE")
+    }
+
+    fn wait_until(&self, text: &str, right: impl Fn(usize) -> bool) -> usize {
+        let mut found = self.holding(text);
+        for _ in 0..100 {
+            if right(found) {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            found = self.holding(text);
+        }
+        found
+    }
+}
+
+#[test]
+#[ignore = "needs the local stack"]
+fn after_a_user_is_erased_no_record_and_no_list_holds_the_id() {
+    let emulated = Emulated::new();
+    let [user, other, call, room] = ["dora", "emil", "call", "room"].map(unique);
+    let service = variable("LINE_SERVICE_IDS").split(',').next().unwrap().to_owned();
+    let ended = format!(
+        "sid={call}&type=A&from_user_id={user}&from_service_id={service}&to_user_id={other}\
+         &to_service_id={service}&setup_time=1793779620&start_time=1793779626&end_time=1793779668\
+         &duration=42&billing_sec=42&terminate=16&disconnect_reason=1001&releaser_type=2"
+    );
+    let came = |who: &str, status: &str| {
+        format!(
+            "sid={room}&svc_id={service}&id=standup&user_svc_id={service}&user_id={who}\
+             &host_svc_id={service}&host_id={other}&sc={status}&setup_time=1794211620\
+             &start_time=1794211621&end_time=0&online=1&media_type=A&msc=C&ts=1794211621200"
+        )
+    };
+    for (path, query) in
+        [("call_event", ended), ("gcall_event", came(&other, "S")), ("gcall_event", came(&user, "C"))]
+    {
+        let answer = ringback_tests::stack::callback("GET", &format!("/line/{path}?{query}"), "");
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    // The call and its event, the event of the room; the user's two rows, the other one's, the day's.
+    let before = emulated.wait_until(&user, |found| found >= 7);
+    assert_eq!(before, 7);
+    let erased = ringback(&["erase", &user, "--yes", &user, "--json"]).json();
+    assert_eq!((&erased["calls"], &erased["rows"]), (&json!(2), &json!(2)), "{erased}");
+    assert_eq!(emulated.wait_until(&user, |found| found == 0), 0);
 }
 
 #[test]

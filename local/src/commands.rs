@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cases::{is_published, is_recorded, miscounted, people, play_all, play_call};
 use crate::error::StackError;
 use crate::functions::Printed;
+use crate::history;
 use crate::processes::{Processes, cannot_start, command, free_port, port_from_environment, shown};
 use crate::show;
 use crate::stack::{SAMPLES_OWN, Settings, Stack, root};
@@ -33,8 +34,11 @@ pub(crate) fn run() -> Result<ExitCode, StackError> {
     let guard = Guard::new(settings.env_file())?;
     let began = Instant::now();
     let stack = Stack::start(settings, &guard.processes)?;
-    let (lines, _) = first_screen(&stack, began.elapsed(), what_next(&stack))?;
-    stack.write_env_file()?;
+    let (lines, _) = first_screen(&stack, began.elapsed(), || {
+        stack.write_env_file()?;
+        let console = history::start_console(&stack, &guard.processes)?;
+        Ok([history(&stack, Some(&console))?, what_next(&stack)].concat())
+    })?;
     println!("{}", lines.join("\n"));
     guard.is_serving.store(true, Ordering::SeqCst);
     loop {
@@ -53,7 +57,7 @@ pub(crate) fn run_once() -> Result<ExitCode, StackError> {
     let guard = Guard::new(settings.env_file())?;
     let began = Instant::now();
     let stack = Stack::start(settings, &guard.processes)?;
-    let (lines, different) = first_screen(&stack, began.elapsed(), Vec::new())?;
+    let (lines, different) = first_screen(&stack, began.elapsed(), || history(&stack, None))?;
     println!("{}", lines.join("\n"));
     Ok(ExitCode::from(u8::from(different > 0)))
 }
@@ -199,7 +203,7 @@ fn ignores_hangup() -> bool {
 fn first_screen(
     stack: &Stack,
     took: Duration,
-    tail: Vec<String>,
+    tail: impl FnOnce() -> Result<Vec<String>, StackError>,
 ) -> Result<(Vec<String>, usize), StackError> {
     let wrong = |error: ringback_cases::Wrong| StackError::new(error.to_string());
     let (calls, cases) = (calls().map_err(wrong)?, all().map_err(wrong)?);
@@ -248,6 +252,7 @@ fn first_screen(
         stack.functions.len(),
         stack.store.description()
     );
+    let tail = tail()?;
     let of_others = |(name, own): &(&str, &str)| std::env::var(name).is_ok_and(|value| value != **own);
     if std::env::var("ALL").is_ok_and(|all| !all.is_empty()) {
         let stories = every.into_iter().flat_map(|story| [vec![String::new()], story].concat());
@@ -262,6 +267,15 @@ fn first_screen(
     }
     let end = differences.into_iter().chain([summary]).chain(tail).collect();
     Ok((show::screen(head, &told, end), different))
+}
+
+/// What readers of calls see after the stories.
+fn history(stack: &Stack, console: Option<&str>) -> Result<Vec<String>, StackError> {
+    history::wait_until_projected(stack);
+    let mut lines = vec!["Seen by readers, from the stream of the records:".to_owned()];
+    lines.extend(history::lines(stack)?);
+    lines.extend(console.map(|url| format!("  the console      {url}")));
+    Ok(lines)
 }
 
 /// What a person can do now.

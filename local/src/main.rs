@@ -13,6 +13,7 @@ mod emulator;
 mod error;
 mod functions;
 mod gateway;
+mod history;
 mod phones;
 mod processes;
 mod show;

@@ -215,6 +215,7 @@ pub(crate) fn log_line(fields: &Value, became: &str) -> String {
     let what = match fields["message"].as_str() {
         Some("replay") => "(from the spool)".to_owned(),
         Some("device") => "(devices)".to_owned(),
+        Some("history") => "(history)".to_owned(),
         _ => word("callback").unwrap_or_else(|| "?".to_owned()),
     };
     let outcome = word("outcome").unwrap_or_else(|| "?".to_owned());

@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use ringback::door::callback::Callback;
 use ringback::lambda::settings::{
-    ConfigError, DevicesSettings, Environment, HistorySettings, NotifierSettings, RecorderSettings,
-    ReplayerSettings,
+    ConfigError, DevicesSettings, Environment, HistorySettings, NotifierSettings, ProjectorSettings,
+    RecorderSettings, ReplayerSettings,
 };
 
 /// The page with the table: each row has a variable in backticks, the functions that read it, and its value.
@@ -56,6 +56,7 @@ fn start_all(environment: &Environment) -> Result<(), ConfigError> {
     }
     DevicesSettings::from_env(environment)?;
     HistorySettings::from_env(environment)?;
+    ProjectorSettings::from_env(environment)?;
     ReplayerSettings::from_env(environment).map(|_| ())
 }
 

@@ -6,9 +6,13 @@
 //! `OBSERVE=write` writes the files again.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "observations/reading.rs"]
+mod reading;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use reading::{observed_history, observed_projection, observed_rows_again};
 use ringback::call::record::ATTRIBUTES;
 use ringback::door::route::Route;
 use ringback::testing::{self, TOKEN};
@@ -201,6 +205,12 @@ fn permissions(request: &str) -> Vec<String> {
                 |name: &str| if name.ends_with("apns") { "ApnsKeyParameter" } else { "FcmKeyParameter" };
             names.map(|name| format!("ssm:{operation} {}", parameter(name))).collect()
         }
+        (_, "BatchWriteItem") => {
+            let tables = body["RequestItems"].as_object().unwrap().keys();
+            tables
+                .map(|name| format!("dynamodb:{operation} {}", table(&json!({ "TableName": name }))))
+                .collect()
+        }
         // IAM asks for the rights to what is in a transaction.
         (_, "TransactWriteItems") => {
             let items = body["TransactItems"].as_array().unwrap().iter();
@@ -213,7 +223,12 @@ fn permissions(request: &str) -> Vec<String> {
 
 /// The table of a request, and that an item for the records has only attributes that it may have.
 fn table(request: &Value) -> &'static str {
-    if request["TableName"] != variable("RECORDS_TABLE") {
+    let name = request["TableName"].as_str().unwrap();
+    let own = [("views-", "ViewsTable"), ("figures-", "FiguresTable"), ("records-", "RecordsTable")];
+    if let Some((_, table)) = own.iter().find(|(prefix, _)| name.starts_with(prefix)) {
+        return table;
+    }
+    if name != variable("RECORDS_TABLE") {
         return "DevicesTable";
     }
     for attribute in request["Item"].as_object().unwrap().keys() {
@@ -232,9 +247,12 @@ fn publication(body: &str) -> String {
         ("PUSH_JOBS_TOPIC_ARN", "PushJobsTopic"),
         ("SPOOL_TOPIC_ARN", "SpoolTopic"),
         ("DEAD_LETTERS_TOPIC_ARN", "DeadLettersTopic"),
+        ("CALLS_TOPIC_ARN", "CallsTopic"),
     ];
+    // IAM has one right for one message and for several.
+    let action = field("Action").replace("PublishBatch", "Publish");
     let topic = topics.iter().find(|(arn, _)| variable(arn) == field("TopicArn"));
-    format!("sns:{} {}", field("Action"), topic.unwrap_or_else(|| panic!("an unknown topic: {body}")).1)
+    format!("sns:{action} {}", topic.unwrap_or_else(|| panic!("an unknown topic: {body}")).1)
 }
 
 /// The series in these lines, as CloudWatch would name them.
@@ -294,7 +312,14 @@ fn what_the_functions_print_and_ask_for_is_written_down() {
         }
         permissions.extend(asked);
     }
-    for (printed, asked) in [observed_ringing(), observed_registry()] {
+    let others = [
+        observed_ringing(),
+        observed_registry(),
+        observed_projection(),
+        observed_rows_again(),
+        observed_history(),
+    ];
+    for (printed, asked) in others {
         metrics.extend(series(&printed));
         permissions.extend(asked);
     }

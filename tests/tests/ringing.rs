@@ -214,6 +214,28 @@ fn with_a_wrong_key_the_caller_is_told_the_alarm_goes_off_and_no_device_is_lost(
 }
 
 #[test]
+fn keys_that_ssm_did_not_give_at_the_start_are_read_again_by_the_first_call() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    for fault in [fault_proxy::Fault::Hangs, fault_proxy::Fault::Answers500, fault_proxy::Fault::Refuses] {
+        let ringing = bob(&[IPHONE, ANDROID]);
+        let mut variables = ringing.variables();
+        let is_ssm = |(name, _): &(&str, String)| *name == "AWS_ENDPOINT_URL_SSM";
+        let (_, ssm) = variables.extract_if(.., |variable| is_ssm(variable)).next().unwrap();
+        // It answers in JSON, as DynamoDB does.
+        let ssm = FaultProxy::start(Service::DynamoDb, address_of(&ssm));
+        variables.push(("AWS_ENDPOINT_URL_SSM", ssm.url()));
+        ssm.set(fault);
+        let function = Function::start("notify", &borrowed(&variables));
+        assert!(function.wait_until_it_asks());
+        ssm.set(fault_proxy::Fault::None);
+        assert_eq!(status(&function, "bob", &fresh("no-keys-yet")), 200, "{fault:?}");
+        let mut rung = tokens(&ringing);
+        rung.sort();
+        assert_eq!(rung, [IPHONE, ANDROID], "{fault:?}");
+    }
+}
+
+#[test]
 fn whatever_is_wrong_each_phone_rings_once_or_line_learns_that_the_call_failed() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let harness = RingHarness::new();

@@ -11,7 +11,7 @@ use ringback::line::notify::{CcParam, Notify};
 use ringback::line::push_job::PushJob;
 use ringback::ring::device::{App, Device, DeviceId, Platform, PushToken, Registration, User};
 use ringback::ring::push::client::{APPLES_ROOTS, Client, GOOGLES_ROOTS, Sent};
-use ringback::ring::push::keys::{self, ApnsKey, KeyError, ServiceAccount};
+use ringback::ring::push::keys::{ApnsKey, KeyError, ServiceAccount};
 use ringback::ring::push::{Pushed, Reply, Request, Ringing, apns, fcm, jwt};
 use serde_json::{Value, json};
 
@@ -83,8 +83,7 @@ pub(crate) async fn keys(place: &Place, ios_app: &IosApp, found: &mut Findings) 
             found.add(Finding::skipped(check, "not configured"));
             continue;
         };
-        let text = keys::read(&ssm, &[name]).await.pop().unwrap_or(Err(KeyError::Missing));
-        let tried = match text {
+        let tried = match read(&ssm, name).await {
             Ok(text) if check == "APNs key" => match ApnsKey::parse(&text) {
                 Ok(key) => try_apple(&key, names, ios_app).await,
                 Err(error) => Ok(unusable(check, name, error)),
@@ -97,6 +96,13 @@ pub(crate) async fn keys(place: &Place, ios_app: &IosApp, found: &mut Findings) 
         };
         found.add(Finding::of(check, tried));
     }
+}
+
+/// With the request that the functions make, so that it needs the same rights.
+async fn read(ssm: &aws_sdk_ssm::Client, name: &str) -> Result<String, KeyError> {
+    let answer = ssm.get_parameters().names(name).with_decryption(true).send().await;
+    let parameter = answer.map_err(|_| KeyError::Unreadable)?.parameters.unwrap_or_default().pop();
+    parameter.and_then(|parameter| parameter.value).ok_or(KeyError::Missing)
 }
 
 fn unusable(check: &str, name: &str, error: KeyError) -> Finding {

@@ -12,7 +12,7 @@ use crate::place::{Deployed, Kind, Place, Queue};
 use crate::replay::waiting;
 use crate::target::Token;
 
-const ONLY_ON_AWS: &str = "the local stack has none; --stack looks at a deployment's";
+pub(super) const ONLY_ON_AWS: &str = "the local stack has none; --stack looks at a deployment's";
 
 pub(super) async fn look(place: &Place, token: &Token, found: &mut Findings) {
     for (check, queue, advice) in [

@@ -47,6 +47,8 @@ impl Account {
         let outputs = [
             ("RecordsTableName", "mine-records"),
             ("DevicesTableName", "mine-devices"),
+            ("ViewsTableName", "mine-views"),
+            ("FiguresTableName", "mine-figures"),
             ("PushJobsTopicArn", "arn:aws:sns:eu-west-1:123456789012:jobs"),
             ("SpoolQueueArn", "arn:aws:sqs:eu-west-1:123456789012:spool"),
             ("DeadLetterQueueArn", "arn:aws:sqs:eu-west-1:123456789012:dead"),
@@ -465,7 +467,8 @@ fn sam_deletes_a_stack_and_the_tables_that_stay_are_named() {
         "{}",
         ran.out
     );
-    for table in ["mine-records", "mine-devices"] {
+    assert!(!ran.out.contains("mine-views"), "{}", ran.out);
+    for table in ["mine-records", "mine-devices", "mine-figures"] {
         let line = format!("aws dynamodb delete-table --table-name {table}");
         assert!(ran.out.contains(&line), "{}", ran.out);
     }

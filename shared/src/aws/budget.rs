@@ -73,8 +73,8 @@ pub const REGISTER: Budget = Budget {
 /// For one of the queries that read calls. An app or a person waits, who can try again.
 pub const READ: Budget = Budget {
     connect: Duration::from_millis(500),
-    attempt: Duration::from_millis(1_200),
-    whole: Duration::from_millis(4_000),
+    attempt: Duration::from_millis(2_000),
+    whole: Duration::from_millis(5_000),
 };
 
 /// For all queries of one request for calls: a list of many days makes several.

@@ -14,8 +14,6 @@ use aws_sdk_dynamodb::config::{
 };
 use aws_sdk_sns::config::endpoint as sns_endpoint;
 use aws_sdk_sns::config::endpoint::ResolveEndpoint as _;
-use aws_sdk_ssm::config::endpoint as ssm_endpoint;
-use aws_sdk_ssm::config::endpoint::ResolveEndpoint as _;
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{Provider, TlsContext, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::{
@@ -26,6 +24,7 @@ use aws_types::SdkConfig;
 use futures_util::FutureExt;
 
 use crate::aws::budget::{self, Budget};
+use crate::aws::ssm::Parameters;
 use crate::aws::trust::Trust;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,12 +123,7 @@ pub struct Connected<C> {
 
 impl Settings {
     pub fn dynamodb(&self, budget: Budget) -> Connected<aws_sdk_dynamodb::Client> {
-        let amazons = || {
-            let params = dynamodb_endpoint::Params::builder().region(self.region.to_string()).build().ok()?;
-            // The rules are a table in memory, so this future is ready at once.
-            dynamodb_endpoint::DefaultResolver::new().resolve_endpoint(&params).now_or_never()?.ok()
-        };
-        let endpoint = self.dynamodb_url.clone().or_else(|| Some(amazons()?.url().to_owned()));
+        let endpoint = self.dynamodb_url.clone().or_else(|| self.amazons_dynamodb());
         let connections = Connections::new(Service::DynamoDb, endpoint, &self.trust, budget);
         let config = self.sdk_config(self.dynamodb_url.clone(), &connections, budget);
         Connected { client: aws_sdk_dynamodb::Client::new(&config), connections }
@@ -146,16 +140,21 @@ impl Settings {
         Connected { client: aws_sdk_sns::Client::new(&config), connections }
     }
 
-    /// A client that is used in INIT, and again only when a key did not work. It opens its connection
-    /// with its first request.
-    pub fn ssm(&self, budget: Budget) -> aws_sdk_ssm::Client {
-        let amazons = || {
-            let params = ssm_endpoint::Params::builder().region(self.region.to_string()).build().ok()?;
-            ssm_endpoint::DefaultResolver::new().resolve_endpoint(&params).now_or_never()?.ok()
-        };
-        let endpoint = self.ssm_url.clone().or_else(|| Some(amazons()?.url().to_owned()));
+    /// It is used in INIT, and again only when a key did not work. It opens its connection with its
+    /// first request.
+    pub fn ssm(&self, budget: Budget) -> Parameters {
+        // Both services have the same suffix in every partition.
+        let amazons = || Some(self.amazons_dynamodb()?.replacen("://dynamodb.", "://ssm.", 1));
+        let endpoint = self.ssm_url.clone().or_else(amazons);
         let connections = Connections::new(Service::Ssm, endpoint, &self.trust, budget);
-        aws_sdk_ssm::Client::new(&self.sdk_config(self.ssm_url.clone(), &connections, budget))
+        Parameters { connections, region: self.region.clone(), credentials: self.credentials.clone(), budget }
+    }
+
+    fn amazons_dynamodb(&self) -> Option<String> {
+        let params = dynamodb_endpoint::Params::builder().region(self.region.to_string()).build().ok()?;
+        // The rules are a table in memory, so this future is ready at once.
+        let resolved = dynamodb_endpoint::DefaultResolver::new().resolve_endpoint(&params).now_or_never()?;
+        Some(resolved.ok()?.url().to_owned())
     }
 
     fn sdk_config(&self, url: Option<String>, connections: &Connections, budget: Budget) -> SdkConfig {
@@ -210,6 +209,14 @@ impl Connections {
     fn http_client(&self) -> SharedHttpClient {
         let connector = self.connector.clone();
         http_client_fn(move |_, _| connector.clone())
+    }
+
+    pub(super) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    pub(super) fn connector(&self) -> &SharedHttpConnector {
+        &self.connector
     }
 
     /// Opens a connection in INIT, where Lambda does not yet throttle the CPU, so that the first

@@ -75,15 +75,21 @@ impl CallFacts {
             return outcome.or_else(|| talks.then_some(Outcome::Answered));
         }
         let own = match part.leaving {
-            _ if part.came.is_some() => Some(Outcome::Answered),
+            _ if part.came.is_some() && self.talked() => Some(Outcome::Answered),
             Some(Leaving::HungUp | Leaving::Dropped) => Some(Outcome::Answered),
             Some(Leaving::Declined) => Some(Outcome::Rejected),
             Some(Leaving::Busy) => Some(Outcome::Busy),
             Some(Leaving::Missed) => Some(Outcome::Missed),
+            // The older generation only says that they left.
+            None if part.left.is_some() && self.talked() => Some(Outcome::Answered),
             None => None,
         };
-        // Where others talked, this person did not come.
-        let without_them = |outcome| if outcome == Outcome::Answered { Outcome::Missed } else { outcome };
-        own.or(outcome.map(without_them))
+        // It stopped ringing, and not by them.
+        let canceled = part.refused.then_some(Outcome::Canceled);
+        own.or(match outcome {
+            // Others talked, and this person did not come.
+            Some(Outcome::Answered) => canceled.or(Some(Outcome::Missed)),
+            outcome => outcome.or(canceled),
+        })
     }
 }

@@ -271,7 +271,11 @@ impl RingHarness {
         };
         let variables = self.variables();
         let variables = borrowed(&variables);
+        // Each reads its keys when it starts. Emulated SSM answers one after the other, so on a busy machine
+        // all of them at once would wait for longer than INIT does.
+        let starting = Mutex::new(());
         let start = || {
+            let _turn = starting.lock().unwrap();
             let log = File::options().append(true).create(true).open(self.ringing.log()).unwrap();
             let function = Function::start_saying("notify", &variables, log.into(), Stdio::null());
             assert!(function.wait_until_it_asks(), "notify did not start");

@@ -84,13 +84,13 @@ fn more_live_rooms_than_one_query_returns_are_all_listed() {
     let row = |number: u64| {
         json!({
             "provider": "line", "sid": format!("room-{number}"), "kind": "group", "status": "ongoing",
-            "room": { "service_id": "planetkit", "id": "r".repeat(200) }, "online": number, "at": now,
-            "last_event_at": now, "expires_at": NEVER, "reason": { "padding": "x".repeat(900) },
+            "room": { "service_id": "planetkit", "id": "lobby" }, "online": number, "at": now,
+            "last_event_at": now, "expires_at": NEVER, "padding": "x".repeat(1_300),
         })
     };
-    put(&(0..5_000).map(|number| tables.live_row(&row(number))).collect::<Vec<_>>());
+    put(&(0..3_400).map(|number| tables.live_row(&row(number))).collect::<Vec<_>>());
     let (status, list) = ask(&tables.function(), "/rooms/live", &app_server());
-    assert_eq!((status, list["rooms"].as_array().unwrap().len()), (200, 5_000));
+    assert_eq!((status, list["rooms"].as_array().unwrap().len()), (200, 3_400));
 }
 
 #[test]

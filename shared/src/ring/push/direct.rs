@@ -16,6 +16,7 @@ use serde::Deserialize;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::aws::ssm::Parameters;
 use crate::aws::{self, budget};
 use crate::call::model::Arrival;
 use crate::ring::device::{Device, Platform};
@@ -27,7 +28,8 @@ use crate::ring::push::{Push, PushSettings, Pushed, Reply, Request, Ring, Ringin
 const PROVIDER_TOKEN_SECONDS: u64 = 40 * 60;
 /// Google's access tokens are good for an hour.
 const ACCESS_TOKEN_SECONDS: u64 = 50 * 60;
-/// How long a key that cannot be used, or that a provider refuses, stays before it is read again.
+/// How long a key that cannot be used, or that a provider refuses, stays before it is read again. A key that
+/// could not be read is read again by the next call.
 const KEYS_SECONDS: u64 = 10;
 
 /// A token that says who we are, and since when we have it.
@@ -65,7 +67,7 @@ struct Keys {
 /// Sends pushes over connections of its own.
 pub struct Direct {
     settings: PushSettings,
-    ssm: aws_sdk_ssm::Client,
+    ssm: Parameters,
     apple: Client,
     google: Client,
     keys: Mutex<Arc<Keys>>,
@@ -131,7 +133,7 @@ impl Direct {
     async fn working_keys(&self, now: u64, time: Duration) -> Arc<Keys> {
         let keys = self.keys();
         let works = keys.is_usable(&self.settings) && !keys.refused.load(Ordering::Relaxed);
-        if works || now < keys.read_at + KEYS_SECONDS {
+        if works || (keys.were_read() && now < keys.read_at + KEYS_SECONDS) {
             return keys;
         }
         let again = Keys::read(&self.ssm, &self.settings, now);
@@ -290,10 +292,10 @@ impl Ring for Direct {
 }
 
 impl Keys {
-    async fn read(ssm: &aws_sdk_ssm::Client, settings: &PushSettings, now: u64) -> Self {
+    async fn read(ssm: &Parameters, settings: &PushSettings, now: u64) -> Self {
         let names = [settings.apns_key_parameter.as_deref(), settings.fcm_key_parameter.as_deref()];
         let known: Vec<&str> = names.iter().flatten().copied().collect();
-        let mut texts = keys::read(ssm, &known).await.into_iter();
+        let mut texts = keys::read(ssm, &known, now).await.into_iter();
         let mut next = |name: Option<&str>| name.and_then(|_| texts.next()).unwrap_or(Err(KeyError::Missing));
         let [apple, google] = names.map(&mut next);
         let apple =
@@ -314,6 +316,12 @@ impl Keys {
                 tracing::error!(error = %error, provider, "no phone of this provider can ring");
             }
         }
+    }
+
+    /// Whether SSM answered.
+    fn were_read(&self) -> bool {
+        let errors = [self.apple.as_ref().err(), self.google.as_ref().err()];
+        !errors.contains(&Some(&KeyError::Unreadable))
     }
 
     fn is_usable(&self, settings: &PushSettings) -> bool {

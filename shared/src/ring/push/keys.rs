@@ -9,6 +9,9 @@ use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde::Deserialize;
 
+use crate::aws::Failure;
+use crate::aws::ssm::{self, Parameters};
+
 /// Why a key cannot be used. It never shows the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
@@ -96,25 +99,16 @@ fn pkcs8(pem: &str) -> Result<PrivatePkcs8KeyDer<'static>, KeyError> {
 }
 
 /// The texts of the parameters, in the order of their names. One that SSM does not have is missing alone.
-pub async fn read(ssm: &aws_sdk_ssm::Client, names: &[&str]) -> Vec<Result<String, KeyError>> {
-    let request = ssm.get_parameters().with_decryption(true);
-    let request = names.iter().fold(request, |request, name| request.names(*name));
-    let answer = match request.send().await {
-        Ok(answer) => answer,
-        Err(error) => {
-            use aws_sdk_ssm::error::ProvideErrorMetadata as _;
-            let code = error.code().unwrap_or("no_answer");
+pub async fn read(ssm: &Parameters, names: &[&str], now: u64) -> Vec<Result<String, KeyError>> {
+    match ssm.read(names, ssm::at(now)).await {
+        Ok(texts) => texts.into_iter().map(|text| text.ok_or(KeyError::Missing)).collect(),
+        Err(failure) => {
+            let code = match &failure {
+                Failure::Unavailable { code, .. } => code.as_str(),
+                Failure::TooSlow(_) => "no_answer",
+            };
             tracing::error!(error = "key_unreadable", code, "SSM did not give the keys for pushes");
-            return names.iter().map(|_| Err(KeyError::Unreadable)).collect();
+            names.iter().map(|_| Err(KeyError::Unreadable)).collect()
         }
-    };
-    let text = |name: &str| {
-        // A parameter is also found by its ARN.
-        let is_it = |parameter: &&aws_sdk_ssm::types::Parameter| {
-            parameter.name() == Some(name) || parameter.arn() == Some(name)
-        };
-        let parameter = answer.parameters().iter().find(is_it)?;
-        parameter.value().map(str::to_owned)
-    };
-    names.iter().map(|name| text(name).ok_or(KeyError::Missing)).collect()
+    }
 }
