@@ -300,8 +300,8 @@ impl ReadHarness {
                 self.sns.set(Fault::None);
                 is_well = true;
             }
-            let kills = matches!(trouble, Trouble::Killed) && !is_well && fastrand::bool();
-            let to = (done + fastrand::usize(1..=120)).min(records.len());
+            let kills = matches!(trouble, Trouble::Killed) && !is_well && row.batches.is_multiple_of(2);
+            let to = (done + fastrand::usize(1..=(records.len() / 8).clamp(2, 150))).min(records.len());
             let batch = records.get(done..to).unwrap_or_default();
             let event = json!({ "Records": batch, "shardId": "shardId-1" }).to_string();
             row.batches += 1;
