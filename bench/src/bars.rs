@@ -1,5 +1,6 @@
 //! What the functions must keep to, and whether they did in a run.
 
+use crate::reading::Reading;
 use crate::results::Results;
 use crate::starts::Starts;
 use crate::subject::{COMPARED, Kind};
@@ -37,6 +38,9 @@ const OTHERS: [(Kind, &str, f64); 3] =
 /// Not 0: a callback of a longer call may carry a longer number, and an item just reach the next unit for it.
 const GROWTH: f64 = 0.01;
 const REPLAYED_A_SECOND: f64 = 1000.0;
+const PROJECTED_A_SECOND: f64 = 1000.0;
+/// To list 10,000 live rooms.
+const LIVE_MS: f64 = 1_000.0;
 const LOST: f64 = 0.0;
 
 /// How a bar was met.
@@ -103,15 +107,52 @@ pub fn verdicts(results: &Results) -> Vec<Verdict> {
             LOST,
             whole,
         );
-        let (measured, limit) = (replay.records_a_second, REPLAYED_A_SECOND);
-        verdicts.push(Verdict {
-            what: "replay, records a second".to_owned(),
-            limit: format!("≥ {limit}"),
-            measured: whole(measured),
-            missed_by: (measured.is_nan() || measured < limit).then(|| 1.0 - measured / limit),
-        });
+        verdicts.push(at_least("replay, records a second", replay.records_a_second, REPLAYED_A_SECOND));
     }
+    verdicts.extend(results.reading.iter().flat_map(of_reading));
     verdicts
+}
+
+fn of_reading(reading: &Reading) -> Vec<Verdict> {
+    let apart = |part: f64| format!("{:.1} % apart", part * 100.0);
+    let throughput = &reading.throughput;
+    let list_ms = reading.live.figures.p99_us / 1e3;
+    let bars: [(&str, f64, f64, &dyn Fn(f64) -> String); 4] = [
+        (
+            "project, requests and write units a callback, 10 to 10,000 events or calls",
+            reading.largest_difference(),
+            GROWTH,
+            &apart,
+        ),
+        (
+            "a page of history, requests and read units, 10 to 10,000 calls",
+            reading.pages_difference(),
+            GROWTH,
+            &apart,
+        ),
+        ("the list of live rooms", list_ms, LIVE_MS, &|time| format!("{time:.0} ms")),
+        ("project, rows and counts lost", throughput.lost as f64, LOST, &whole),
+    ];
+    let mut verdicts: Vec<Verdict> = bars
+        .into_iter()
+        .map(|(what, measured, limit, in_words)| Verdict {
+            what: what.to_owned(),
+            limit: format!("≤ {}", in_words(limit)),
+            measured: in_words(measured),
+            missed_by: (measured.is_nan() || measured > limit).then(|| measured / limit - 1.0),
+        })
+        .collect();
+    verdicts.push(at_least("project, changes a second", throughput.changes_a_second, PROJECTED_A_SECOND));
+    verdicts
+}
+
+fn at_least(what: &str, measured: f64, limit: f64) -> Verdict {
+    Verdict {
+        what: what.to_owned(),
+        limit: format!("≥ {limit}"),
+        measured: whole(measured),
+        missed_by: (measured.is_nan() || measured < limit).then(|| 1.0 - measured / limit),
+    }
 }
 
 fn times_the_floor(times: f64) -> String {
