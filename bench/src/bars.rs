@@ -185,6 +185,7 @@ mod tests {
     use super::*;
     use crate::environments::Figures;
     use crate::growth::{Growth, LengthRow};
+    use crate::reading::{self, Throughput};
     use crate::replay::Replay;
     use crate::results::example;
     use crate::table::Usage;
@@ -262,5 +263,40 @@ mod tests {
         ] {
             assert!(verdict(&results, what).missed_by.is_some(), "{what}");
         }
+    }
+
+    #[test]
+    fn rooms_and_histories_may_not_make_a_change_dearer_and_no_row_may_be_lost() {
+        let row = |length, write_units| reading::LengthRow {
+            what: "events of a room",
+            length,
+            last_tenth: Figures {
+                usage: Usage { requests: 3.0, write_units, ..Usage::default() },
+                ..Figures::default()
+            },
+        };
+        let page = |calls, read_units| reading::PageRow {
+            calls,
+            rows: 9,
+            figures: Figures {
+                usage: Usage { requests: 1.0, read_units, ..Usage::default() },
+                ..Figures::default()
+            },
+        };
+        let mut reading = Reading {
+            lengths: vec![row(10, 4.0), row(10_000, 4.0)],
+            pages: vec![page(10, 1.0), page(10_000, 1.0)],
+            ..Reading::default()
+        };
+        reading.live.figures.p99_us = 900_000.0;
+        reading.throughput.changes_a_second = 1_000.0;
+        let results = Results { reading: Some(reading.clone()), ..example() };
+        assert!(of_reading(&reading).iter().all(|bar| bar.missed_by.is_none()));
+        assert!(verdicts(&results).iter().any(|bar| bar.what == "the list of live rooms"));
+        reading.lengths.push(row(1_000, 4.2));
+        reading.pages.push(page(1_000, 2.0));
+        reading.live.figures.p99_us = 1_100_000.0;
+        reading.throughput = Throughput { changes_a_second: 900.0, lost: 1, ..Throughput::default() };
+        assert!(of_reading(&reading).iter().all(|bar| bar.missed_by.is_some()));
     }
 }

@@ -3,10 +3,9 @@
 //!
 //! A function runs here as on Lambda: on a Runtime API (`ringback_tests::control_plane`) and against DynamoDB
 //! and SNS on loopback ([`aws`], [`table`], [`views`]). Beside it run the least that a function can be and
-//! what else one would write ([`subject`]). [`starts`], [`growth`], [`replay`], [`reading`] and [`calls`] take
-//! the figures, each with [`environments`] of a function. [`bars`] judges them, [`page`] writes them down.
-//! Linux only: processor
-//! cores and clocks are its own.
+//! what else one would write ([`subject`]). [`starts`], [`growth`], [`replay`], [`reading`] and [`calls`]
+//! take the figures, each with [`environments`] of a function. [`bars`] judges them, [`page`] writes them
+//! down. Linux only: processor cores and clocks are its own.
 
 pub mod aws;
 pub mod bars;
