@@ -113,11 +113,14 @@ pub fn verdicts(results: &Results) -> Vec<Verdict> {
     verdicts
 }
 
+/// What is limited, what was measured, the limit, and how both are said.
+type Bar<'a> = (&'a str, f64, f64, &'a dyn Fn(f64) -> String);
+
 fn of_reading(reading: &Reading) -> Vec<Verdict> {
     let apart = |part: f64| format!("{:.1} % apart", part * 100.0);
     let throughput = &reading.throughput;
     let list_ms = reading.live.figures.p99_us / 1e3;
-    let bars: [(&str, f64, f64, &dyn Fn(f64) -> String); 4] = [
+    let bars: [Bar<'_>; 4] = [
         (
             "project, requests and write units a callback, 10 to 10,000 events or calls",
             reading.largest_difference(),
