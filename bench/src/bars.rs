@@ -1,5 +1,6 @@
 //! What the functions must keep to, and whether they did in a run.
 
+use crate::reading::Reading;
 use crate::results::Results;
 use crate::starts::Starts;
 use crate::subject::{COMPARED, Kind};
@@ -37,6 +38,9 @@ const OTHERS: [(Kind, &str, f64); 3] =
 /// Not 0: a callback of a longer call may carry a longer number, and an item just reach the next unit for it.
 const GROWTH: f64 = 0.01;
 const REPLAYED_A_SECOND: f64 = 1000.0;
+const PROJECTED_A_SECOND: f64 = 1000.0;
+/// To list 10,000 live rooms.
+const LIVE_MS: f64 = 1_000.0;
 const LOST: f64 = 0.0;
 
 /// How a bar was met.
@@ -103,15 +107,55 @@ pub fn verdicts(results: &Results) -> Vec<Verdict> {
             LOST,
             whole,
         );
-        let (measured, limit) = (replay.records_a_second, REPLAYED_A_SECOND);
-        verdicts.push(Verdict {
-            what: "replay, records a second".to_owned(),
-            limit: format!("≥ {limit}"),
-            measured: whole(measured),
-            missed_by: (measured.is_nan() || measured < limit).then(|| 1.0 - measured / limit),
-        });
+        verdicts.push(at_least("replay, records a second", replay.records_a_second, REPLAYED_A_SECOND));
     }
+    verdicts.extend(results.reading.iter().flat_map(of_reading));
     verdicts
+}
+
+/// What is limited, what was measured, the limit, and how both are said.
+type Bar<'a> = (&'a str, f64, f64, &'a dyn Fn(f64) -> String);
+
+fn of_reading(reading: &Reading) -> Vec<Verdict> {
+    let apart = |part: f64| format!("{:.1} % apart", part * 100.0);
+    let throughput = &reading.throughput;
+    let list_ms = reading.live.figures.p99_us / 1e3;
+    let bars: [Bar<'_>; 4] = [
+        (
+            "project, requests and write units a callback, 10 to 10,000 events or calls",
+            reading.largest_difference(),
+            GROWTH,
+            &apart,
+        ),
+        (
+            "a page of history, requests and read units, 10 to 10,000 calls",
+            reading.pages_difference(),
+            GROWTH,
+            &apart,
+        ),
+        ("the list of live rooms", list_ms, LIVE_MS, &|time| format!("{time:.0} ms")),
+        ("project, rows and counts lost", throughput.lost as f64, LOST, &whole),
+    ];
+    let mut verdicts: Vec<Verdict> = bars
+        .into_iter()
+        .map(|(what, measured, limit, in_words)| Verdict {
+            what: what.to_owned(),
+            limit: format!("≤ {}", in_words(limit)),
+            measured: in_words(measured),
+            missed_by: (measured.is_nan() || measured > limit).then(|| measured / limit - 1.0),
+        })
+        .collect();
+    verdicts.push(at_least("project, changes a second", throughput.changes_a_second, PROJECTED_A_SECOND));
+    verdicts
+}
+
+fn at_least(what: &str, measured: f64, limit: f64) -> Verdict {
+    Verdict {
+        what: what.to_owned(),
+        limit: format!("≥ {limit}"),
+        measured: whole(measured),
+        missed_by: (measured.is_nan() || measured < limit).then(|| 1.0 - measured / limit),
+    }
 }
 
 fn times_the_floor(times: f64) -> String {
@@ -144,6 +188,7 @@ mod tests {
     use super::*;
     use crate::environments::Figures;
     use crate::growth::{Growth, LengthRow};
+    use crate::reading::{self, Throughput};
     use crate::replay::Replay;
     use crate::results::example;
     use crate::table::Usage;
@@ -221,5 +266,40 @@ mod tests {
         ] {
             assert!(verdict(&results, what).missed_by.is_some(), "{what}");
         }
+    }
+
+    #[test]
+    fn rooms_and_histories_may_not_make_a_change_dearer_and_no_row_may_be_lost() {
+        let row = |length, write_units| reading::LengthRow {
+            what: "events of a room",
+            length,
+            last_tenth: Figures {
+                usage: Usage { requests: 3.0, write_units, ..Usage::default() },
+                ..Figures::default()
+            },
+        };
+        let page = |calls, read_units| reading::PageRow {
+            calls,
+            rows: 9,
+            figures: Figures {
+                usage: Usage { requests: 1.0, read_units, ..Usage::default() },
+                ..Figures::default()
+            },
+        };
+        let mut reading = Reading {
+            lengths: vec![row(10, 4.0), row(10_000, 4.0)],
+            pages: vec![page(10, 1.0), page(10_000, 1.0)],
+            ..Reading::default()
+        };
+        reading.live.figures.p99_us = 900_000.0;
+        reading.throughput.changes_a_second = 1_000.0;
+        let results = Results { reading: Some(reading.clone()), ..example() };
+        assert!(of_reading(&reading).iter().all(|bar| bar.missed_by.is_none()));
+        assert!(verdicts(&results).iter().any(|bar| bar.what == "the list of live rooms"));
+        reading.lengths.push(row(1_000, 4.2));
+        reading.pages.push(page(1_000, 2.0));
+        reading.live.figures.p99_us = 1_100_000.0;
+        reading.throughput = Throughput { changes_a_second: 900.0, lost: 1, ..Throughput::default() };
+        assert!(of_reading(&reading).iter().all(|bar| bar.missed_by.is_some()));
     }
 }

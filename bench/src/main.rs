@@ -13,7 +13,7 @@ use ringback_bench::machine::Machine;
 use ringback_bench::process::Cores;
 use ringback_bench::results::Results;
 use ringback_bench::subject::{Also, Bench};
-use ringback_bench::{calls, growth, page, peers, replay, starts};
+use ringback_bench::{calls, growth, page, peers, reading, replay, starts};
 use ringback_tests::phones::Phones;
 
 /// Measures the functions against the floor of a Lambda and against what else one would write.
@@ -34,7 +34,7 @@ struct Arguments {
     /// where <function>/bootstrap are (target/lambda)
     #[argh(option, default = "\"target/lambda\".into()")]
     bootstraps: PathBuf,
-    /// starts, calls, growth or replay; all unless given
+    /// starts, calls, growth, replay or reading; all unless given
     #[argh(option)]
     part: Vec<Part>,
     /// without the run at 7 % of a core
@@ -54,6 +54,7 @@ enum Part {
     Calls,
     Growth,
     Replay,
+    Reading,
 }
 
 impl Arguments {
@@ -106,6 +107,9 @@ fn main() -> Result<ExitCode> {
     })?;
     measure(Part::Replay, "replay", &|results| {
         replay::run(&bench).map(|replay| results.replay = Some(replay))
+    })?;
+    measure(Part::Reading, "reading", &|results| {
+        reading::run(&bench).map(|reading| results.reading = Some(reading))
     })?;
 
     match out {

@@ -5,6 +5,7 @@ use crate::calls::CallRow;
 use crate::environments::Figures;
 use crate::growth::{Growth, LengthRow, TableRow};
 use crate::machine::Machine;
+use crate::reading::{self, Reading, Throughput};
 use crate::replay::Replay;
 use crate::results::{Results, Spread};
 use crate::starts::{Held, Starts};
@@ -33,6 +34,7 @@ pub fn measured(results: &Results) -> String {
     page += &calls(results);
     page += &results.growth.as_ref().map(growth).unwrap_or_default();
     page += &results.replay.as_ref().map(replay).unwrap_or_default();
+    page += &results.reading.as_ref().map(reading).unwrap_or_default();
     page
 }
 
@@ -210,6 +212,63 @@ fn replay(replay: &Replay) -> String {
          {items:.2} items of {item_bytes:.0} bytes stay of it, and {log_lines:.2} log lines of \
          {log_bytes:.0} bytes.\n"
     )
+}
+
+fn reading(reading: &Reading) -> String {
+    let text = "`project` follows the records' stream, `history` answers. A callback is two changes of the\n\
+                records. Where they are counted alone, each callback is a batch of its own: the dearest\n\
+                way. Figures are of the last tenth of a room's events or a user's calls; times in µs.";
+    let lengths: [Column<'_, reading::LengthRow>; 8] = [
+        ("project, a callback", &|row| row.what.to_owned()),
+        ("", &|row| row.length.to_string()),
+        ("median", &|row| whole(row.last_tenth.median_us)),
+        ("99th percentile", &|row| whole(row.last_tenth.p99_us)),
+        ("CPU", &|row| whole(row.last_tenth.usage.cpu_us)),
+        ("requests", &|row| two(row.last_tenth.usage.requests)),
+        ("write units", &|row| two(row.last_tenth.usage.write_units)),
+        ("messages", &|row| two(row.last_tenth.usage.published)),
+    ];
+    let pages: [Column<'_, reading::PageRow>; 6] = [
+        ("history, a page", &|row| format!("{} of {} calls", row.rows, row.calls)),
+        ("median", &|row| whole(row.figures.median_us)),
+        ("99th percentile", &|row| whole(row.figures.p99_us)),
+        ("CPU", &|row| whole(row.figures.usage.cpu_us)),
+        ("requests", &|row| two(row.figures.usage.requests)),
+        ("read units", &|row| two(row.figures.usage.read_units)),
+    ];
+    let calls: [Column<'_, reading::CallRow>; 9] = [
+        ("project, a whole call", &|row| row.name.to_owned()),
+        ("callbacks", &|row| row.callbacks.to_string()),
+        ("requests", &|row| two(row.usage.requests)),
+        ("write units", &|row| two(row.usage.write_units)),
+        ("rows", &|row| two(row.usage.items)),
+        ("bytes", &|row| whole(row.usage.item_bytes)),
+        ("messages", &|row| two(row.usage.published)),
+        ("published", &|row| whole(row.usage.published_bytes)),
+        ("log", &|row| whole(row.usage.log_bytes)),
+    ];
+    let Throughput { changes, calls: changed, environments, batch, changes_a_second, lost, usage } =
+        &reading.throughput;
+    let live = &reading.live;
+    let fast = format!(
+        "\n{changes} changes of {changed} calls, in batches of {batch}, to {environments} environments\n\
+         side by side on all cores, one a shard: **{changes_a_second:.0} changes a second**, {lost} lost.\n\
+         A change took {:.0} µs of CPU, {:.2} requests and {:.2} write units.\n\n\
+         {} live rooms are listed in **{:.0} ms** (the slowest of {}: {:.0} ms), with {:.0} requests and\n\
+         {:.0} read units; the list has {:.1} MB.\n",
+        usage.cpu_us,
+        usage.requests,
+        usage.write_units,
+        live.rooms,
+        live.figures.median_us / 1e3,
+        live.figures.callbacks,
+        live.figures.p99_us / 1e3,
+        live.figures.usage.requests,
+        live.figures.usage.read_units,
+        live.answer_bytes as f64 / 1e6,
+    );
+    let others = [table(&reading.pages, &pages), table(&reading.calls, &calls)].join("\n");
+    section("Reading", text, &reading.lengths, &lengths) + "\n" + &others + &fast
 }
 
 /// What stands above a column, and what a row has in it.

@@ -87,7 +87,7 @@ pub fn run(bench: &Bench) -> Result<Replay> {
 }
 
 /// Which function each callback comes to, and its event.
-fn callbacks(stories: &Stories, minutes: usize) -> Vec<(&'static str, String)> {
+pub(crate) fn callbacks(stories: &Stories, minutes: usize) -> Vec<(&'static str, String)> {
     let told = |story: Story| story.callbacks.into_iter().chain([story.end]);
     let mut callbacks = Vec::new();
     for minute in 0..minutes {
@@ -111,7 +111,7 @@ fn callbacks(stories: &Stories, minutes: usize) -> Vec<(&'static str, String)> {
 }
 
 /// Plays callbacks in their order, each through its function.
-fn play(bench: &Bench, aws: &Aws, callbacks: &[(&'static str, String)]) -> Result<()> {
+pub(crate) fn play(bench: &Bench, aws: &Aws, callbacks: &[(&'static str, String)]) -> Result<()> {
     let mut functions = BTreeMap::new();
     for (function, event) in callbacks {
         if !functions.contains_key(function) {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::calls::CallRow;
 use crate::growth::Growth;
 use crate::machine::Machine;
+use crate::reading::Reading;
 use crate::replay::Replay;
 use crate::starts::Starts;
 use crate::subject::Kind;
@@ -27,6 +28,7 @@ pub struct Results {
     pub calls: Vec<CallRow>,
     pub growth: Option<Growth>,
     pub replay: Option<Replay>,
+    pub reading: Option<Reading>,
 }
 
 impl Results {

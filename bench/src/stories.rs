@@ -138,6 +138,16 @@ impl Stories {
         })
     }
 
+    /// A LINE one-to-one call of a user, a second after the call before.
+    pub fn one_to_one_of(&self, person: &str, number: usize) -> Story {
+        let Story { sid, callbacks, end } = self.one_to_one(number);
+        let event = serde_json::from_str(&end).unwrap_or_default();
+        let second = (BEGINNING_MS / 1_000 + number as u64).to_string();
+        let times = ["setup_time", "start_time", "end_time"].map(|name| (name, second.as_str()));
+        let values = [&[("from_user_id", person)], &times[..]].concat();
+        Story { sid, callbacks, end: with_parameters(&event, &values) }
+    }
+
     /// A LINE one-to-one call, which is one callback.
     pub fn one_to_one(&self, number: usize) -> Story {
         let sid = format!("{number:08x}-0000-4000-8000-0000c0ffee00");
@@ -225,6 +235,11 @@ fn of_tencent(callback: &Value, now: &Moment<'_>) -> String {
     let mut event = callback.clone();
     put(&mut event, "/body", json!(body.to_string()));
     event.to_string()
+}
+
+/// The same event of a room at another time.
+pub fn at(event: &str, time_ms: u128) -> String {
+    with_parameters(&serde_json::from_str(event).unwrap_or_default(), &[("ts", &time_ms.to_string())])
 }
 
 /// The same event with other values of its query's parameters.

@@ -14,6 +14,7 @@ use crate::aws::Aws;
 use crate::cases::{CALLS, Callback, Cases};
 use crate::process::Cores;
 use crate::ringing;
+use crate::views::{FIGURES, VIEWS};
 
 /// The functions that are started, each with the callback of its first call that it is measured by.
 const MEASURED_BY: [(&str, usize); 5] = [
@@ -108,6 +109,18 @@ impl Bench {
     /// One of the functions.
     pub fn function(&self, function: &str, aws: &Aws) -> Result<Subject> {
         self.subject(Kind::Function, function, function, self.bootstrap(function), aws)
+    }
+
+    /// One of the functions that fill and read the tables of the reading side.
+    pub fn reading(&self, function: &str, aws: &Aws) -> Result<Subject> {
+        let mut subject = self.function(function, aws)?;
+        let variables = [
+            ("VIEWS_TABLE", VIEWS),
+            ("FIGURES_TABLE", FIGURES),
+            ("CALLS_TOPIC_ARN", "arn:aws:sns:us-east-1:000000000000:calls"),
+        ];
+        subject.environment.extend(variables.map(|(name, value)| (name, value.into())));
+        Ok(subject)
     }
 
     fn bootstrap(&self, function: &str) -> PathBuf {

@@ -16,8 +16,9 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::ringing;
+use crate::views::{self, Views};
 
-const UNIT_BYTES: usize = 1_024;
+pub(crate) const UNIT_BYTES: usize = 1_024;
 const LARGEST_ITEM_BYTES: usize = 400 * 1_024;
 
 /// An item in DynamoDB's JSON: attributes by name, each value under the letter of its type.
@@ -31,6 +32,7 @@ pub struct Usage {
     /// Puts that their condition refused.
     pub refused: f64,
     pub write_units: f64,
+    pub read_units: f64,
     /// Items that stay in the table.
     pub items: f64,
     pub item_bytes: f64,
@@ -63,6 +65,11 @@ pub struct Table {
     pub unexpected: Option<String>,
     /// Whether DynamoDB takes nothing.
     pub is_away: bool,
+    /// The tables that readers use.
+    pub views: Views,
+    /// The table's stream since it was last looked at, if it has one: each change as Lambda hands it over.
+    pub stream: Option<Vec<String>>,
+    changes: u64,
     /// The keys of both providers, for a notify that rings.
     pub keys: [String; 2],
 }
@@ -116,7 +123,12 @@ impl Table {
     /// `Publish` in SNS's.
     pub fn answer(&mut self, target: Option<&str>, body: &[u8]) -> Reply {
         self.usage.requests += 1.0;
+        let operation = target.and_then(|target| target.strip_prefix("DynamoDB_20120810."));
         let answer = match target {
+            _ if operation.is_some() && views::is_about(body) => {
+                let answer = self.views.answer(operation.unwrap_or_default(), body, &mut self.usage);
+                answer.map(|(status, body)| dynamodb(status, body))
+            }
             Some("DynamoDB_20120810.PutItem") if self.is_away => Ok(dynamodb(
                 400,
                 json!({ "__type": "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException" }),
@@ -124,6 +136,7 @@ impl Table {
             Some("DynamoDB_20120810.PutItem") => self.put(body),
             Some("DynamoDB_20120810.Query") => ringing::query(body).map(|devices| dynamodb(200, devices)),
             Some("AmazonSSM.GetParameters") => Ok(dynamodb(200, ringing::parameters(&self.keys))),
+            None if body.starts_with(b"Action=PublishBatch&") => Ok(self.publish_batch(body)),
             None => self.publish(body),
             Some(other) => Err(anyhow::anyhow!("{other} is not an operation of the functions")),
         };
@@ -148,6 +161,14 @@ impl Table {
         if put.holds(old)? {
             self.usage.items += if old.is_none() { 1.0 } else { 0.0 };
             self.usage.item_bytes += bytes as f64 - old_bytes as f64;
+            if let Some(stream) = &mut self.stream {
+                self.changes += 1;
+                let old = old.map(|old| format!(r#","OldImage":{}"#, old.json)).unwrap_or_default();
+                stream.push(format!(
+                    r#"{{"dynamodb":{{"SequenceNumber":"{:021}"{old},"NewImage":{}}}}}"#,
+                    self.changes, put.item
+                ));
+            }
             partition.insert(record, Stored { json: put.item.get().into(), bytes });
             return Ok(dynamodb(200, json!({})));
         }
@@ -159,6 +180,15 @@ impl Table {
             refusal.insert("Item".to_owned(), serde_json::from_str(&old.json)?);
         }
         Ok(dynamodb(400, refusal))
+    }
+
+    fn publish_batch(&mut self, body: &[u8]) -> Reply {
+        let messages = form_urlencoded::parse(body).filter(|(name, _)| name.ends_with(".Message")).count();
+        self.usage.published += messages as f64;
+        self.usage.published_bytes += body.len() as f64;
+        let body = "<PublishBatchResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">\
+            <PublishBatchResult><Failed/><Successful/></PublishBatchResult></PublishBatchResponse>";
+        Reply { status: 200, content_type: "text/xml", body: body.to_owned() }
     }
 
     fn publish(&mut self, body: &[u8]) -> Result<Reply> {
@@ -219,7 +249,7 @@ fn measured(json: &str) -> Result<(String, String, usize)> {
     }
 }
 
-fn item_bytes(item: &Item) -> Result<usize> {
+pub(crate) fn item_bytes(item: &Item) -> Result<usize> {
     item.iter().map(|(name, value)| Ok(name.len() + value_bytes(value)?)).sum()
 }
 
@@ -234,6 +264,10 @@ fn value_bytes(value: &Value) -> Result<usize> {
             let digits: String = number.chars().filter(char::is_ascii_digit).collect();
             Ok(1 + digits.trim_start_matches('0').trim_end_matches('0').len().div_ceil(2))
         }
+        Some(("NS", Value::Array(numbers))) => {
+            numbers.iter().map(|number| value_bytes(&json!({ "N": number }))).sum()
+        }
+        Some(("SS", Value::Array(texts))) => Ok(texts.iter().filter_map(Value::as_str).map(str::len).sum()),
         Some(("BOOL" | "NULL", Value::Bool(_))) => Ok(1),
         Some(("L", Value::Array(elements))) => {
             elements.iter().try_fold(CONTAINER, |bytes, element| Ok(bytes + ELEMENT + value_bytes(element)?))
