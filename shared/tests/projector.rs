@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use proptest::prelude::*;
-use ringback::call::model::Outcome;
+use ringback::call::model::{Outcome, SessionId};
 use ringback::door::callback::Callback;
 use ringback::history::figures::Figures;
+use ringback::history::key;
+use ringback::history::plan::FIGURES_PARTS;
 use ringback::history::projector::{Again, Projector};
 use ringback::history::rebuild::expected_rows;
 use ringback::history::row::{Direction, EndedBy, UserRow};
@@ -67,26 +69,20 @@ fn clean(stream: &Stream) -> Projection {
     projection
 }
 
-/// What the calls in the lists of days add up to.
-fn counted_in_lists(projection: &Projection) -> BTreeMap<String, i64> {
-    let mut figures = Figures::default();
+/// What the calls in the lists of days add up to, by the partition of their counters and the hour.
+fn counted_in_lists(projection: &Projection) -> BTreeMap<String, BTreeMap<String, i64>> {
+    let mut hours: BTreeMap<String, Figures> = BTreeMap::new();
     for ((partition, _), row) in projection.rows.borrow().iter() {
         if let Row::Call(row) = row
             && partition.starts_with("day#")
         {
-            figures.add(&Figures::of_row(row).1, 1);
+            let (period, figures) = Figures::of_row(row);
+            let part = key::shard(&SessionId::parse(&row.sid).unwrap(), FIGURES_PARTS);
+            let partition = key::hours(&period.provider, &period.service, &period.day, part);
+            hours.entry(format!("{partition} {:02}", period.hour.unwrap())).or_default().add(&figures, 1);
         }
     }
-    figures.counters()
-}
-
-/// All counters of all hours as one.
-fn sum(projection: &Projection) -> BTreeMap<String, i64> {
-    let mut figures = Figures::default();
-    for (_, counted) in projection.counters.borrow().values() {
-        figures.add(counted, 1);
-    }
-    figures.counters()
+    hours.into_iter().map(|(hour, figures)| (hour, figures.counters())).collect()
 }
 
 /// The rows of the users of a call, by user.
@@ -162,7 +158,7 @@ fn a_call_that_was_erased_leaves_figures_and_a_nameless_row_that_was_counted() {
     for name in ["bob-answers", "stand-up", "current-group"] {
         play(&calls.iter().find(|call| call.name == name).unwrap().steps, &table, &mut stream);
     }
-    let before = sum(&clean(&stream));
+    let before = clean(&stream).figures();
     table.clear();
     stream.look_at(&table);
     let projection = clean(&stream);
@@ -173,7 +169,7 @@ fn a_call_that_was_erased_leaves_figures_and_a_nameless_row_that_was_counted() {
     for user in ["alice", "bob", "carol", "dave"] {
         assert!(!rows.contains(user), "{user} is left in {rows}");
     }
-    assert_eq!(sum(&projection), before);
+    assert_eq!(projection.figures(), before);
     assert_eq!(counted_in_lists(&projection), before);
 }
 
@@ -190,7 +186,7 @@ fn a_call_whose_key_is_throttled_waits_in_the_spool() {
     let (session, keys) = Again::read(&spooled[0]).unwrap();
     assert_eq!(table.call()["sid"], session.as_str());
     assert_eq!(keys.len(), 2, "alice's and bob's rows");
-    assert_eq!(sum(&projection), counted_in_lists(&projection), "everything else is done");
+    assert_eq!(projection.figures(), counted_in_lists(&projection), "everything else is done");
 }
 
 #[test]
@@ -224,28 +220,27 @@ proptest! {
 
         let projection = Projection::default();
         projection.failing.set(random.u32(..30));
-        let mut done = 0;
-        for _ in 0..10_000 {
-            if done == stream.records.len() {
-                break;
-            }
+        let shards = stream.shards();
+        let mut done = [0, 0];
+        for _ in 0..20_000 {
+            let open: Vec<usize> = (0..2).filter(|shard| done[*shard] < shards[*shard].len()).collect();
+            let Some(shard) = random.choice(open) else { break };
             // A function is killed and another one begins again, now and then from before.
-            let from = if random.u8(..4) == 0 { random.usize(..=done) } else { done };
-            let to = random.usize(from + 1..=stream.records.len());
-            if block_on(projector(&projection).project(&stream.batch(from..to))).is_ok() {
-                done = done.max(to);
-            } else if random.u8(..10) == 0 {
+            let from = if random.u8(..4) == 0 { random.usize(..=done[shard]) } else { done[shard] };
+            let to = random.usize(from + 1..=shards[shard].len());
+            let batch = Stream::part(["shard-0", "shard-1"][shard], &shards[shard][from..to]);
+            // What failed comes again before anything else of its shard.
+            let is_done = block_on(projector(&projection).project(&batch)).is_ok();
+            done[shard] = if is_done { to } else { from };
+            if random.u8(..10) == 0 {
                 projection.failing.set(random.u32(..30));
             }
         }
-        prop_assert_eq!(done, stream.records.len());
-        // What was begun and interrupted is done again to its end.
-        projection.failing.set(0);
-        block_on(projector(&projection).project(&stream.batch(0..done))).unwrap();
+        prop_assert_eq!(done, [shards[0].len(), shards[1].len()]);
         prop_assert_eq!(rows(&projection), rows(&expected));
         prop_assert_eq!(projection.figures(), expected.figures());
         prop_assert_eq!(&*projection.told.borrow(), &*expected.told.borrow());
-        prop_assert_eq!(counted_in_lists(&projection), sum(&projection));
+        prop_assert_eq!(counted_in_lists(&projection), projection.figures());
 
         // Made again from the records, the rows are the same.
         let items: Vec<_> = table.items().into_values().map(|item| item.into_attributes()).collect();

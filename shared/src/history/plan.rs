@@ -69,13 +69,20 @@ impl Plan {
     }
 
     fn change(&mut self, old: Option<&StoredCall>, new: Option<&StoredCall>, layout: &Layout) {
-        for (call, is_new) in [(old, false), (new, true)] {
-            let Some(call) = call else { continue };
-            for (key, row) in rows(call, layout) {
-                self.sessions.insert(key.clone(), call.sid.clone());
-                let row = if is_new { Some(row) } else { nameless(&key, row).filter(|_| new.is_none()) };
-                self.rows.insert(key, row);
+        let rows_of = |call: Option<&StoredCall>| call.map(|call| rows(call, layout)).unwrap_or_default();
+        let (mut before, after) = (rows_of(old), rows_of(new));
+        let Some(session) = old.or(new).map(|call| call.sid.clone()) else { return };
+        for (key, row) in after {
+            // Most callbacks of a call change few of its rows, and each put costs a write unit.
+            if before.remove(&key).is_none_or(|known| !known.is_same_as(&row)) {
+                self.sessions.insert(key.clone(), session.clone());
+                self.rows.insert(key, Some(row));
             }
+        }
+        for (key, row) in before {
+            self.sessions.insert(key.clone(), session.clone());
+            let row = nameless(&key, row).filter(|_| new.is_none());
+            self.rows.insert(key, row);
         }
         if let Some(new) = new {
             self.news.extend(news::of_call(old, new));

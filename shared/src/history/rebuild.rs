@@ -109,8 +109,11 @@ impl Rebuilder {
     /// [`Failure`] if DynamoDB does not answer, or its keys are throttled.
     pub async fn call(&self, session: &SessionId, suspects: &BTreeSet<Key>) -> Result<(), Failure> {
         let mut items = self.records_of(session).await?;
+        let mut suspects = suspects.clone();
         for _ in 0..READINGS {
             let (expected, _) = expected_rows(&items, &self.layout);
+            // What is written now may be too much already: the call may have ended meanwhile.
+            suspects.extend(expected.keys().cloned());
             let surplus = suspects.iter().filter(|key| !expected.contains_key(*key));
             let mut writes: Vec<(Key, Option<Row>)> = surplus.map(|key| (key.clone(), None)).collect();
             writes.extend(expected.into_iter().map(|(key, row)| (key, Some(row))));
@@ -255,21 +258,16 @@ fn members(item: Item) -> Result<Map<String, Value>, Failure> {
     serde_dynamo::aws_sdk_dynamodb_1::from_item(item).map_err(Failure::unwritable)
 }
 
-/// Whether a row is as it should be. The row of a person in a LINE group expires with the event that was
-/// added last, which may be any of them.
+/// Whether a row is as it should be. It expires with the callback that changed it last, which may not be the
+/// call's last one.
 fn is_same(known: &Map<String, Value>, row: &Row) -> bool {
     let Ok(Value::Object(mut row_members)) = serde_json::to_value(row) else { return false };
     let mut known = known.clone();
     for name in ["pk", "sk"] {
         known.remove(name);
     }
-    let is_stay = matches!(row, Row::User(row) if !row.came.is_empty() || !row.left.is_empty());
-    if is_stay {
-        for members in [&mut known, &mut row_members] {
-            members.remove("expires_at");
-        }
-    }
     for members in [&mut known, &mut row_members] {
+        members.remove("expires_at");
         for name in ["came", "left", "medias"] {
             if let Some(Value::Array(set)) = members.get_mut(name) {
                 set.sort_by_key(Value::to_string);

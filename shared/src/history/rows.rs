@@ -22,6 +22,23 @@ pub enum Row {
     Call(Box<CallRow>),
 }
 
+impl Row {
+    /// Whether a reader sees the same. When a row expires does not count: every callback moves that.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::User(one), Self::User(other)) => {
+                UserRow { expires_at: 0, ..UserRow::clone(one) }
+                    == UserRow { expires_at: 0, ..UserRow::clone(other) }
+            }
+            (Self::Call(one), Self::Call(other)) => {
+                CallRow { expires_at: 0, ..CallRow::clone(one) }
+                    == CallRow { expires_at: 0, ..CallRow::clone(other) }
+            }
+            _ => false,
+        }
+    }
+}
+
 /// How rows are laid out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -43,12 +60,14 @@ pub fn rows(call: &StoredCall, layout: &Layout) -> BTreeMap<Key, Row> {
     let shard = key::shard(&session, layout.shards);
     let in_lists = key::moment_and_session(at, &session);
     let Some(row) = list_row(call) else { return BTreeMap::new() };
+    // What each event of a room changes is only in its live row.
+    let listed = Row::Call(Box::new(CallRow { online: None, last_event_at: None, ..row.clone() }));
     let row = Row::Call(Box::new(row));
     let mut rows = users_rows(call, &session, layout);
-    rows.insert((key::day(&days::day_of(at), shard), in_lists.clone()), row.clone());
+    rows.insert((key::day(&days::day_of(at), shard), in_lists.clone()), listed.clone());
     if let Some(room) = call.room.as_ref().and_then(|room| room.id.as_ref()) {
         let partition = key::room(&call.provider, call.service(), room.reveal());
-        rows.insert((partition, in_lists), row.clone());
+        rows.insert((partition, in_lists), listed);
     }
     // LINE tells of a one-to-one call only when it is over.
     if !call.has_ended() && (call.provider != "line" || call.kind == Kind::Group) {

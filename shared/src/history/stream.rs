@@ -56,14 +56,15 @@ pub struct Recorded {
 /// A batch of the stream: in order, and from one shard.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
-    /// The shard's name, which keys of counters repeat. Lambda tells it with a tumbling window only.
+    /// The shard's name, which keys of counters repeat. Lambda tells it only where the mapping has a
+    /// `TumblingWindowInSeconds`.
     pub shard: String,
     pub records: Vec<Recorded>,
 }
 
 #[derive(Deserialize)]
 struct Event {
-    #[serde(rename = "Records", default)]
+    #[serde(rename = "Records")]
     records: Vec<Box<RawValue>>,
     #[serde(rename = "shardId", default)]
     shard: Option<String>,
@@ -95,11 +96,13 @@ impl Batch {
     /// Reads Lambda's event. A record that cannot be read does not hide the others.
     ///
     /// # Errors
-    /// [`Unreadable`] if the event is not a batch of a stream.
+    /// [`Unreadable`] if the event is not a batch of a stream, or does not name its shard.
     pub fn parse(event: &str) -> Result<Self, Unreadable> {
         let event: Event = serde_json::from_str(event).map_err(|_| Unreadable)?;
         let records = event.records.iter().map(|record| Recorded::parse(record.get())).collect();
-        Ok(Self { shard: event.shard.unwrap_or_else(|| "-".to_owned()), records })
+        // Numbers of two shards cannot be compared, so figures need the name.
+        let shard = event.shard.ok_or(Unreadable)?;
+        Ok(Self { shard, records })
     }
 }
 

@@ -117,9 +117,13 @@ impl WriteRows for ViewsTable {
                 let longest = FIRST_PAUSE * 2_u32.pow(attempt - 1);
                 tokio::time::sleep(longest.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
             }
-            let request = self.client.batch_write_item().request_items(self.table.as_str(), left);
-            let written = Box::pin(request.send()).await.map_err(SdkError::into_service_error);
-            let unprocessed = written.map_err(unavailable)?.unprocessed_items;
+            let request = self.client.batch_write_item().request_items(self.table.as_str(), left.clone());
+            let unprocessed = match Box::pin(request.send()).await.map_err(SdkError::into_service_error) {
+                Ok(written) => written.unprocessed_items,
+                // It took none of them: one hot key is enough for that, if all of them are its own.
+                Err(error) if is_throttled(&error) => continue,
+                Err(error) => return Err(unavailable(error)),
+            };
             left = unprocessed.into_iter().flatten().flat_map(|(_, requests)| requests).collect();
         }
         let key = |request: &WriteRequest| {
@@ -177,7 +181,7 @@ fn changed(
     update.update_expression(format!("{} {}", clause("SET", &sets), clause("ADD", &adds)))
 }
 
-fn is_throttled(error: &UpdateItemError) -> bool {
+fn is_throttled(error: &impl ProvideErrorMetadata) -> bool {
     matches!(error.code(), Some("ProvisionedThroughputExceededException" | "ThrottlingException"))
 }
 

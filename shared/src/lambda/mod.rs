@@ -107,11 +107,7 @@ pub async fn run_project(
             let trace = trace_id(&event.context);
             let context = RequestContext { took: started.elapsed(), cold, status: 200, trace };
             log.print("project", outcome.level(), project_line(&task, &outcome, &context), now());
-            match (&task, outcome) {
-                // Lambda sends a schedule's event again only if the function fails.
-                (Task::RollUp, ProjectOutcome::Failed(failure)) => Err(Error::from(failure)),
-                (task, outcome) => Ok(project::report(task, &outcome)),
-            }
+            Ok::<_, Error>(outcome.report()?)
         }
     };
     exit_code(lambda_runtime::run(service_fn(respond)).await)

@@ -1,8 +1,9 @@
 //! Follows the stream of the records table. `functions/project` gets batches of changes, and once a day
 //! a request to sum the hours into days.
 //!
-//! A batch that fails comes again as a whole: every step of it can be done twice. Lambda retries it, and
-//! halves it, so that what can never be written stands alone in the end and is set aside.
+//! A batch that fails comes again as a whole: every step of it can be done twice. The function fails with
+//! it. Then Lambda halves the batch, so that what can never be written stands alone in the end and is set
+//! aside. Naming the first change as the failed one would bring the same batch again, ten times.
 
 use serde::{Deserialize, Serialize};
 use tracing::Level;
@@ -31,7 +32,7 @@ pub enum Task {
 
 /// Why an event asks for nothing that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the event is neither a batch of a stream nor a request to roll up")]
+#[error("the event is no request to roll up, and no batch of a stream with its shard's name")]
 pub struct NotATask;
 
 impl Task {
@@ -85,34 +86,40 @@ impl ProjectOutcome {
     }
 }
 
-/// The answer to Lambda. It demands a state of a function with a window.
+/// The answer to Lambda of an event that is done. A function with a window must answer with a state;
+/// nothing is carried from one batch to the next.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     pub state: State,
     #[serde(rename = "batchItemFailures")]
-    pub failures: Vec<ComesAgain>,
+    pub failures: [(); 0],
 }
 
-/// Nothing is carried from one batch to the next.
+/// Nothing.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct State {}
 
-/// From which change on a batch comes again.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct ComesAgain {
-    #[serde(rename = "itemIdentifier")]
-    pub number: String,
+/// Why an event comes again.
+#[derive(Debug, thiserror::Error)]
+pub enum ComesAgain {
+    #[error(transparent)]
+    Failed(Failure),
+    #[error("project panicked")]
+    Panicked,
 }
 
-/// The answer to an event.
-pub fn report(task: &Task, outcome: &ProjectOutcome) -> Report {
-    let failed = matches!(outcome, ProjectOutcome::Failed(_) | ProjectOutcome::Panicked);
-    let first = match task {
-        Task::Project(batch) if failed => batch.records.first(),
-        _ => None,
-    };
-    let again = first.map(|record| ComesAgain { number: record.number.clone() });
-    Report { state: State {}, failures: again.into_iter().collect() }
+impl ProjectOutcome {
+    /// The answer to Lambda.
+    ///
+    /// # Errors
+    /// [`ComesAgain`] if the event is not done.
+    pub fn report(self) -> Result<Report, ComesAgain> {
+        match self {
+            Self::Projected(_) | Self::RolledUp(_) => Ok(Report::default()),
+            Self::Failed(failure) => Err(ComesAgain::Failed(failure)),
+            Self::Panicked => Err(ComesAgain::Panicked),
+        }
+    }
 }
 
 /// The line of an event, both log and metrics (docs/contracts.md).

@@ -171,9 +171,24 @@ impl Stream {
         self.seen = items;
     }
 
-    /// A part of the stream as Lambda hands it over.
+    /// A part of the stream as Lambda hands it over, as one shard.
     pub fn batch(&self, range: std::ops::Range<usize>) -> Batch {
-        let event = json!({ "Records": self.records[range], "shardId": "shard-1" });
-        Batch::parse(&event.to_string()).unwrap()
+        Self::part("shard", &self.records[range])
+    }
+
+    /// Some changes of a shard, as Lambda hands them over.
+    pub fn part(shard: &str, records: &[Value]) -> Batch {
+        Batch::parse(&json!({ "Records": records, "shardId": shard }).to_string()).unwrap()
+    }
+
+    /// The changes of each of two shards: those of one call are in one of them.
+    pub fn shards(&self) -> [Vec<Value>; 2] {
+        let is_first = |record: &&Value| {
+            let images = &record["dynamodb"];
+            let sid = images["NewImage"]["sid"]["S"].as_str().or(images["OldImage"]["sid"]["S"].as_str());
+            sid.unwrap_or_default().bytes().map(u32::from).sum::<u32>().is_multiple_of(2)
+        };
+        let (first, second): (Vec<&Value>, Vec<&Value>) = self.records.iter().partition(is_first);
+        [first, second].map(|records| records.into_iter().cloned().collect())
     }
 }
