@@ -1,7 +1,7 @@
 //! `ringback erase`: every record of every call in which a user id appears, and the user's own list of calls.
 //!
-//! The user's list names the calls. Where there is none, or with `--scan`, the whole table is read. The stream
-//! of the table takes the calls out of the other lists.
+//! The user's list names the calls. Where there is none, or with `--scan`, the whole table is read. The
+//! stream of the table takes the calls out of the other lists.
 
 use std::collections::BTreeSet;
 
@@ -52,7 +52,11 @@ impl Erase {
         };
         let found = find(table, looked_in, &BTreeSet::new(), &self.user, service, out).await?;
         let (calls, items) = (found.calls.len(), found.keys.len());
-        let summary = |erased| json!({ "user": self.user, "calls": calls, "items": items, "rows": rows, "erased": erased });
+        let summary = |erased| {
+            json!({
+                "user": self.user, "calls": calls, "items": items, "rows": rows, "erased": erased,
+            })
+        };
         if looked_in.is_some() {
             out.tell("Only the calls in the user's list were read. --scan reads every record.");
         }

@@ -142,11 +142,13 @@ mod tests {
         let live = json!({ "rooms": [{ "stale": true }, { "stale": false }] });
         let calls = json!({ "calls": [
             { "direction": "in", "missed": true, "outcome": "missed", "with": [{ "user_id": "alice" }] },
-            { "direction": "in", "missed": false, "outcome": "answered", "talk_s": 42, "with": [{ "user_id": "al\u{1b}ice" }] },
+            { "direction": "in", "missed": false, "outcome": "answered", "talk_s": 42,
+              "with": [{ "user_id": "al\u{1b}ice" }] },
             { "direction": "joined", "missed": false, "room": { "id": "stand-up" } },
         ] });
         let stats = json!({ "figures": [
-            { "day": "2026-11-27", "calls": 3, "talk_minutes": 1.5, "outcomes": { "answered": 2, "missed": 1 } },
+            { "day": "2026-11-27", "calls": 3, "talk_minutes": 1.5,
+              "outcomes": { "answered": 2, "missed": 1 } },
             { "day": "2026-11-27", "calls": 1, "talk_minutes": 0.0, "outcomes": { "open": 1 } },
             { "day": "2026-11-28", "calls": 2, "talk_minutes": 9.0, "outcomes": { "answered": 2 } },
         ] });
