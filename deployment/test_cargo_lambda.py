@@ -158,7 +158,7 @@ class CargoLambda(unittest.TestCase):
                 self.assertEqual((found["Runtime"], found["Architectures"]), ("provided.al2023", [machine]))
                 self.assertEqual(found["Role"], self.account.exports[f"{name}-role"])
                 open_to_all = bool(self.deployed[binary]["function_url"])
-                self.assertEqual(open_to_all, binary not in ("replay", "devices"))
+                self.assertEqual(open_to_all, binary not in ("replay", "devices", "project", "history"))
 
     def test_everyone_may_send_requests_to_a_functions_url_and_nothing_else(self) -> None:
         for binary in self.account.variables:

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use aws_smithy_types::date_time::{DateTime, Format};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -57,9 +57,10 @@ pub(crate) fn lines(stack: &Stack) -> Result<Vec<String>, StackError> {
     let (service, user) = USER;
     let live = ask(stack, "/rooms/live")?;
     let calls = ask(stack, &format!("/users/{service}/{user}/calls?limit=100"))?;
-    // The stories happen in the last weeks.
-    let (now, day) = (DateTime::from(SystemTime::now()).secs(), 86_400);
-    let [from, to] = [now - 29 * day, now + day].map(|at| {
+    // The stories have times of their own.
+    let newest = calls.pointer("/calls/0/at").and_then(Value::as_i64).unwrap_or_default() / 1_000;
+    let day = 86_400;
+    let [from, to] = [newest - 29 * day, newest + day].map(|at| {
         let text = DateTime::from_secs(at).fmt(Format::DateTime).unwrap_or_default();
         utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string()
     });

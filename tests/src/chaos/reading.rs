@@ -209,8 +209,10 @@ impl Reading {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let moment = |text: &str| ringback::history::read::days::begin_of(text).unwrap();
-            // The calls of the stories happen in these weeks.
-            let span = Span { from: moment("2026-10-25"), to: moment("2026-12-05") };
+            // From the day before the stories until the end of today.
+            let day = ringback::history::read::days::MILLISECONDS;
+            let to = ringback::call::model::Moment::from_milliseconds((now().milliseconds / day + 1) * day);
+            let span = Span { from: moment("2026-10-25"), to: to.unwrap() };
             let found = differences(&reader, span, now()).await.unwrap();
             (found.len(), rebuilder.all(|_| {}).await.unwrap())
         })
