@@ -131,8 +131,8 @@ fn a_correction_moves_figures_and_the_callers_row_stays_one() {
     let now = seconds() * 1_000;
     let tell = |event: &str, role: &str, user: &str, more: &[(&str, Value)]| {
         let mut body = json!({
-            "CallId": sid, "CallType": "single", "CallMediaType": "audio", "Role": role, "User_Account": user,
-            "Event": event, "EventTs": now, "StartCallTs": now - 20_000,
+            "UserId": user, "RoomId": "room", "TotalNum": 2, "MediaType": "audio", "CallType": "single",
+            "CallId": sid, "Role": role, "Event": event, "EventTime": now, "StartCallTs": now - 20_000,
         });
         for (name, value) in more {
             body[*name] = value.clone();
