@@ -1,8 +1,7 @@
 //! What `make run` shows of the reading side: live calls, a user's history, the day's figures, the page.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::date_time::{DateTime, Format};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -21,23 +20,11 @@ use crate::stack::Stack;
 const USER: (&str, &str) = ("planetkit", "bob");
 const CONSOLE_PORT: u16 = 8090;
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long project must have said nothing. It collects changes for half a second.
-const QUIET: Duration = Duration::from_millis(1_500);
-const TO_CATCH_UP: Duration = Duration::from_secs(30);
+const TO_CATCH_UP: Duration = Duration::from_secs(60);
 
 /// Waits until project has nothing to do any more.
 pub(crate) fn wait_until_projected(stack: &Stack) {
-    let log = stack.running.log("project");
-    let bytes = || std::fs::metadata(&log).map_or(0, |file| file.len());
-    let began = Instant::now();
-    let (mut known, mut since) = (bytes(), Instant::now());
-    while since.elapsed() < QUIET && began.elapsed() < TO_CATCH_UP {
-        sleep(Duration::from_millis(50));
-        let now = bytes();
-        if now != known {
-            (known, since) = (now, Instant::now());
-        }
-    }
+    stack.progress.wait(TO_CATCH_UP);
 }
 
 /// Starts the page, and returns its address.
@@ -58,7 +45,8 @@ pub(crate) fn lines(stack: &Stack) -> Result<Vec<String>, StackError> {
     let live = ask(stack, "/rooms/live")?;
     let calls = ask(stack, &format!("/users/{service}/{user}/calls?limit=100"))?;
     // The stories have times of their own.
-    let newest = calls.pointer("/calls/0/at").and_then(Value::as_i64).unwrap_or_default() / 1_000;
+    let newest = calls.pointer("/calls/0/at").and_then(Value::as_i64).map(|at| at / 1_000);
+    let newest = newest.unwrap_or_else(|| DateTime::from(SystemTime::now()).secs());
     let day = 86_400;
     let [from, to] = [newest - 29 * day, newest + day].map(|at| {
         let text = DateTime::from_secs(at).fmt(Format::DateTime).unwrap_or_default();

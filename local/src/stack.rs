@@ -69,6 +69,7 @@ pub(crate) struct Stack {
     pub(crate) running: Functions,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) phones: Phones,
+    pub(crate) progress: stream::Progress,
     /// What stack.env holds.
     pub(crate) variables: Vec<(String, String)>,
     pub(crate) serves_ipv6: bool,
@@ -147,7 +148,7 @@ impl Stack {
         let servers = gateway.serve()?;
         let running =
             Functions::start(&template.functions, &own, processes, &gateway, folder, settings.instances)?;
-        stream::feed(&template.functions, &emulator, &gateway, processes);
+        let progress = stream::feed(&template.functions, &emulator, &gateway, processes);
         if settings.replays {
             feed(&template.functions, &emulator, &gateway, processes);
         }
@@ -156,6 +157,7 @@ impl Stack {
             running,
             gateway,
             phones,
+            progress,
             variables,
             serves_ipv6: servers.1.is_some(),
             table: setting("RECORDS_TABLE")?,

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{sleep, spawn};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -21,13 +22,30 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// As `MaximumRetryAttempts` in template.yaml.
 const TRIES: u32 = 10;
 
+/// How far the functions are with their streams.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Progress(Arc<AtomicU64>);
+
+impl Progress {
+    /// Waits until all that is in the streams now is handed over, or for so long.
+    pub(crate) fn wait(&self, longest: Duration) {
+        let looks = || self.0.load(Ordering::SeqCst);
+        let (began, known) = (Instant::now(), looks());
+        // A look that is under way may have begun before the last change.
+        while looks() < known + 2 && began.elapsed() < longest {
+            sleep(Duration::from_millis(20));
+        }
+    }
+}
+
 /// Reads the streams of the functions, from their beginning, until the stack stops.
 pub(crate) fn feed(
     functions: &[Function],
     emulator: &Emulator,
     gateway: &Arc<Gateway>,
     processes: &Processes,
-) {
+) -> Progress {
+    let progress = Progress::default();
     for function in functions {
         for stream in function.streams.clone() {
             let reader = Reader {
@@ -36,10 +54,12 @@ pub(crate) fn feed(
                 emulator: emulator.clone(),
                 gateway: Arc::clone(gateway),
                 processes: processes.clone(),
+                progress: progress.clone(),
             };
             spawn(move || reader.read());
         }
     }
+    progress
 }
 
 struct Reader {
@@ -48,17 +68,29 @@ struct Reader {
     emulator: Emulator,
     gateway: Arc<Gateway>,
     processes: Processes,
+    progress: Progress,
 }
 
 impl Reader {
     fn read(&self) {
-        let mut iterators = BTreeMap::new();
+        let (mut iterators, mut was_well) = (BTreeMap::new(), true);
         while !self.processes.are_stopping() {
-            // An emulator that does not answer is ending, or is busy for a moment.
-            let found = self.read_once(&mut iterators).unwrap_or_default();
-            if found < usize::from(self.stream.batch_size) {
-                sleep(WINDOW);
+            match self.read_once(&mut iterators) {
+                Ok(0) => {
+                    self.progress.0.fetch_add(1, Ordering::SeqCst);
+                    was_well = true;
+                }
+                Ok(found) if found >= usize::from(self.stream.batch_size) => continue,
+                Ok(_) => was_well = true,
+                // An emulator that does not answer is ending, or is busy for a moment.
+                Err(error) => {
+                    if was_well && !self.processes.are_stopping() {
+                        eprintln!("{}: the stream cannot be read: {error}", self.function);
+                    }
+                    was_well = false;
+                }
             }
+            sleep(WINDOW);
         }
     }
 
