@@ -104,7 +104,10 @@ impl Reader {
                 iterators.insert(shard.clone(), Some(first));
             }
             let Some(Some(iterator)) = iterators.get(&shard) else { continue };
-            let (records, next) = self.emulator.records(iterator, self.stream.batch_size)?;
+            let read = self.emulator.records(iterator, self.stream.batch_size);
+            // DynamoDB Local forgets iterators. From its beginning again, the shard has everything twice,
+            // which a stream may do.
+            let (records, next) = read.inspect_err(|_| drop(iterators.remove(&shard)))?;
             found += records.len();
             self.hand_over(&shard, records);
             iterators.insert(shard, next);
