@@ -47,6 +47,10 @@ CONFIRMED = $(if $(CONFIRM),--yes $(CONFIRM))
 BENCH := CARGO_TARGET_DIR="$(CURDIR)/target"
 # DynamoDB Local does not know a table's protection and recovery, which `ringback doctor` looks at.
 NOT_LOCAL := $(if $(filter dynamodb-local,$(STORE)),--skip a_doctor_looks_into_a_deployment)
+# It trims a busy stream too early for those who follow it (docs/decisions/local-stack.md).
+WITHOUT_STREAM := $(if $(filter dynamodb-local,$(STORE)),--skip readers_see_one_clean_pass \
+  --skip a_call_without_an_answer_is_outgoing --skip a_person_who_comes_back_has_two_stays \
+  --skip a_correction_moves_figures)
 # Inputs per target of `make fuzz`.
 RUNS ?= 10000000
 
@@ -77,7 +81,7 @@ ifneq ($(STORE),dynamodb-local)
 endif
 	$(LOCAL) run --once
 	$(LOCAL) exec -- cargo test --locked --package ringback-cli -- --ignored $(NOT_LOCAL)
-	$(LOCAL) exec -- cargo test --locked --package ringback-tests -- --include-ignored
+	$(LOCAL) exec -- cargo test --locked --package ringback-tests -- --include-ignored $(WITHOUT_STREAM)
 
 cases: ## write every case of events/ and tests/cases/ to target/cases
 	@cargo run $(QUIETLY) --locked --package ringback-cases > /dev/null

@@ -62,6 +62,14 @@ pub(crate) fn feed(
     progress
 }
 
+/// Where a shard is read on.
+#[derive(Default)]
+struct Position {
+    iterator: Option<String>,
+    /// The sequence number of the last change that was read.
+    last: Option<String>,
+}
+
 struct Reader {
     function: String,
     stream: Stream,
@@ -73,9 +81,9 @@ struct Reader {
 
 impl Reader {
     fn read(&self) {
-        let (mut iterators, mut was_well) = (BTreeMap::new(), true);
+        let (mut positions, mut was_well) = (BTreeMap::new(), true);
         while !self.processes.are_stopping() {
-            match self.read_once(&mut iterators) {
+            match self.read_once(&mut positions) {
                 Ok(0) => {
                     self.progress.0.fetch_add(1, Ordering::SeqCst);
                     was_well = true;
@@ -94,23 +102,27 @@ impl Reader {
         }
     }
 
-    /// One look at each shard. A shard that has ended has no iterator any more, but stays known.
-    fn read_once(&self, iterators: &mut BTreeMap<String, Option<String>>) -> Result<usize, StackError> {
+    /// One look at each shard. DynamoDB Local ends and forgets iterators of shards that go on. So a shard
+    /// without one gets another, from the last change that was seen.
+    fn read_once(&self, positions: &mut BTreeMap<String, Position>) -> Result<usize, StackError> {
         let mut found = 0;
         let stream = self.emulator.stream_of(&self.stream.table)?;
         for shard in self.emulator.shards(&stream)? {
-            if !iterators.contains_key(&shard) {
-                let first = self.emulator.first_iterator(&stream, &shard)?;
-                iterators.insert(shard.clone(), Some(first));
+            let position = positions.entry(shard.clone()).or_default();
+            let iterator = match position.iterator.take() {
+                Some(iterator) => iterator,
+                None => self.emulator.iterator(&stream, &shard, position.last.as_deref())?,
+            };
+            // What it trimmed is no place to go on from.
+            let last = position.last.take();
+            let (records, next) = self.emulator.records(&iterator, self.stream.batch_size)?;
+            position.last = last;
+            position.iterator = next;
+            if let Some(last) = records.last() {
+                position.last = Some(sequence_number(last).to_owned());
             }
-            let Some(Some(iterator)) = iterators.get(&shard) else { continue };
-            let read = self.emulator.records(iterator, self.stream.batch_size);
-            // DynamoDB Local forgets iterators. From its beginning again, the shard has everything twice,
-            // which a stream may do.
-            let (records, next) = read.inspect_err(|_| drop(iterators.remove(&shard)))?;
             found += records.len();
             self.hand_over(&shard, records);
-            iterators.insert(shard, next);
         }
         Ok(found)
     }
