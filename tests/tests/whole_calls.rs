@@ -1,5 +1,5 @@
-//! Whole calls on the running stack: from the vendor's callbacks over the records, their stream and project to
-//! what the history answers.
+//! Whole calls on the running stack: from the vendor's callbacks over the records, their stream and project
+//! to what the history answers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::thread::sleep;
