@@ -122,7 +122,7 @@ fn of_reading(reading: &Reading) -> Vec<Verdict> {
     let list_ms = reading.live.figures.p99_us / 1e3;
     let bars: [Bar<'_>; 4] = [
         (
-            "project, requests and write units a callback, 10 to 10,000 events or calls",
+            "project, requests and units a callback, 10 to 10,000 events or calls",
             reading.largest_difference(),
             GROWTH,
             &apart,
