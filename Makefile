@@ -45,8 +45,8 @@ AT_STACK = $(if $(STACK),--stack $(STACK))
 CONFIRMED = $(if $(CONFIRM),--yes $(CONFIRM))
 # The benchmark is a separate workspace; with the same target folder it compiles nothing twice.
 BENCH := CARGO_TARGET_DIR="$(CURDIR)/target"
-# DynamoDB Local does not know a table's protection and recovery, which `ringback doctor` looks at. And it
-# trims a busy stream too early for those who follow it (docs/decisions/local-stack.md).
+# DynamoDB Local does not know a table's protection and recovery, which `ringback doctor` looks at. And its
+# stream stops giving changes (docs/decisions/local-stack.md).
 NOT_LOCAL := $(if $(filter dynamodb-local,$(STORE)),--skip a_doctor_looks_into_a_deployment \
   --skip after_a_user_is_erased)
 WITHOUT_STREAM := $(if $(filter dynamodb-local,$(STORE)),--skip readers_see_one_clean_pass \

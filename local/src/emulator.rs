@@ -216,20 +216,9 @@ impl Emulator {
         Ok(shards.into_iter().flatten().filter_map(name).collect())
     }
 
-    /// Where a shard goes on after a change; without one, where it begins.
-    pub(crate) fn iterator(
-        &self,
-        stream: &str,
-        shard: &str,
-        after: Option<&str>,
-    ) -> Result<String, StackError> {
-        let query = match after {
-            None => json!({ "StreamArn": stream, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON" }),
-            Some(number) => json!({
-                "StreamArn": stream, "ShardId": shard, "ShardIteratorType": "AFTER_SEQUENCE_NUMBER",
-                "SequenceNumber": number,
-            }),
-        };
+    /// Where a shard begins.
+    pub(crate) fn first_iterator(&self, stream: &str, shard: &str) -> Result<String, StackError> {
+        let query = json!({ "StreamArn": stream, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON" });
         let answer = self.streams("GetShardIterator", &query)?;
         Ok(answer.get("ShardIterator").and_then(Value::as_str).unwrap_or_default().to_owned())
     }

@@ -20,12 +20,7 @@ use crate::stack::Stack;
 const USER: (&str, &str) = ("planetkit", "bob");
 const CONSOLE_PORT: u16 = 8090;
 const PATIENCE: Duration = Duration::from_secs(10);
-const TO_CATCH_UP: Duration = Duration::from_secs(60);
-
-/// Waits until project has nothing to do any more.
-pub(crate) fn wait_until_projected(stack: &Stack) {
-    stack.progress.wait(TO_CATCH_UP);
-}
+pub(crate) const TO_CATCH_UP: Duration = Duration::from_secs(60);
 
 /// Starts the page, and returns its address.
 pub(crate) fn start_console(stack: &Stack, processes: &Processes) -> Result<String, StackError> {

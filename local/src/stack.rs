@@ -15,7 +15,7 @@ use crate::functions::Functions;
 use crate::gateway::{Gateway, Reply};
 use crate::phones::{KEYS, Person, Phones};
 use crate::processes::Processes;
-use crate::stream;
+use crate::stream::{self, Feed};
 use crate::template::{Function, Template};
 
 /// Public, because the sample events carry it. template.yaml refuses it for a deployment.
@@ -57,6 +57,9 @@ pub(crate) struct Settings {
     pub(crate) instances: usize,
     /// Whether `replay` is fed from the spool.
     pub(crate) replays: bool,
+    /// Whether project waits with the stream until it is told to catch up. Meanwhile the emulator serves the
+    /// callbacks alone.
+    pub(crate) holds_stream: bool,
     /// Whether notify has keys of push providers.
     pub(crate) rings: bool,
 }
@@ -69,7 +72,7 @@ pub(crate) struct Stack {
     pub(crate) running: Functions,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) phones: Phones,
-    pub(crate) progress: stream::Progress,
+    pub(crate) feed: Feed,
     /// What stack.env holds.
     pub(crate) variables: Vec<(String, String)>,
     pub(crate) serves_ipv6: bool,
@@ -148,16 +151,20 @@ impl Stack {
         let servers = gateway.serve()?;
         let running =
             Functions::start(&template.functions, &own, processes, &gateway, folder, settings.instances)?;
-        let progress = stream::feed(&template.functions, &emulator, &gateway, processes);
+        let feed = if settings.holds_stream { Feed::held() } else { Feed::default() };
+        // The streams of DynamoDB Local stop giving changes: docs/decisions/local-stack.md.
+        if store == Store::MiniStack {
+            stream::start(&feed, &template.functions, &emulator, &gateway, processes);
+        }
         if settings.replays {
-            feed(&template.functions, &emulator, &gateway, processes);
+            feed_from_queues(&template.functions, &emulator, &gateway, processes);
         }
         Ok(Self {
             store,
             running,
             gateway,
             phones,
-            progress,
+            feed,
             variables,
             serves_ipv6: servers.1.is_some(),
             table: setting("RECORDS_TABLE")?,
@@ -210,7 +217,12 @@ impl Stack {
 
 /// Feeds functions from their queues as Lambda's event source mappings do: a batch at a time, and what a
 /// function could not handle stays in the queue.
-fn feed(functions: &[Function], emulator: &Emulator, gateway: &Arc<Gateway>, processes: &Processes) {
+fn feed_from_queues(
+    functions: &[Function],
+    emulator: &Emulator,
+    gateway: &Arc<Gateway>,
+    processes: &Processes,
+) {
     for function in functions {
         for queue in function.queues.clone() {
             let (emulator, gateway, processes) = (emulator.clone(), Arc::clone(gateway), processes.clone());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
@@ -22,14 +22,26 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// As `MaximumRetryAttempts` in template.yaml.
 const TRIES: u32 = 10;
 
-/// How far the functions are with their streams.
+/// The reading of the streams: how far it is, and whether it waits.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Progress(Arc<AtomicU64>);
+pub(crate) struct Feed {
+    /// How often nothing new was found.
+    idle_looks: Arc<AtomicU64>,
+    is_held: Arc<AtomicBool>,
+}
 
-impl Progress {
-    /// Waits until all that is in the streams now is handed over, or for so long.
-    pub(crate) fn wait(&self, longest: Duration) {
-        let looks = || self.0.load(Ordering::SeqCst);
+impl Feed {
+    /// A feed that hands over nothing yet.
+    pub(crate) fn held() -> Self {
+        let feed = Self::default();
+        feed.is_held.store(true, Ordering::SeqCst);
+        feed
+    }
+
+    /// Hands over all that is in the streams now, and returns when that is done, or after so long.
+    pub(crate) fn catch_up(&self, longest: Duration) {
+        self.is_held.store(false, Ordering::SeqCst);
+        let looks = || self.idle_looks.load(Ordering::SeqCst);
         let (began, known) = (Instant::now(), looks());
         // A look that is under way may have begun before the last change.
         while looks() < known + 2 && began.elapsed() < longest {
@@ -39,13 +51,13 @@ impl Progress {
 }
 
 /// Reads the streams of the functions, from their beginning, until the stack stops.
-pub(crate) fn feed(
+pub(crate) fn start(
+    feed: &Feed,
     functions: &[Function],
     emulator: &Emulator,
     gateway: &Arc<Gateway>,
     processes: &Processes,
-) -> Progress {
-    let progress = Progress::default();
+) {
     for function in functions {
         for stream in function.streams.clone() {
             let reader = Reader {
@@ -54,20 +66,11 @@ pub(crate) fn feed(
                 emulator: emulator.clone(),
                 gateway: Arc::clone(gateway),
                 processes: processes.clone(),
-                progress: progress.clone(),
+                feed: feed.clone(),
             };
             spawn(move || reader.read());
         }
     }
-    progress
-}
-
-/// Where a shard is read on.
-#[derive(Default)]
-struct Position {
-    iterator: Option<String>,
-    /// The sequence number of the last change that was read.
-    last: Option<String>,
 }
 
 struct Reader {
@@ -76,16 +79,21 @@ struct Reader {
     emulator: Emulator,
     gateway: Arc<Gateway>,
     processes: Processes,
-    progress: Progress,
+    feed: Feed,
 }
 
 impl Reader {
     fn read(&self) {
-        let (mut positions, mut was_well) = (BTreeMap::new(), true);
+        let mut iterators = BTreeMap::new();
+        let mut was_well = true;
         while !self.processes.are_stopping() {
-            match self.read_once(&mut positions) {
+            if self.feed.is_held.load(Ordering::SeqCst) {
+                sleep(WINDOW);
+                continue;
+            }
+            match self.read_once(&mut iterators) {
                 Ok(0) => {
-                    self.progress.0.fetch_add(1, Ordering::SeqCst);
+                    self.feed.idle_looks.fetch_add(1, Ordering::SeqCst);
                     was_well = true;
                 }
                 Ok(found) if found >= usize::from(self.stream.batch_size) => continue,
@@ -102,27 +110,20 @@ impl Reader {
         }
     }
 
-    /// One look at each shard. DynamoDB Local ends and forgets iterators of shards that go on. So a shard
-    /// without one gets another, from the last change that was seen.
-    fn read_once(&self, positions: &mut BTreeMap<String, Position>) -> Result<usize, StackError> {
+    /// One look at each shard. A shard that has ended has no iterator any more, but stays known.
+    fn read_once(&self, iterators: &mut BTreeMap<String, Option<String>>) -> Result<usize, StackError> {
         let mut found = 0;
         let stream = self.emulator.stream_of(&self.stream.table)?;
         for shard in self.emulator.shards(&stream)? {
-            let position = positions.entry(shard.clone()).or_default();
-            let iterator = match position.iterator.take() {
-                Some(iterator) => iterator,
-                None => self.emulator.iterator(&stream, &shard, position.last.as_deref())?,
-            };
-            // What it trimmed is no place to go on from.
-            let last = position.last.take();
-            let (records, next) = self.emulator.records(&iterator, self.stream.batch_size)?;
-            position.last = last;
-            position.iterator = next;
-            if let Some(last) = records.last() {
-                position.last = Some(sequence_number(last).to_owned());
+            if !iterators.contains_key(&shard) {
+                let first = self.emulator.first_iterator(&stream, &shard)?;
+                iterators.insert(shard.clone(), Some(first));
             }
+            let Some(Some(iterator)) = iterators.get(&shard) else { continue };
+            let (records, next) = self.emulator.records(iterator, self.stream.batch_size)?;
             found += records.len();
             self.hand_over(&shard, records);
+            iterators.insert(shard, next);
         }
         Ok(found)
     }

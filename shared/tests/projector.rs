@@ -10,7 +10,7 @@ use ringback::call::model::{Outcome, SessionId};
 use ringback::door::callback::Callback;
 use ringback::history::figures::Figures;
 use ringback::history::key;
-use ringback::history::plan::FIGURES_PARTS;
+use ringback::history::plan::{FIGURES_PARTS, Plan};
 use ringback::history::projector::{Again, Projector};
 use ringback::history::rebuild::expected_rows;
 use ringback::history::row::{Direction, EndedBy, UserRow};
@@ -18,6 +18,7 @@ use ringback::history::rows::{Key, Layout, Row};
 use ringback::lambda::handler::{Handler, Recorder};
 use ringback::testing::projection::{Projection, Stream};
 use ringback::testing::{ARRIVAL, DeadTopic, MemoryTable, Sample, block_on, recorder};
+use ringback::text::message::is_attribute_value;
 use ringback_cases::{Call, Step};
 use serde_json::Value;
 
@@ -187,6 +188,78 @@ fn a_call_whose_key_is_throttled_waits_in_the_spool() {
     assert_eq!(table.call()["sid"], session.as_str());
     assert_eq!(keys.len(), 2, "alice's and bob's rows");
     assert_eq!(projection.figures(), counted_in_lists(&projection), "everything else is done");
+}
+
+/// The item of an event of a LINE group.
+fn group_event(what: &str, at: u64, vendor: &Value) -> Value {
+    serde_json::json!({
+        "sid": "a-room", "record": format!("event#{at}#x"), "provider": "line", "callback": "group_call_event",
+        "what": what, "who": { "user_id": "bob" }, "at": at, "vendor": vendor,
+        "received_at": at, "expires_at": 9_999_999_999_u64,
+    })
+}
+
+fn stream_record(number: usize, old: Option<&Value>, new: Option<&Value>) -> Value {
+    let image = |item: &Value| -> serde_dynamo::Item { serde_dynamo::to_item(item).unwrap() };
+    let mut change = serde_json::json!({ "SequenceNumber": number.to_string() });
+    for (name, item) in [("OldImage", old), ("NewImage", new)] {
+        if let Some(item) = item {
+            change[name] = serde_json::json!(image(item));
+        }
+    }
+    serde_json::json!({ "dynamodb": change })
+}
+
+#[test]
+fn who_was_erased_and_comes_back_is_seen_from_then_on_only() {
+    let vendor = serde_json::json!({ "svc_id": "planetkit", "id": "room", "setup_time": "1795000000" });
+    let before = group_event("connected", 1_795_000_001_000, &vendor);
+    let after = group_event("connected", 1_795_000_009_000, &vendor);
+    let projection = Projection::default();
+    let projects = |records: &[Value]| {
+        block_on(projector(&projection).project(&Stream::part("shard", records))).unwrap();
+        let rows = projection.rows.borrow();
+        let came: Vec<u64> = rows
+            .values()
+            .flat_map(|row| match row {
+                Row::User(row) => row.came.iter().copied().collect::<Vec<_>>(),
+                Row::Call(_) => Vec::new(),
+            })
+            .collect();
+        came
+    };
+    assert_eq!(projects(&[stream_record(1, None, Some(&before))]), [1_795_000_001_000]);
+    let erased_and_back = [stream_record(2, Some(&before), None), stream_record(3, None, Some(&after))];
+    assert_eq!(projects(&erased_and_back), [1_795_000_009_000]);
+}
+
+#[test]
+fn no_message_has_an_attribute_that_sns_would_refuse() {
+    for service in ["", "\u{1}", "\u{ffff}"] {
+        let vendor = serde_json::json!({ "svc_id": service, "id": "room" });
+        let records = [stream_record(1, None, Some(&group_event("connected", 1_795_000_001_000, &vendor)))];
+        let plan = Plan::of(&Stream::part("shard", &records), &Layout::default());
+        assert_eq!(plan.news.len(), 1);
+        for (name, value) in &plan.news[0].attributes {
+            assert!(is_attribute_value(value), "{name}: {value:?}");
+        }
+    }
+}
+
+#[test]
+fn a_row_names_a_bounded_number_of_people() {
+    let people: Vec<Value> =
+        (0..200).map(|number| serde_json::json!({ "user_id": format!("u{number}") })).collect();
+    let call = serde_json::json!({
+        "provider": "tencent", "sid": "crowd", "kind": "group", "status": "ongoing", "media": "audio",
+        "callees": people, "setup_at": 1_795_000_000_000_u64, "received_at": 1_795_000_000_000_u64,
+        "expires_at": 9_999_999_999_u64,
+    });
+    let call = serde_json::from_value(call).unwrap();
+    for row in ringback::history::rows::rows(&call, &Layout::default()).into_values() {
+        let Row::Call(row) = row else { continue };
+        assert!(row.callees.len() <= 32);
+    }
 }
 
 #[test]

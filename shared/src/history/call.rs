@@ -8,7 +8,7 @@ use crate::call::model::{
     Kind, Media, Moment, Outcome, Person, ReleaseCode, Releaser, Room, SessionId, Status,
 };
 use crate::call::{CallFacts, Participant};
-use crate::history::key::UserKey;
+use crate::history::key::{UNKNOWN_SERVICE, UserKey};
 
 /// A call's item, without what readers of lists do not need.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -76,7 +76,10 @@ impl StoredCall {
     pub fn service(&self) -> &str {
         let room = self.room.iter().map(|room| room.service_id.as_deref());
         let people = self.caller.iter().chain(&self.callee).chain(&self.callees);
-        room.chain(people.map(|person| person.service_id.as_deref())).flatten().next().unwrap_or("-")
+        room.chain(people.map(|person| person.service_id.as_deref()))
+            .flatten()
+            .next()
+            .unwrap_or(UNKNOWN_SERVICE)
     }
 
     pub fn is_line_group(&self) -> bool {

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::call::model::{Media, Moment, Person, Room};
-use crate::history::key::UserKey;
+use crate::history::key::{UNKNOWN_SERVICE, UserKey};
+use crate::line;
 
 /// What is needed of an event's item (`crate::call::record`).
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -68,14 +69,15 @@ pub struct GroupEvent {
 impl GroupEvent {
     /// The event of a person in a LINE group; `None` for any other event.
     pub fn of(event: StoredEvent) -> Option<Self> {
-        if event.callback != "group_call_event" {
+        if event.callback != line::GROUP_CALL_EVENT.callback {
             return None;
         }
         let person = event.who.as_ref()?;
         let vendor = &event.vendor;
         let at = event.at.or_else(|| Moment::from_milliseconds(event.received_at))?;
         let room = Room::new(vendor.text("svc_id"), vendor.text("id"));
-        let service = person.service_id.as_deref().or_else(|| vendor.text("svc_id")).unwrap_or_default();
+        let service =
+            person.service_id.as_deref().or_else(|| vendor.text("svc_id")).unwrap_or(UNKNOWN_SERVICE);
         let user = UserKey {
             provider: event.provider.clone(),
             service: service.to_owned(),
@@ -86,12 +88,7 @@ impl GroupEvent {
         let came = event.what == "connected" || status.as_deref() == Some("C");
         let left = matches!(event.what.as_str(), "disconnected" | "timed_out")
             || matches!(status.as_deref(), Some("D" | "T"));
-        let media =
-            vendor.text("media_type").or_else(|| vendor.text("mediaType")).and_then(|media| match media {
-                "A" | "a" => Some(Media::Audio),
-                "V" | "v" => Some(Media::Video),
-                _ => None,
-            });
+        let media = line::media(vendor.text("media_type").or_else(|| vendor.text("mediaType")));
         let began = vendor.moment("setup_time").or_else(|| vendor.moment("start_time")).unwrap_or(at);
         Some(Self {
             provider: event.provider,

@@ -13,6 +13,9 @@ const SEPARATORS: &AsciiSet = &CONTROLS.add(b'#').add(b'%');
 /// The sort key of the item that says when a user last looked.
 pub const SEEN: &str = "seen";
 
+/// Stands for the service of a call whose vendor names none.
+pub const UNKNOWN_SERVICE: &str = "-";
+
 /// One vendor's user. The service id is LINE's service id or Tencent's SDKAppID.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserKey {

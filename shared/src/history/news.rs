@@ -13,7 +13,7 @@ use crate::history::call::StoredCall;
 use crate::history::group_event::GroupEvent;
 use crate::history::read::days;
 use crate::history::rows::{is_missed, list_row};
-use crate::text::message::deliverable;
+use crate::text::message::{deliverable, is_attribute_value};
 
 /// What changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -206,6 +206,7 @@ fn news(what: What, data: Data<'_>, outcome: Option<Outcome>) -> News {
     if matches!(what, What::CallEnded | What::CallMissed | What::RoomEnded) {
         attributes.extend(outcome.map(|outcome| ("outcome", outcome.as_str().to_owned())));
     }
+    attributes.retain(|(_, text)| is_attribute_value(text));
     let time = data.at.and_then(days::rfc3339);
     let event = CloudEvent {
         specversion: "1.0",

@@ -131,7 +131,7 @@ impl Plan {
         }
         let Some(key) = after else { return };
         self.sessions.insert(key.clone(), event.sid.clone());
-        self.rows.remove(&key);
+        // A deletion stays: rows are deleted before stays are added to them.
         let stay = self.stays.entry(key).or_insert_with(|| Stay::empty(event));
         stay.add(event);
     }

@@ -31,7 +31,7 @@ const BYTES_A_REQUEST: usize = 200_000;
 /// Writes rows.
 pub trait WriteRows {
     /// Puts and deletes up to [`ROWS_A_REQUEST`] rows. Returns those that stay throttled.
-    fn write(&self, rows: Vec<(Key, Option<Row>)>) -> impl Future<Output = Result<Vec<Key>, Failure>>;
+    fn write(&self, rows: &[(Key, Option<Row>)]) -> impl Future<Output = Result<Vec<Key>, Failure>>;
 
     /// Adds to the row of a person in a room. `false` if its key stays throttled.
     fn add(&self, key: &Key, stay: &Stay) -> impl Future<Output = Result<bool, Failure>>;
@@ -129,7 +129,7 @@ impl<V: WriteRows, F: AddFigures, T: Tell, P: Publish> Projector<V, F, T, P> {
         for number in &plan.unreadable {
             tracing::error!(error = "unreadable_change", number, "a change is left out of what readers see");
         }
-        let throttled = self.write(&plan).await?;
+        let throttled = self.write(plan.rows, &plan.stays).await?;
         let mut calls: BTreeMap<&String, BTreeSet<Key>> = BTreeMap::new();
         for key in throttled {
             if let Some(session) = plan.sessions.get(&key) {
@@ -142,16 +142,20 @@ impl<V: WriteRows, F: AddFigures, T: Tell, P: Publish> Projector<V, F, T, P> {
                 .publish(&deliverable(&Again { version: 1, project: session.clone(), keys }), &[])
                 .await?;
         }
-        self.count(&plan).await?;
+        self.count(&plan.counts).await?;
         self.tell(&plan.news).await?;
         Ok(done)
     }
 
-    async fn write(&self, plan: &Plan) -> Result<Vec<Key>, Failure> {
-        let rows: Vec<(Key, Option<Row>)> =
-            plan.rows.iter().map(|(key, row)| (key.clone(), row.clone())).collect();
-        let puts = rows.chunks(ROWS_A_REQUEST).map(|rows| self.rows.write(rows.to_vec()));
-        let adds = plan.stays.iter().map(async |(key, stay)| {
+    /// Puts and deletes rows, then adds to the rows of people in rooms. Returns what stays throttled.
+    async fn write(
+        &self,
+        rows: BTreeMap<Key, Option<Row>>,
+        stays: &BTreeMap<Key, Stay>,
+    ) -> Result<Vec<Key>, Failure> {
+        let rows: Vec<(Key, Option<Row>)> = rows.into_iter().collect();
+        let puts = rows.chunks(ROWS_A_REQUEST).map(|rows| self.rows.write(rows));
+        let adds = stays.iter().map(async |(key, stay)| {
             let taken = self.rows.add(key, stay).await?;
             Ok::<_, Failure>((!taken).then(|| key.clone()))
         });
@@ -160,15 +164,15 @@ impl<V: WriteRows, F: AddFigures, T: Tell, P: Publish> Projector<V, F, T, P> {
         Ok(throttled.into_iter().flatten().chain(others.into_iter().flatten()).collect())
     }
 
-    async fn count(&self, plan: &Plan) -> Result<(), Failure> {
-        for count in plan.counts.values() {
+    async fn count(&self, counts: &BTreeMap<Key, Count>) -> Result<(), Failure> {
+        for count in counts.values() {
             let service = (count.period.provider.clone(), count.period.service.clone());
             if !self.services.borrow().contains(&service) {
                 self.figures.note_service(&count.period).await?;
                 self.services.borrow_mut().insert(service);
             }
         }
-        let counts = plan.counts.iter().map(|(key, count)| self.add(key, count));
+        let counts = counts.iter().map(|(key, count)| self.add(key, count));
         stream::iter(counts).buffer_unordered(AT_ONCE).try_collect().await
     }
 

@@ -129,7 +129,7 @@ impl Rebuilder {
 
     async fn write(&self, writes: Vec<(Key, Option<Row>)>) -> Result<(), Failure> {
         for rows in writes.chunks(ROWS_A_REQUEST) {
-            if !self.views.write(rows.to_vec()).await?.is_empty() {
+            if !self.views.write(rows).await?.is_empty() {
                 return Err(Failure::throttled());
             }
         }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::model::{Kind, Media, Moment, Outcome, Person, ReleaseCode, Releaser, Room, Status};
 use crate::history::figures;
+use crate::history::key::UNKNOWN_SERVICE;
 
 /// What a user did in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,7 +128,7 @@ impl CallRow {
     #[must_use]
     pub fn without_people(self) -> Self {
         let service = self.service().to_owned();
-        let nameless = Person::new(Some(&service), None).filter(|_| service != "-");
+        let nameless = Person::new(Some(&service), None).filter(|_| service != UNKNOWN_SERVICE);
         let reason = self.reason.into_iter().filter(|(family, _)| !figures::is_free_text(family));
         Self { caller: nameless, callees: Vec::new(), room: None, reason: reason.collect(), ..self }
     }
@@ -136,6 +137,9 @@ impl CallRow {
     pub fn service(&self) -> &str {
         let room = self.room.iter().map(|room| room.service_id.as_deref());
         let people = self.caller.iter().chain(&self.callees);
-        room.chain(people.map(|person| person.service_id.as_deref())).flatten().next().unwrap_or("-")
+        room.chain(people.map(|person| person.service_id.as_deref()))
+            .flatten()
+            .next()
+            .unwrap_or(UNKNOWN_SERVICE)
     }
 }

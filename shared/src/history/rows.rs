@@ -10,6 +10,7 @@ use crate::history::call::StoredCall;
 use crate::history::key;
 use crate::history::read::days;
 use crate::history::row::{CallRow, Direction, EndedBy, UserRow};
+use crate::text::bounds::LISTED_PEOPLE;
 
 /// Partition and sort key of a row.
 pub type Key = (String, String);
@@ -102,7 +103,7 @@ pub fn list_row(call: &StoredCall) -> Option<CallRow> {
 }
 
 fn callees(call: &StoredCall) -> Vec<Person> {
-    call.callee.iter().chain(&call.callees).cloned().collect()
+    call.callee.iter().chain(&call.callees).take(LISTED_PEOPLE).cloned().collect()
 }
 
 fn users_rows(call: &StoredCall, session: &SessionId, layout: &Layout) -> BTreeMap<Key, Row> {
@@ -131,7 +132,7 @@ fn users_row(call: &StoredCall, me: &Participant, people: &[Participant]) -> Opt
         outcome: me.outcome,
         missed: is_missed(call, me),
         media: call.media,
-        with: with.map(|other| other.person.clone()).collect(),
+        with: with.take(LISTED_PEOPLE).map(|other| other.person.clone()).collect(),
         room: call.room.clone(),
         at: call.at()?,
         started_at: call.started_at.filter(|_| talked(me)),

@@ -104,7 +104,7 @@ impl ViewsTable {
 }
 
 impl WriteRows for ViewsTable {
-    async fn write(&self, rows: Vec<(Key, Option<Row>)>) -> Result<Vec<Key>, Failure> {
+    async fn write(&self, rows: &[(Key, Option<Row>)]) -> Result<Vec<Key>, Failure> {
         let mut left = rows
             .iter()
             .map(|(key, row)| Self::request(key, row.as_ref()))

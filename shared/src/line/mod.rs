@@ -62,7 +62,7 @@ fn person(parameters: &Parameters, service: &str, user: &str) -> Option<Person> 
 }
 
 /// `A` and `V`, as in `type` and `media_type`.
-fn media(letter: Option<&str>) -> Option<Media> {
+pub fn media(letter: Option<&str>) -> Option<Media> {
     match letter? {
         "A" | "a" => Some(Media::Audio),
         "V" | "v" => Some(Media::Video),

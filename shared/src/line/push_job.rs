@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::call::model::{Arrival, Media, Personal};
 use crate::line::{self, notify::Notify};
-use crate::text::message::deliverable;
+use crate::text::message::{deliverable, is_attribute_value};
 
 /// The contract's version, in every job.
 pub const VERSION: &str = "1";
@@ -108,16 +108,6 @@ fn attributes(notify: &Notify) -> Vec<(&'static str, String)> {
         .filter(|(_, text)| is_attribute_value(text))
         .map(|(name, text)| (name, text.to_owned()))
         .collect()
-}
-
-/// SNS takes no empty attribute and no characters outside XML. Such an attribute is left out;
-/// refusing the whole job would leave the phone silent.
-fn is_attribute_value(text: &str) -> bool {
-    let in_xml = |character: char| {
-        matches!(character, '\t' | '\n' | '\r')
-            || (character >= ' ' && !matches!(character, '\u{fffe}' | '\u{ffff}'))
-    };
-    !text.is_empty() && text.chars().all(in_xml)
 }
 
 #[cfg(test)]

@@ -55,18 +55,18 @@ impl Projection {
 }
 
 impl WriteRows for &Projection {
-    async fn write(&self, rows: Vec<(Key, Option<Row>)>) -> Result<Vec<Key>, Failure> {
+    async fn write(&self, rows: &[(Key, Option<Row>)]) -> Result<Vec<Key>, Failure> {
         self.may_fail(|| {
             let (mut known, mut left) = (self.rows.borrow_mut(), Vec::new());
             let throttled = self.throttled.borrow();
             for (key, row) in rows {
                 if !throttled.is_empty() && key.0.starts_with(throttled.as_str()) {
-                    left.push(key);
+                    left.push(key.clone());
                     continue;
                 }
                 match row {
-                    Some(row) => known.insert(key, row),
-                    None => known.remove(&key),
+                    Some(row) => known.insert(key.clone(), row.clone()),
+                    None => known.remove(key),
                 };
             }
             left

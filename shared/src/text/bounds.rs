@@ -27,6 +27,10 @@ pub const TEXT_BYTES: usize = 256;
 pub const APP_DATA_BYTES: usize = 4_096;
 /// People kept in one call item, for the same reason.
 pub const PEOPLE: usize = 256;
+
+/// People that a row of a list names beside its user. Vendors' groups are smaller; without a bound, the rows
+/// of one call could grow with the square of its people.
+pub const LISTED_PEOPLE: usize = 32;
 /// Seconds of talk that one call can add to the metric: a week. A wrong value from a vendor would
 /// distort the metric; the record keeps it.
 pub const COUNTED_TALK_SECONDS: u64 = 604_800;

@@ -1,4 +1,4 @@
-//! JSON written for a message: a push job, or a record in the spool.
+//! What a message may hold: its body, which is JSON, and its attributes.
 
 use serde::Serialize;
 
@@ -8,6 +8,16 @@ pub fn deliverable(message: &impl Serialize) -> String {
     // Every name is text, so this cannot fail.
     let json = serde_json::to_string(message).unwrap_or_default();
     json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
+}
+
+/// SNS takes no empty attribute and no characters outside XML. Such an attribute is to be left out: SNS
+/// would refuse the whole message for it.
+pub fn is_attribute_value(text: &str) -> bool {
+    let in_xml = |character: char| {
+        matches!(character, '\t' | '\n' | '\r')
+            || (character >= ' ' && !matches!(character, '\u{fffe}' | '\u{ffff}'))
+    };
+    !text.is_empty() && text.chars().all(in_xml)
 }
 
 #[cfg(test)]
