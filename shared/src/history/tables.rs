@@ -200,17 +200,23 @@ impl FiguresTable {
         self.put(item).await
     }
 
-    /// Adds to an hour without regard to the stream: a correction.
+    /// Adds to an hour without regard to the stream: a correction. It has a random number, so that the SDK's
+    /// second attempt after a lost answer does not add it twice.
     ///
     /// # Errors
     /// [`Failure`] if DynamoDB does not take it, or if it is not known whether it did.
     pub async fn correct(&self, key: &Key, difference: &Figures, expires_at: u64) -> Result<(), Failure> {
-        let set = vec![("expires_at".to_owned(), number(expires_at))];
+        let own = text(&format!("{:032x}", fastrand::u128(..)));
+        let set = vec![("expires_at".to_owned(), number(expires_at)), ("correction".to_owned(), own.clone())];
         let added = difference.counters().into_iter().map(|(name, count)| (name, number(count))).collect();
         let update = self.client.update_item().table_name(self.table.as_str()).set_key(Some(key_item(key)));
-        let update = changed(update, set, added);
-        Box::pin(update.send()).await.map_err(|error| unavailable(error.into_service_error()))?;
-        Ok(())
+        let update = changed(update, set, added)
+            .condition_expression("attribute_not_exists(correction) OR correction <> :own")
+            .expression_attribute_values(":own", own);
+        match Box::pin(update.send()).await.map_err(SdkError::into_service_error) {
+            Ok(_) | Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+            Err(error) => Err(unavailable(error)),
+        }
     }
 
     async fn put(&self, item: Item) -> Result<(), Failure> {

@@ -135,18 +135,10 @@ impl Harness {
             ("SPOOL_TOPIC_ARN", self.spool.topic.clone()),
             ("DEAD_LETTERS_TOPIC_ARN", self.dead_letters.topic.clone()),
             ("TENCENT_CALLBACK_TOKEN", callbacks::SIGNING_TOKEN.to_owned()),
+            ("RECORDS_TABLE", variable("RECORDS_TABLE")),
         ];
-        let of_the_stack = [
-            "RECORDS_TABLE",
-            "RETENTION_DAYS",
-            "CALLBACK_TOKEN_SHA256",
-            "LINE_SERVICE_IDS",
-            "TENCENT_SDK_APP_IDS",
-            "AWS_REGION",
-            "AWS_ACCESS_KEY_ID",
-            "AWS_SECRET_ACCESS_KEY",
-        ];
-        variables.extend(of_the_stack.map(|name| (name, variable(name))));
+        variables.extend(of_the_stack());
+
         variables
     }
 
@@ -248,6 +240,20 @@ impl Harness {
         };
         trials.iter().map(run).collect()
     }
+}
+
+/// The variables that each function takes from the running stack.
+fn of_the_stack() -> [(&'static str, String); 7] {
+    [
+        "RETENTION_DAYS",
+        "CALLBACK_TOKEN_SHA256",
+        "LINE_SERVICE_IDS",
+        "TENCENT_SDK_APP_IDS",
+        "AWS_REGION",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    ]
+    .map(|name| (name, variable(name)))
 }
 
 fn borrowed<'a>(variables: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {

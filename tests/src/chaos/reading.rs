@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use super::aftermath::{self, Replay};
 use super::aws::Channel;
-use super::{Sending, borrowed, callbacks, vendors};
+use super::{Sending, borrowed, callbacks, of_the_stack, vendors};
 use crate::control_plane::{Function, Reply};
 use crate::fault_proxy::{Fault, FaultProxy, Service};
 use crate::stack::{address_of, aws, new_table, variable};
@@ -150,16 +150,7 @@ impl Reading {
             ("DEAD_LETTERS_TOPIC_ARN", self.others.topic.clone()),
             ("TENCENT_CALLBACK_TOKEN", callbacks::SIGNING_TOKEN.to_owned()),
         ];
-        let of_the_stack = [
-            "RETENTION_DAYS",
-            "CALLBACK_TOKEN_SHA256",
-            "LINE_SERVICE_IDS",
-            "TENCENT_SDK_APP_IDS",
-            "AWS_REGION",
-            "AWS_ACCESS_KEY_ID",
-            "AWS_SECRET_ACCESS_KEY",
-        ];
-        variables.extend(of_the_stack.map(|name| (name, variable(name))));
+        variables.extend(of_the_stack());
         variables
     }
 

@@ -1,7 +1,11 @@
 //! What is asked of DynamoDB, what happens without it, and what is printed.
 
+use ringback::aws::{budget, dynamodb::TableName};
+use ringback::history::figures::Figures;
+use ringback::history::tables::FiguresTable;
+use ringback::lambda::settings::Environment;
 use ringback_tests::fault_proxy::{Fault, FaultProxy, Service};
-use ringback_tests::stack::{address_of, said, variable};
+use ringback_tests::stack::{address_of, aws, said, variable};
 
 use super::*;
 
@@ -104,4 +108,28 @@ fn nothing_about_a_user_a_room_or_a_call_is_printed() {
         assert!(said.contains(&format!(r#""outcome":"{outcome}""#)), "{said}");
         assert!(!said.contains("planted") && !said.contains("cGxhbnRlZA"), "{said}");
     }
+}
+
+#[test]
+fn a_correction_of_figures_whose_answers_are_lost_is_added_once() {
+    let tables = CallTables::create();
+    let proxy = FaultProxy::start(Service::DynamoDb, address_of(&variable("AWS_ENDPOINT_URL_DYNAMODB")));
+    proxy.set_for(Fault::ResetsInMidAnswer, "UpdateItem");
+    let endpoint = proxy.url();
+    let environment = Environment::new(move |name| match name {
+        "AWS_ENDPOINT_URL_DYNAMODB" => Some(endpoint.clone()),
+        name => std::env::var(name).ok(),
+    });
+    let client = environment.aws().unwrap().dynamodb(budget::REPLAY).client;
+    let figures = FiguresTable::new(client, TableName::parse(&tables.figures).unwrap());
+    let counter = ("line#planetkit#2026-11-28#0".to_owned(), "h#06#recount".to_owned());
+    let missing = Figures { calls: 1, ..Figures::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // Whether it is known to be done or not, it is done once.
+    let _ = runtime.block_on(figures.correct(&counter, &missing, 9_999_999_999));
+    assert!(proxy.struck() > 1, "there was no second attempt");
+    let key = json!({ "pk": { "S": counter.0 }, "sk": { "S": counter.1 } });
+    let get = json!({ "TableName": tables.figures, "Key": key, "ConsistentRead": true });
+    let item = aws("AWS_ENDPOINT_URL_DYNAMODB", "DynamoDB_20120810.GetItem", "1.0", &get);
+    assert_eq!(item["Item"]["calls"]["N"], "1");
 }
