@@ -193,8 +193,8 @@ fn a_call_whose_key_is_throttled_waits_in_the_spool() {
 /// The item of an event of a LINE group.
 fn group_event(what: &str, at: u64, vendor: &Value) -> Value {
     serde_json::json!({
-        "sid": "a-room", "record": format!("event#{at}#x"), "provider": "line", "callback": "group_call_event",
-        "what": what, "who": { "user_id": "bob" }, "at": at, "vendor": vendor,
+        "sid": "a-room", "record": format!("event#{at}#x"), "provider": "line",
+        "callback": "group_call_event", "what": what, "who": { "user_id": "bob" }, "at": at, "vendor": vendor,
         "received_at": at, "expires_at": 9_999_999_999_u64,
     })
 }
