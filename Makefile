@@ -45,13 +45,8 @@ AT_STACK = $(if $(STACK),--stack $(STACK))
 CONFIRMED = $(if $(CONFIRM),--yes $(CONFIRM))
 # The benchmark is a separate workspace; with the same target folder it compiles nothing twice.
 BENCH := CARGO_TARGET_DIR="$(CURDIR)/target"
-# DynamoDB Local does not know a table's protection and recovery, which `ringback doctor` looks at. And its
-# stream stops giving changes (docs/decisions/local-stack.md).
-NOT_LOCAL := $(if $(filter dynamodb-local,$(STORE)),--skip a_doctor_looks_into_a_deployment \
-  --skip after_a_user_is_erased)
-WITHOUT_STREAM := $(if $(filter dynamodb-local,$(STORE)),--skip readers_see_one_clean_pass \
-  --skip a_call_without_an_answer_is_outgoing --skip a_person_who_comes_back_has_two_stays \
-  --skip a_correction_moves_figures)
+# DynamoDB Local does not know a table's protection and recovery, which `ringback doctor` looks at.
+NOT_LOCAL := $(if $(filter dynamodb-local,$(STORE)),--skip a_doctor_looks_into_a_deployment)
 # Inputs per target of `make fuzz`.
 RUNS ?= 10000000
 
@@ -82,7 +77,7 @@ ifneq ($(STORE),dynamodb-local)
 endif
 	$(LOCAL) run --once
 	$(LOCAL) exec -- cargo test --locked --package ringback-cli -- --ignored $(NOT_LOCAL)
-	$(LOCAL) exec -- cargo test --locked --package ringback-tests -- --include-ignored $(WITHOUT_STREAM)
+	$(LOCAL) exec -- cargo test --locked --package ringback-tests -- --include-ignored
 
 cases: ## write every case of events/ and tests/cases/ to target/cases
 	@cargo run $(QUIETLY) --locked --package ringback-cases > /dev/null

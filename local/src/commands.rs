@@ -13,7 +13,6 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cases::{is_published, is_recorded, miscounted, people, play_all, play_call};
-use crate::emulator::Store;
 use crate::error::StackError;
 use crate::functions::Printed;
 use crate::history;
@@ -273,10 +272,6 @@ fn first_screen(
 
 /// What readers of calls see after the stories.
 fn history(stack: &Stack, console: Option<&str>) -> Result<Vec<String>, StackError> {
-    if stack.store == Store::DynamodbLocal {
-        let why = "Readers see nothing with DynamoDB Local: see docs/decisions/local-stack.md";
-        return Ok(vec![why.to_owned()]);
-    }
     stack.feed.catch_up(history::TO_CATCH_UP);
     let mut lines = vec!["Seen by readers, from the stream of the records:".to_owned()];
     lines.extend(history::lines(stack)?);

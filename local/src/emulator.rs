@@ -255,7 +255,11 @@ impl Emulator {
 
     fn ask(&self, address: &str, target: &str, version: &str, body: &Value) -> Result<Value, StackError> {
         let answer = expected(target, ask_aws(address, target, version, body))?;
-        Ok(serde_json::from_str(&answer.body).unwrap_or_default())
+        if answer.body.is_empty() {
+            return Ok(Value::Null);
+        }
+        let wrong = |error| StackError::new(format!("{target} was answered with no JSON: {error}"));
+        serde_json::from_str(&answer.body).map_err(wrong)
     }
 
     /// SNS speaks the older form protocol only.

@@ -152,10 +152,7 @@ impl Stack {
         let running =
             Functions::start(&template.functions, &own, processes, &gateway, folder, settings.instances)?;
         let feed = if settings.holds_stream { Feed::held() } else { Feed::default() };
-        // The streams of DynamoDB Local stop giving changes: docs/decisions/local-stack.md.
-        if store == Store::MiniStack {
-            stream::start(&feed, &template.functions, &emulator, &gateway, processes);
-        }
+        stream::start(&feed, &template.functions, &emulator, &gateway, processes);
         if settings.replays {
             feed_from_queues(&template.functions, &emulator, &gateway, processes);
         }

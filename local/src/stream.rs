@@ -85,7 +85,7 @@ struct Reader {
 impl Reader {
     fn read(&self) {
         let mut iterators = BTreeMap::new();
-        let mut was_well = true;
+        let mut failures = 0;
         while !self.processes.are_stopping() {
             if self.feed.is_held.load(Ordering::SeqCst) {
                 sleep(WINDOW);
@@ -94,16 +94,16 @@ impl Reader {
             match self.read_once(&mut iterators) {
                 Ok(0) => {
                     self.feed.idle_looks.fetch_add(1, Ordering::SeqCst);
-                    was_well = true;
+                    failures = 0;
                 }
                 Ok(found) if found >= usize::from(self.stream.batch_size) => continue,
-                Ok(_) => was_well = true,
-                // An emulator that does not answer is ending, or is busy for a moment.
+                Ok(_) => failures = 0,
+                // An emulator that does not answer once is ending, or is busy for a moment.
                 Err(error) => {
-                    if was_well && !self.processes.are_stopping() {
+                    failures += 1;
+                    if failures == 2 && !self.processes.are_stopping() {
                         eprintln!("{}: the stream cannot be read: {error}", self.function);
                     }
-                    was_well = false;
                 }
             }
             sleep(WINDOW);
@@ -120,7 +120,10 @@ impl Reader {
                 iterators.insert(shard.clone(), Some(first));
             }
             let Some(Some(iterator)) = iterators.get(&shard) else { continue };
-            let (records, next) = self.emulator.records(iterator, self.stream.batch_size)?;
+            let read = self.emulator.records(iterator, self.stream.batch_size);
+            // DynamoDB Local refuses an iterator that it gave for an empty shard. Read from its beginning again,
+            // a shard has some changes twice, which a stream may do.
+            let (records, next) = read.inspect_err(|_| drop(iterators.remove(&shard)))?;
             found += records.len();
             self.hand_over(&shard, records);
             iterators.insert(shard, next);

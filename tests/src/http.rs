@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A request or a response, byte for byte. Without `Content-Length` or chunks it has no body.
+/// A request or a response, byte for byte.
 #[derive(Debug, Default)]
 pub struct Message {
     /// Head and body as they came.
@@ -26,6 +26,7 @@ impl Message {
             let mut more = [0; 16 << 10];
             match connection.read(&mut more)? {
                 0 if message.bytes.is_empty() => return Ok(None),
+                0 if message.ends_with_its_connection() => return Ok(Some(message)),
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 count => message.bytes.extend_from_slice(&more[..count]),
             }
@@ -42,8 +43,20 @@ impl Message {
         if self.is_chunked() {
             return Ok(unchunked(&self.bytes[self.head..]).is_some());
         }
+        if self.ends_with_its_connection() {
+            return Ok(false);
+        }
         let length: usize = self.header("content-length").unwrap_or("0").parse().map_err(io::Error::other)?;
         Ok(self.bytes.len() >= self.head + length)
+    }
+
+    /// Whether the body has neither a length nor chunks and is a response's (RFC 9112, section 6.3). Jetty
+    /// answers so if the connection is to be closed and the body is long.
+    fn ends_with_its_connection(&self) -> bool {
+        self.word(0).starts_with("HTTP/")
+            && !matches!(self.word(1), "204" | "304")
+            && self.header("content-length").is_none()
+            && !self.is_chunked()
     }
 
     fn is_chunked(&self) -> bool {
@@ -191,4 +204,21 @@ pub fn exchange(
         headers: answer.head().to_ascii_lowercase(),
         body: String::from_utf8_lossy(&answer.body()).into_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &str) -> io::Result<Option<Message>> {
+        Message::read(&mut bytes.as_bytes())
+    }
+
+    #[test]
+    fn an_answer_without_a_length_ends_with_its_connection_and_a_request_with_its_head() {
+        let answer = read("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{\"all\": true}").unwrap().unwrap();
+        assert_eq!(answer.body(), b"{\"all\": true}");
+        assert_eq!(read("GET / HTTP/1.1\r\n\r\n").unwrap().unwrap().body(), b"");
+        assert!(read("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{\"all\"").is_err(), "a part of an answer");
+    }
 }
