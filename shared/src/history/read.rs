@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use crate::aws::Failure;
 use crate::call::model::{Arrival, Kind, Media, Moment, Outcome, SessionId};
 use crate::history::figures::{Figures, Period};
-use crate::history::key::UserKey;
+use crate::history::key::{self, UserKey};
 use crate::history::row::{CallRow, UserRow};
 
 /// Rows a page, at most.
@@ -55,6 +55,11 @@ impl Cursor {
         let is_time = time.len() == Self::DIGITS && time.bytes().all(|byte| byte.is_ascii_digit());
         let is_id = (1..=Self::ID_BYTES).contains(&id.len());
         (is_time && is_id).then(|| Self(key.to_owned()))
+    }
+
+    /// The cursor that goes on after a call.
+    pub fn of(call: &CallRow) -> Option<Self> {
+        Self::new(&key::moment_and_session(call.at, &SessionId::parse(&call.sid)?))
     }
 
     /// Reads a cursor as [`opaque`](Self::opaque) wrote it.

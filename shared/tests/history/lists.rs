@@ -71,6 +71,32 @@ fn a_silent_room_is_stale_and_after_a_day_not_listed() {
 }
 
 #[test]
+fn more_live_rooms_than_an_answer_of_lambda_holds_come_in_pages() {
+    let calls = MemoryCalls::default();
+    // Quotes take three bytes more in Lambda's answer, which holds the body as a text.
+    let names = json!([{ "service_id": "planetkit", "user_id": "\"".repeat(200) }]);
+    for number in 0..12_000 {
+        let mut row = live_row(&format!("room-{number}"), number % 60);
+        row["callees"] = names.clone();
+        calls.put_live(&read(row));
+    }
+    let (api, mut seen, mut next) = (api(calls), std::collections::BTreeSet::new(), String::new());
+    for page in 1..=3 {
+        let answer = send(&api, &signed(&format!("/rooms/live{next}")));
+        assert!(json!(answer.text).to_string().len() < 6_000_000, "Lambda takes 6 MB");
+        seen.extend(answer.sids());
+        let list = answer.json();
+        let Some(cursor) = list["next"].as_str() else {
+            assert_eq!((page, seen.len()), (3, 12_000));
+            return;
+        };
+        assert_eq!(answer.header("link"), Some(format!("<?cursor={cursor}>; rel=\"next\"").as_str()));
+        next = format!("?cursor={cursor}");
+    }
+    panic!("it does not end");
+}
+
+#[test]
 fn a_list_as_csv_has_no_cell_that_a_spreadsheet_runs() {
     let calls = MemoryCalls::default();
     calls.put_call(&read(operators_row("+sid", 10, "missed")));

@@ -61,7 +61,8 @@ impl Answered {
     }
 
     fn sids(&self) -> Vec<String> {
-        let calls = self.json()["calls"].as_array().unwrap().clone();
+        let list = self.json();
+        let calls = ["calls", "rooms"].iter().find_map(|name| list[name].as_array()).unwrap();
         calls.iter().map(|call| call["sid"].as_str().unwrap().to_owned()).collect()
     }
 }

@@ -213,7 +213,7 @@ impl ReadCalls for DynamoDbCalls {
             }
             let shown = u32::try_from(rows.len()).unwrap_or(u32::MAX);
             if next.is_some() || shown >= page.limit {
-                next = next.or_else(|| rows.last().and_then(cursor_of));
+                next = next.or_else(|| rows.last().and_then(Cursor::of));
                 break;
             }
             let rest = Page { limit: page.limit - shown, after: page.after.clone() };
@@ -297,11 +297,6 @@ impl ReadCalls for DynamoDbCalls {
 /// What the sort keys of a moment begin with.
 fn time_key(moment: Moment) -> String {
     format!("{:013}", moment.milliseconds())
-}
-
-/// The cursor that goes on after a call.
-fn cursor_of(row: &CallRow) -> Option<Cursor> {
-    Cursor::new(&key::moment_and_session(row.at, &SessionId::parse(&row.sid)?))
 }
 
 fn is_kept(item: &Item, now: Arrival) -> bool {

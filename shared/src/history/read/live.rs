@@ -3,10 +3,13 @@
 use std::cmp::Reverse;
 
 use crate::call::model::Arrival;
+use crate::history::read::{Cursor, Rows};
 use crate::history::row::CallRow;
 
 /// Hours of silence after which a call is not listed any more.
 pub const LISTED_HOURS: u64 = 24;
+/// Bytes of live calls in one answer. Lambda takes 6 MB, the headers included.
+const PAGE_BYTES: usize = 5 << 20;
 
 /// A live call as lists show it.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +39,28 @@ pub fn live_calls(mut calls: Vec<CallRow>, stale_hours: u64, now: Arrival) -> Ve
     calls.dedup_by(|a, b| (&a.provider, &a.sid) == (&b.provider, &b.sid));
     let listed = calls.into_iter().filter_map(|call| LiveCall::new(call, stale_hours, now));
     let mut listed: Vec<LiveCall> = listed.collect();
-    listed.sort_by(|a, b| (b.call.at, &b.call.sid).cmp(&(a.call.at, &a.call.sid)));
+    listed.sort_by_cached_key(|live| Reverse(Cursor::of(&live.call).map(|cursor| cursor.key().to_owned())));
     listed
+}
+
+/// The calls after the cursor, as many as fit into one answer. `bytes`: how much of it a call takes.
+pub fn page(
+    live: Vec<LiveCall>,
+    after: Option<&Cursor>,
+    bytes: impl Fn(&LiveCall) -> usize,
+) -> Rows<LiveCall> {
+    let (mut rows, mut next, mut left) = (Vec::<LiveCall>::new(), None, PAGE_BYTES);
+    let is_after = |each: &LiveCall| {
+        after.is_none_or(|after| Cursor::of(&each.call).is_some_and(|own| own.key() < after.key()))
+    };
+    for each in live.into_iter().filter(is_after) {
+        let size = bytes(&each);
+        if let Some(last) = rows.last().filter(|_| size > left) {
+            next = Cursor::of(&last.call);
+            break;
+        }
+        left = left.saturating_sub(size);
+        rows.push(each);
+    }
+    Rows { rows, next }
 }

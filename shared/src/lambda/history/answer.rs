@@ -5,9 +5,10 @@ use lambda_http::http::header::{ALLOW, ETAG, LINK, RETRY_AFTER, VARY, WWW_AUTHEN
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::history::read::live::LiveCall;
 use crate::history::read::{Cursor, Rows};
 use crate::lambda::api::answer::{Answer, Problem, RETRY_SECONDS, json_body};
 use crate::lambda::api::event::ApiEvent;
@@ -111,9 +112,10 @@ fn content(outcome: &HistoryOutcome, as_csv: bool) -> Option<Content> {
             let body = either(&|| csv::events(rows), &|| list("events", rows.iter(), next.as_ref()));
             (body, next.clone())
         }
-        HistoryOutcome::Live(rooms) => {
-            let shown = || rooms.iter().map(ShownCall::live);
-            (either(&|| csv::live(rooms), &|| list("rooms", shown(), None)), None)
+        HistoryOutcome::Live(Rows { rows, next }) => {
+            let rooms = || rows.iter().map(ShownCall::live);
+            let body = either(&|| csv::live(rows), &|| list("rooms", rooms(), next.as_ref()));
+            (body, next.clone())
         }
         HistoryOutcome::Figures(figures) => {
             let shown = || figures.iter().map(|(period, sum)| ShownFigures::new(period, sum));
@@ -129,6 +131,12 @@ fn content(outcome: &HistoryOutcome, as_csv: bool) -> Option<Content> {
         | HistoryOutcome::Unavailable(_)
         | HistoryOutcome::Panicked => return None,
     })
+}
+
+/// Bytes that a live call takes in what Lambda is given: there, the body is a text in JSON.
+pub fn bytes_of_live(live: &LiveCall) -> usize {
+    let body = serde_json::to_string(&ShownCall::live(live)).unwrap_or_default();
+    Value::from(body).to_string().len()
 }
 
 /// A list under its name, and the cursor of the next page.

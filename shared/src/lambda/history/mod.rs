@@ -16,7 +16,7 @@ use crate::aws::{Failure, Service, budget};
 use crate::call::model::{Arrival, Moment, SessionId};
 use crate::history::figures::{Figures, Period};
 use crate::history::read::dynamodb::DynamoDbCalls;
-use crate::history::read::live::{LiveCall, live_calls};
+use crate::history::read::live::{self, LiveCall, live_calls};
 use crate::history::read::{Page, ReadCalls, Rows};
 use crate::history::row::{CallRow, UserRow};
 use crate::lambda::api::answer::Answer;
@@ -43,7 +43,7 @@ pub enum HistoryOutcome {
     Calls(Rows<CallRow>),
     Call(Box<CallDetails>),
     Events(Rows<Map<String, Value>>),
-    Live(Vec<LiveCall>),
+    Live(Rows<LiveCall>),
     Figures(Vec<(Period, Figures)>),
     UnknownCall,
     Refused(Refused),
@@ -201,8 +201,9 @@ impl<C: ReadCalls> HistoryApi<C> {
                 let rows = calls.rooms_calls(key.provider, &key.service, &key.room, &page, now).await?;
                 HistoryOutcome::Calls(rows)
             }
-            Command::LiveRooms => {
-                HistoryOutcome::Live(live_calls(calls.live(now).await?, self.stale_hours, now))
+            Command::LiveRooms(after) => {
+                let live = live_calls(calls.live(now).await?, self.stale_hours, now);
+                HistoryOutcome::Live(live::page(live, after.as_ref(), answer::bytes_of_live))
             }
             Command::Figures(span, by) => HistoryOutcome::Figures(calls.figures(span, by, now).await?),
         })

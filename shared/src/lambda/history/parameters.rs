@@ -51,10 +51,13 @@ impl Asking {
     /// A limit that is not 1 to [`LARGEST_PAGE`], or a text that is not a cursor.
     pub fn page(&self) -> Result<Page, Refused> {
         let limit = |text: &str| text.parse().ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit));
-        Ok(Page {
-            limit: self.read("limit", limit)?.unwrap_or(PAGE),
-            after: self.read("cursor", Cursor::parse)?,
-        })
+        Ok(Page { limit: self.read("limit", limit)?.unwrap_or(PAGE), after: self.cursor()? })
+    }
+
+    /// # Errors
+    /// A text that is not a cursor.
+    pub fn cursor(&self) -> Result<Option<Cursor>, Refused> {
+        self.read("cursor", Cursor::parse)
     }
 
     /// # Errors

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::call::model::{Arrival, SessionId};
 use crate::history::key::UserKey;
-use crate::history::read::{By, Filter, Page, Span};
+use crate::history::read::{By, Cursor, Filter, Page, Span};
 use crate::lambda::api::event::{ApiEvent, Caller};
 use crate::lambda::api::jwt::JwtUsers;
 use crate::lambda::history::parameters::{Asking, LONGEST_DAYS, id};
@@ -86,7 +86,8 @@ impl Route {
             Self::UsersCalls => &["provider", "missed", "limit", "cursor"],
             Self::RoomsCalls => &["provider", "limit", "cursor"],
             Self::Stats => &["by", "from", "to"],
-            Self::OwnMissed | Self::OwnSeen | Self::Call | Self::LiveRooms => &[],
+            Self::LiveRooms => &["cursor"],
+            Self::OwnMissed | Self::OwnSeen | Self::Call => &[],
         }
     }
 }
@@ -102,7 +103,8 @@ pub enum Command {
     Call(SessionId),
     Events(SessionId, Page),
     RoomsCalls(RoomKey, Page),
-    LiveRooms,
+    /// The live calls after a cursor.
+    LiveRooms(Option<Cursor>),
     Figures(Span, By),
 }
 
@@ -258,7 +260,7 @@ impl<'a> Asked<'a> {
                 Command::UsersCalls(self.user(&asking)?, asking.missed()?, asking.page()?)
             }
             (Route::RoomsCalls, _) => Command::RoomsCalls(self.room(&asking)?, asking.page()?),
-            (Route::LiveRooms, _) => Command::LiveRooms,
+            (Route::LiveRooms, _) => Command::LiveRooms(asking.cursor()?),
             (Route::Stats, _) => Command::Figures(asking.span(now)?, asking.by()?),
         })
     }
