@@ -225,7 +225,7 @@ fn callbacks(story: &Story) -> Markup {
                 (raw(event))
             }
         }
-        @if story.more { p.quiet { "There are more callbacks. `ringback show` prints them all." } }
+        @if story.more { p.quiet { "There are more callbacks. The JSON has them all." } }
     }
 }
 

@@ -29,8 +29,8 @@ use crate::output;
 const NEWEST: u32 = 12;
 /// Pages of callbacks that the page of one call reads, at most.
 const PAGES_OF_EVENTS: usize = 5;
-/// Pages of rows in a CSV file, at most: 20,000 rows.
-const PAGES_OF_CSV: usize = 200;
+/// Pages of rows in a file, CSV or JSON, at most: 20,000 rows.
+const PAGES_OF_FILE: usize = 200;
 
 type Shown = Result<Markup, Problem>;
 type Answered = Result<Response, Problem>;
@@ -74,21 +74,29 @@ fn file(name: &str, rows: String) -> Response {
         .into_response()
 }
 
-/// Every row of a list, page by page.
+/// The rows of a list, page by page, and where it goes on after so many pages.
+async fn read_pages<T, F>(pages: usize, read: impl Fn(Page) -> F) -> Result<Rows<T>, Failure>
+where
+    F: Future<Output = Result<Rows<T>, Failure>>,
+{
+    let (mut rows, mut next) = (Vec::new(), None);
+    for _ in 0..pages {
+        let found = read(Page { limit: LARGEST_PAGE, after: next.take() }).await?;
+        rows.extend(found.rows);
+        next = found.next;
+        if next.is_none() {
+            break;
+        }
+    }
+    Ok(Rows { rows, next })
+}
+
+/// Every row of a list.
 async fn all<T, F>(read: impl Fn(Page) -> F) -> Result<Vec<T>, Failure>
 where
     F: Future<Output = Result<Rows<T>, Failure>>,
 {
-    let (mut rows, mut after) = (Vec::new(), None);
-    for _ in 0..PAGES_OF_CSV {
-        let found = read(Page { limit: LARGEST_PAGE, after: after.take() }).await?;
-        rows.extend(found.rows);
-        after = found.next;
-        if after.is_none() {
-            break;
-        }
-    }
-    Ok(rows)
+    Ok(read_pages(PAGES_OF_FILE, read).await?.rows)
 }
 
 impl Source {
@@ -100,22 +108,15 @@ impl Source {
         Ok(live_calls(self.calls.live(now).await?, self.stale_hours, now))
     }
 
-    async fn story(&self, sid: &str) -> Result<call::Story, Problem> {
+    async fn story(&self, sid: &str, pages: usize) -> Result<call::Story, Problem> {
         let (session, now) = (SessionId::parse(sid).ok_or(Problem::NoCall)?, now());
         let item = self.calls.call(&session, now).await?.ok_or(Problem::NoCall)?;
         let read = StoredCall::deserialize(Value::Object(item.clone()));
-        let (mut events, mut after) = (Vec::new(), None);
-        for _ in 0..PAGES_OF_EVENTS {
-            let page = Page { limit: LARGEST_PAGE, after: after.take() };
-            let found = self.calls.events(&session, &page, now).await?;
-            events.extend(found.rows);
-            after = found.next;
-            if after.is_none() {
-                break;
-            }
-        }
+        let (calls, session) = (&self.calls, &session);
+        let read_events = move |page| async move { calls.events(session, &page, now).await };
+        let Rows { rows: events, next } = read_pages(pages, read_events).await?;
         let call = read.map_err(|_| Problem::NoCall)?;
-        Ok(call::Story { item, call, events, more: after.is_some() })
+        Ok(call::Story { item, call, events, more: next.is_some() })
     }
 }
 
@@ -154,12 +155,12 @@ async fn calls_csv(State(source): State<Source>, Query(asked): Query<Asked>) -> 
 }
 
 async fn show_call(State(source): State<Source>, Path(sid): Path<String>) -> Shown {
-    let story = source.story(&sid).await?;
+    let story = source.story(&sid, PAGES_OF_EVENTS).await?;
     Ok(source.page(&format!("Call {sid}"), Tab::Other, &call::main(&story)))
 }
 
 async fn call_json(State(source): State<Source>, Path(sid): Path<String>) -> Answered {
-    let json = source.story(&sid).await?.json().to_string();
+    let json = source.story(&sid, PAGES_OF_FILE).await?.json().to_string();
     Ok(([(CONTENT_TYPE, "application/json")], json).into_response())
 }
 
