@@ -102,6 +102,7 @@ package: $(VENV)/ready $(CHECKS)/python-ready ## build and check what a deployme
 
 check: $(CHECKS)/ready $(SCANNER)/ready $(VENV)/ready ## formatting, lints, types, docs, template, licences
 	@! $(LONG_LINES) || { echo 'lines of more than 110 characters: see above' >&2; exit 1; }
+	@! git grep --untracked -nE '^(<<<<<<<|>>>>>>>) ' || { echo 'marks of a merge: see above' >&2; exit 1; }
 	cargo fmt --all --check
 	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
 	cargo fmt --check --all --manifest-path bench/Cargo.toml
