@@ -78,12 +78,12 @@ impl Rebuild {
         let place = at.place().await?;
         out.tell(&place.description());
         let progress = out.progress(None, "calls");
-        let rebuilt = ReadingSide::of(&place)?.rebuilder().all(|_| progress.inc(1)).await;
+        let rebuilt = ReadingSide::of(&place)?.rebuilder().all(clock(), |_| progress.inc(1)).await;
         progress.finish_and_clear();
         let rebuilt = rebuilt.map_err(Stop::from_error)?;
         let value = json!({
             "calls": rebuilt.calls, "put": rebuilt.put, "deleted": rebuilt.deleted,
-            "unreadable": rebuilt.unreadable,
+            "unreadable": rebuilt.unreadable, "unsettled": rebuilt.unsettled,
         });
         let mut text = match (rebuilt.put, rebuilt.deleted) {
             (0, 0) => format!("All rows of {} calls were as they should be.", rebuilt.calls),
@@ -93,6 +93,10 @@ impl Rebuild {
         };
         if rebuilt.unreadable > 0 {
             text.push_str(&format!(" {} records cannot be read by this version.", rebuilt.unreadable));
+        }
+        if rebuilt.unsettled > 0 {
+            let calls = rebuilt.unsettled;
+            text.push_str(&format!(" {calls} calls changed all the time. Run it again for them."));
         }
         out.result(&value, &text);
         Ok(())
@@ -125,10 +129,11 @@ impl Recount {
         let mut lines: Vec<String> = found.iter().map(line).collect();
         lines.push(match (found.len(), repaired) {
             (0, _) => "The figures are those of the calls.".to_owned(),
-            (hours, true) => format!("The figures of {hours} hours are repaired."),
-            (hours, false) => {
-                format!("The figures of {hours} hours differ from the calls. --repair adds what is missing.")
-            }
+            (1, true) => "The figures of one hour or day are repaired.".to_owned(),
+            (periods, true) => format!("The figures of {periods} hours or days are repaired."),
+            (periods, false) => format!(
+                "The figures of {periods} hours or days differ from the calls. --repair adds what is missing."
+            ),
         });
         out.result(&value, &lines.join("\n"));
         Ok(())
@@ -185,8 +190,8 @@ fn line(difference: &Difference) -> String {
     let Period { provider, service, day, hour } = &difference.period;
     let counters = difference.figures.counters();
     let counters: Vec<String> = counters.iter().map(|(name, count)| format!("{name} {count:+}")).collect();
-    let hour = hour.unwrap_or_default();
-    format!("{day} {hour:02}:00 {provider} {}: {}", crate::output::clean(service), counters.join(", "))
+    let hour = hour.map(|hour| format!(" {hour:02}:00")).unwrap_or_default();
+    format!("{day}{hour} {provider} {}: {}", crate::output::clean(service), counters.join(", "))
 }
 
 #[cfg(test)]

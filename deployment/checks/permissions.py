@@ -40,7 +40,7 @@ TOLD_BY: dict[object, str] = {
 # All that history may write is when a user last looked.
 SEEN = {
     "ForAllValues:StringLike": {"dynamodb:LeadingKeys": "user#*"},
-    "ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", "seen_at", "expires_at"]},
+    "ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", "seen_at", "seen_to", "expires_at"]},
 }
 
 

@@ -121,8 +121,8 @@ impl Reader {
             }
             let Some(Some(iterator)) = iterators.get(&shard) else { continue };
             let read = self.emulator.records(iterator, self.stream.batch_size);
-            // DynamoDB Local refuses an iterator that it gave for an empty shard. Read from its beginning again,
-            // a shard has some changes twice, which a stream may do.
+            // DynamoDB Local refuses an iterator that it gave for an empty shard. From its beginning again, a
+            // shard has some changes twice, which a stream may do.
             let (records, next) = read.inspect_err(|_| drop(iterators.remove(&shard)))?;
             found += records.len();
             self.hand_over(&shard, records);

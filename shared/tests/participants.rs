@@ -6,21 +6,29 @@ use std::collections::BTreeMap;
 use fastrand::Rng;
 use ringback::call::CallFacts;
 use ringback::call::model::{Outcome, Personal};
+use ringback::history::call::StoredCall;
+use ringback::history::row::{EndedBy, UserRow};
+use ringback::history::rows::{Layout, Row, rows};
 use ringback::tencent::CALLBACK;
 use ringback::testing::{self, DeadTopic, MemoryTable, recorder};
 use serde_json::{Value, json};
 
 const BEGINNING: u64 = 1_793_600_000_000;
 
-/// What the call's item tells of each person, after these callbacks.
-fn outcomes<'a>(bodies: impl IntoIterator<Item = &'a Value>) -> BTreeMap<String, Option<Outcome>> {
+/// The call's item after these callbacks.
+fn item<'a>(bodies: impl IntoIterator<Item = &'a Value>) -> Value {
     let table = MemoryTable::default();
     let handler = recorder(CALLBACK, &table, DeadTopic);
     let path = format!("/{}/tencent/call_event", testing::TOKEN);
     for body in bodies {
         testing::send(&handler, "POST", &path, "sdkappid=8888888", &body.to_string());
     }
-    let facts: CallFacts = serde_json::from_str(table.call()["facts"].as_str().unwrap()).unwrap();
+    json!(table.call())
+}
+
+/// What the call's item tells of each person, after these callbacks.
+fn outcomes<'a>(bodies: impl IntoIterator<Item = &'a Value>) -> BTreeMap<String, Option<Outcome>> {
+    let facts: CallFacts = serde_json::from_str(item(bodies)["facts"].as_str().unwrap()).unwrap();
     let participants = facts.participants().into_iter();
     let user = |id: Option<Personal>| id.unwrap().reveal().to_owned();
     participants.map(|it| (user(it.person.user_id), it.outcome)).collect()
@@ -84,37 +92,45 @@ fn each_callee_of_a_group_has_an_outcome_of_their_own() {
     );
 }
 
+/// Tencent's servers of the current generation: Alice calls a group.
+fn started(callees: &[&str]) -> Value {
+    let callees = callees.iter().map(|user| json!({ "User_Account": user, "Status": "Waiting" }));
+    let alice = json!({ "User_Account": "alice", "Status": "Calling" });
+    let users: Vec<Value> = [alice].into_iter().chain(callees).collect();
+    json!({ "CallInfo": { "CallId": "c", "CallType": "group" }, "UserList": users, "EventTime": BEGINNING })
+}
+
+/// One of the people does something, so many milliseconds later.
+fn changed(user: &str, action: &str, milliseconds: u64) -> Value {
+    json!({
+        "CallInfo": { "CallId": "c", "CallType": "group" }, "UserList": [],
+        "ChangedUserList": [{ "User_Account": user, "ActionType": action }],
+        "EventTime": BEGINNING + milliseconds,
+    })
+}
+
+/// The call is over. The times are whole seconds; without an answer `accepted` is 0.
+fn ended(callees: &[&str], accepted: u64, second: u64, result: &str) -> Value {
+    let accepted = if accepted > 0 { BEGINNING / 1_000 + accepted } else { 0 };
+    json!({
+        "CallRecord": {
+            "CallId": "c", "CallType": "group", "Caller_Account": "alice", "CalleeList_Account": callees,
+            "StartTime": BEGINNING / 1_000, "AcceptTime": accepted,
+            "EndTime": BEGINNING / 1_000 + second, "CallResult": result,
+        },
+    })
+}
+
 /// Callbacks of the current generation, from Tencent's servers.
 fn server() -> [Value; 6] {
-    let users = |waiting: &[&str]| -> Value {
-        let all = ["alice", "bob", "carol", "dave", "frank"].into_iter();
-        let status = |user| if waiting.contains(&user) { "Waiting" } else { "Calling" };
-        all.map(|user| json!({ "User_Account": user, "Status": status(user) })).collect()
-    };
-    let changed = |user: &str, action: &str, second: u64| {
-        json!({
-            "CallInfo": { "CallId": "c", "CallType": "group" }, "UserList": [],
-            "ChangedUserList": [{ "User_Account": user, "ActionType": action }],
-            "EventTime": BEGINNING + second * 1_000,
-        })
-    };
+    let callees = ["bob", "carol", "dave", "frank"];
     [
-        json!({
-            "CallInfo": { "CallId": "c", "CallType": "group" },
-            "UserList": users(&["bob", "carol", "dave", "frank"]), "EventTime": BEGINNING,
-        }),
-        changed("bob", "Accept", 4),
-        changed("carol", "Reject", 6),
-        changed("frank", "Canncel_Invite", 8),
-        changed("dave", "NotAnswer", 30),
-        json!({
-            "CallRecord": {
-                "CallId": "c", "CallType": "group", "Caller_Account": "alice",
-                "CalleeList_Account": ["bob", "carol", "dave", "frank"],
-                "StartTime": BEGINNING / 1_000, "AcceptTime": BEGINNING / 1_000 + 4,
-                "EndTime": BEGINNING / 1_000 + 60, "CallResult": "NormalEnd",
-            },
-        }),
+        started(&callees),
+        changed("bob", "Accept", 4_000),
+        changed("carol", "Reject", 6_000),
+        changed("frank", "Canncel_Invite", 8_000),
+        changed("dave", "NotAnswer", 30_000),
+        ended(&callees, 4, 60, "NormalEnd"),
     ]
 }
 
@@ -143,4 +159,62 @@ fn while_a_callee_rings_the_call_is_open_for_them_alone() {
     ]);
     open.insert("dave".to_owned(), None);
     assert_eq!(outcomes(&bodies[..4]), open);
+}
+
+#[test]
+fn who_did_nothing_missed_the_call_whatever_another_callee_said() {
+    let callees = ["bob", "carol", "dave"];
+    let bodies = [
+        started(&callees),
+        changed("carol", "Canncel_Invite", 5_000),
+        changed("bob", "Reject", 6_000),
+        ended(&callees, 0, 6, "Reject"),
+    ];
+    let outcomes = outcomes(&bodies);
+    let of = |user: &str| outcomes[user];
+    assert_eq!(of("bob"), Some(Outcome::Rejected));
+    assert_eq!(of("carol"), Some(Outcome::Canceled));
+    assert_eq!(of("dave"), Some(Outcome::Missed));
+}
+
+/// The rows of the people of a call, by user.
+fn rows_of(bodies: &[Value]) -> BTreeMap<String, UserRow> {
+    let call: StoredCall = serde_json::from_value(item(bodies)).unwrap();
+    let rows = rows(&call, &Layout::default()).into_iter();
+    let of_users = rows.filter_map(|((partition, _), row)| match row {
+        Row::User(row) => Some((partition.rsplit('#').next()?.to_owned(), *row)),
+        Row::Call(_) => None,
+    });
+    of_users.collect()
+}
+
+#[test]
+fn who_leaves_a_group_last_ended_it_though_its_end_is_told_in_whole_seconds() {
+    let bodies = [
+        started(&["bob", "carol"]),
+        changed("bob", "Accept", 4_000),
+        changed("carol", "Accept", 5_000),
+        changed("carol", "Hangup", 20_250),
+        changed("bob", "Hangup", 59_871),
+        ended(&["bob", "carol"], 4, 60, "NormalEnd"),
+    ];
+    let rows = rows_of(&bodies);
+    let ended_by = |user: &str| rows[user].ended_by;
+    assert_eq!(
+        [ended_by("bob"), ended_by("carol"), ended_by("alice")],
+        [Some(EndedBy::Me), Some(EndedBy::Them), Some(EndedBy::Them)]
+    );
+}
+
+#[test]
+fn who_came_back_talked_for_the_stay_that_is_known() {
+    let bodies = [
+        started(&["bob", "carol"]),
+        changed("bob", "Accept", 10_000),
+        changed("carol", "Accept", 11_000),
+        changed("bob", "Hangup", 60_000),
+        changed("bob", "Join", 250_000),
+        ended(&["bob", "carol"], 10, 300, "NormalEnd"),
+    ];
+    assert_eq!(rows_of(&bodies)["bob"].talk_s, Some(50));
 }

@@ -8,6 +8,7 @@ use fastrand::Rng;
 use proptest::prelude::*;
 use ringback::call::model::{Outcome, SessionId};
 use ringback::door::callback::Callback;
+use ringback::history::call::StoredCall;
 use ringback::history::figures::Figures;
 use ringback::history::key;
 use ringback::history::plan::{FIGURES_PARTS, Plan};
@@ -184,10 +185,75 @@ fn a_call_whose_key_is_throttled_waits_in_the_spool() {
     let done = block_on(projector(&projection).project(&stream.batch(0..stream.records.len()))).unwrap();
     assert_eq!(done.deferred, 1);
     let spooled = projection.spooled.borrow();
-    let (session, keys) = Again::read(&spooled[0]).unwrap();
+    let (session, suspects) = Again::read(&spooled[0]).unwrap();
     assert_eq!(table.call()["sid"], session.as_str());
-    assert_eq!(keys.len(), 2, "alice's and bob's rows");
+    assert_eq!(suspects.keys.len(), 2, "alice's and bob's rows");
     assert_eq!(projection.figures(), counted_in_lists(&projection), "everything else is done");
+}
+
+#[test]
+fn of_an_erased_call_whose_key_is_throttled_a_nameless_row_waits() {
+    let calls = calls();
+    let (table, mut stream) = (MemoryTable::default(), Stream::default());
+    play(&calls.iter().find(|call| call.name == "bob-answers").unwrap().steps, &table, &mut stream);
+    let played = stream.records.len();
+    table.clear();
+    stream.look_at(&table);
+    let projection = Projection::default();
+    block_on(projector(&projection).project(&stream.batch(0..played))).unwrap();
+    *projection.throttled.borrow_mut() = "day#".into();
+    block_on(projector(&projection).project(&stream.batch(played..stream.records.len()))).unwrap();
+    let spooled = projection.spooled.borrow();
+    let (_, suspects) = Again::read(&spooled[0]).unwrap();
+    assert_eq!(suspects.nameless.len(), 1);
+    assert!(!spooled[0].contains("alice") && !spooled[0].contains("bob"), "{}", spooled[0]);
+}
+
+#[test]
+fn after_the_parts_became_more_an_erased_call_leaves_nobody_in_any_of_them() {
+    let calls = calls();
+    let (table, mut stream) = (MemoryTable::default(), Stream::default());
+    // It goes on, so that it has a live row, too.
+    let steps = &calls.iter().find(|call| call.name == "stand-up").unwrap().steps;
+    play(&steps[..steps.len() - 1], &table, &mut stream);
+    let played = stream.records.len();
+    table.clear();
+    stream.look_at(&table);
+    let projection = Projection::default();
+    let projects = |shards, range| {
+        let layout = Layout { shards, ..Layout::default() };
+        let projector = Projector::new(&projection, &projection, &projection, &projection, layout);
+        block_on(projector.project(&stream.batch(range))).unwrap();
+    };
+    projects(2, 0..played);
+    projects(64, played..stream.records.len());
+    let partitions: Vec<String> = projection.rows.borrow().keys().map(|(key, _)| key.clone()).collect();
+    assert_eq!(partitions.len(), 1, "one nameless row: {partitions:?}");
+    let rows = projection.rows.borrow();
+    let Some(Row::Call(row)) = rows.values().next() else { panic!("no row of a day") };
+    assert_eq!((&row.caller, &row.room), (&row.clone().without_people().caller, &None));
+}
+
+#[test]
+fn a_live_call_is_not_heard_of_later_than_it_was_received_and_its_row_expires_soon() {
+    let item = |received_at: u64, last_event_at: u64| -> StoredCall {
+        serde_json::from_value(serde_json::json!({
+            "provider": "tencent", "sid": "c", "kind": "group", "status": "ongoing",
+            "received_at": received_at, "last_event_at": last_event_at, "setup_at": last_event_at,
+            "expires_at": 9_999_999_999_u64,
+        }))
+        .unwrap()
+    };
+    let live = |call: &StoredCall| {
+        let rows = ringback::history::rows::rows(call, &Layout::default());
+        let row = rows.into_iter().find(|((partition, _), _)| partition.starts_with("live#"));
+        let Some((_, Row::Call(row))) = row else { panic!("no live row") };
+        (row.last_event_at.unwrap().milliseconds(), row.expires_at)
+    };
+    let (received, month) = (1_795_000_000_000, 30 * 86_400_000);
+    let expires_at = received / 1_000 + 25 * 3_600;
+    assert_eq!(live(&item(received, received + month)), (received, expires_at), "a clock that is ahead");
+    assert_eq!(live(&item(received, received - 60_000)), (received - 60_000, expires_at));
 }
 
 /// The item of an event of a LINE group.

@@ -29,8 +29,10 @@ use crate::output;
 const NEWEST: u32 = 12;
 /// Pages of callbacks that the page of one call reads, at most.
 const PAGES_OF_EVENTS: usize = 5;
-/// Pages of rows in a file, CSV or JSON, at most: 20,000 rows.
-const PAGES_OF_FILE: usize = 200;
+/// Rows of a file, CSV or JSON, at most, but for the rest of the last page.
+const ROWS_OF_FILE: usize = 20_000;
+/// Pages that are read for it, at most. A filter leaves many of them nearly empty.
+const PAGES_OF_FILE: usize = 2_000;
 
 type Shown = Result<Markup, Problem>;
 type Answered = Result<Response, Problem>;
@@ -84,7 +86,7 @@ where
         let found = read(Page { limit: LARGEST_PAGE, after: next.take() }).await?;
         rows.extend(found.rows);
         next = found.next;
-        if next.is_none() {
+        if next.is_none() || rows.len() >= ROWS_OF_FILE {
             break;
         }
     }

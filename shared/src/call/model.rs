@@ -231,6 +231,12 @@ impl Person {
         let person = Self { service_id: service_id.map(str::to_owned), user_id: user_id.map(Personal::new) };
         (person.service_id.is_some() || person.user_id.is_some()).then_some(person)
     }
+
+    /// Whether both are one user, as far as is known. Two services may give two users the same id.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let services = self.service_id.as_ref().zip(other.service_id.as_ref());
+        self.user_id == other.user_id && services.is_none_or(|(one, other)| one == other)
+    }
 }
 
 /// A room of a service.

@@ -41,8 +41,9 @@ impl CallFacts {
         let joined = joined.iter().map(|person| (person, Role::Joined));
         let people = caller.map(|person| (person, Role::Caller)).into_iter().chain(others).chain(joined);
         let mut participants: Vec<Participant> = Vec::new();
+        let is_only_callee = call.callee.iter().chain(call.callees.iter().flatten()).count() == 1;
         for (person, role) in people {
-            if participants.iter().any(|known| known.person.user_id == person.user_id) {
+            if participants.iter().any(|known| known.person.is_same_as(person)) {
                 continue;
             }
             let part = part(person).unwrap_or_default();
@@ -51,7 +52,7 @@ impl CallFacts {
                 role,
                 came: part.came,
                 left: part.left,
-                outcome: self.outcome_of(&part, role, call.kind, call.status, call.outcome),
+                outcome: self.outcome_of(&part, role, call.kind, call.status, call.outcome, is_only_callee),
                 hung_up: part.leaving == Some(Leaving::HungUp),
             });
         }
@@ -69,6 +70,7 @@ impl CallFacts {
         kind: Kind,
         status: Status,
         outcome: Option<Outcome>,
+        is_only_callee: bool,
     ) -> Option<Outcome> {
         if role == Role::Caller || kind == Kind::OneToOne {
             let talks = status == Status::Ongoing && self.talked();
@@ -87,8 +89,10 @@ impl CallFacts {
         // It stopped ringing, and not by them.
         let canceled = part.refused.then_some(Outcome::Canceled);
         own.or(match outcome {
-            // Others talked, and this person did not come.
-            Some(Outcome::Answered) => canceled.or(Some(Outcome::Missed)),
+            // Others answered, declined or were busy, and this person did nothing.
+            Some(Outcome::Answered | Outcome::Rejected | Outcome::Busy) if !is_only_callee => {
+                canceled.or(Some(Outcome::Missed))
+            }
             outcome => outcome.or(canceled),
         })
     }

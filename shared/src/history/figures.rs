@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::model::{Outcome, ReleaseCode};
 use crate::history::call::StoredCall;
-use crate::history::read::days;
+use crate::history::read::{Cursor, Rows, days, fitting};
 use crate::history::row::CallRow;
 use crate::history::rows::list_row;
 
@@ -95,6 +95,20 @@ impl Figures {
         let all = sums.into_iter().chain(named("outcome", &self.outcomes));
         all.chain(named("reason", &self.reasons)).filter(|(_, count)| *count != 0).collect()
     }
+}
+
+/// The figures after the cursor, as many as fit into one answer. `bytes`: how much of it they take.
+pub fn page(
+    mut figures: Vec<(Period, Figures)>,
+    after: Option<&Cursor>,
+    bytes: impl Fn(&(Period, Figures)) -> usize,
+) -> Rows<(Period, Figures)> {
+    let cursor = |(period, _): &(Period, Figures)| Cursor::of_period(period);
+    figures.sort_by_cached_key(|each| cursor(each).map(|cursor| cursor.key().to_owned()));
+    let is_later = |each: &(Period, Figures)| {
+        after.is_none_or(|after| cursor(each).is_some_and(|own| own.key() > after.key()))
+    };
+    fitting(figures.into_iter().filter(is_later), cursor, bytes)
 }
 
 /// Families that hold what an app or a server wrote, and not a code of the vendor.

@@ -59,6 +59,11 @@ pub fn day(day: &str, shard: u32) -> String {
     format!("day#{day}#{shard}")
 }
 
+/// Whether a partition is of a day's calls.
+pub fn is_day(partition: &str) -> bool {
+    partition.starts_with("day#")
+}
+
 /// The partition of a room's sessions.
 pub fn room(provider: &str, service: &str, room: &str) -> String {
     format!("room#{}#{}#{}", part(provider), part(service), part(room))

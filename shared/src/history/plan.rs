@@ -9,8 +9,8 @@ use crate::history::group_event::GroupEvent;
 use crate::history::key;
 use crate::history::news::{self, News};
 use crate::history::read::days;
-use crate::history::row::{Direction, UserRow};
-use crate::history::rows::{Key, Layout, Row, rows};
+use crate::history::row::{CallRow, Direction, UserRow};
+use crate::history::rows::{Key, Layout, Row, keys_in_former_parts, rows};
 use crate::history::stream::{Batch, Change, Recorded, Sequence};
 
 /// Parts that the hours of one service's day are spread over.
@@ -44,6 +44,8 @@ pub struct Plan {
     pub news: Vec<News>,
     /// Whose row a key is, to make it again later.
     pub sessions: BTreeMap<Key, String>,
+    /// What stays in lists of calls that were erased.
+    pub nameless: BTreeMap<Key, CallRow>,
     /// Numbers of changes that cannot be read.
     pub unreadable: Vec<String>,
 }
@@ -72,20 +74,37 @@ impl Plan {
         let rows_of = |call: Option<&StoredCall>| call.map(|call| rows(call, layout)).unwrap_or_default();
         let (mut before, after) = (rows_of(old), rows_of(new));
         let Some(session) = old.or(new).map(|call| call.sid.clone()) else { return };
-        for (key, row) in after {
+        for (key, mut row) in after {
+            let known = before.remove(&key);
+            // Who saw that they missed the call need not be told again.
+            if let (Some(Row::User(known)), Row::User(row)) = (&known, &mut row)
+                && known.missed
+                && row.missed
+            {
+                row.received_at = known.received_at;
+            }
             // Most callbacks of a call change few of its rows, and each put costs a write unit.
-            if before.remove(&key).is_none_or(|known| !known.is_same_as(&row)) {
+            if known.is_none_or(|known| !known.is_same_as(&row)) {
                 self.sessions.insert(key.clone(), session.clone());
                 self.rows.insert(key, Some(row));
             }
         }
         for (key, row) in before {
             self.sessions.insert(key.clone(), session.clone());
-            let row = nameless(&key, row).filter(|_| new.is_none());
-            self.rows.insert(key, row);
+            let nameless = nameless(&key, row).filter(|_| new.is_none());
+            self.nameless.extend(nameless.clone().map(|row| (key.clone(), row)));
+            self.rows.insert(key, nameless.map(|row| Row::Call(Box::new(row))));
         }
-        if let Some(new) = new {
-            self.news.extend(news::of_call(old, new));
+        match (old, new) {
+            (_, Some(new)) => self.news.extend(news::of_call(old, new)),
+            // What is erased must not stay anywhere.
+            (Some(old), None) => {
+                for key in keys_in_former_parts(old, layout) {
+                    self.sessions.insert(key.clone(), session.clone());
+                    self.rows.insert(key, None);
+                }
+            }
+            (None, None) => {}
         }
     }
 
@@ -138,9 +157,9 @@ impl Plan {
 }
 
 /// What stays of a row when its call is deleted.
-fn nameless((partition, _): &Key, row: Row) -> Option<Row> {
+fn nameless((partition, _): &Key, row: Row) -> Option<CallRow> {
     match row {
-        Row::Call(row) if partition.starts_with("day#") => Some(Row::Call(Box::new(row.without_people()))),
+        Row::Call(row) if key::is_day(partition) => Some(row.without_people()),
         _ => None,
     }
 }
@@ -175,6 +194,7 @@ impl Stay {
             came: BTreeSet::new(),
             left: BTreeSet::new(),
             medias: BTreeSet::new(),
+            received_at: None,
             expires_at: event.expires_at,
         };
         Self { row, came: BTreeSet::new(), left: BTreeSet::new(), medias: BTreeSet::new() }

@@ -15,6 +15,7 @@ use crate::call::model::SessionId;
 use crate::history::figures::{Figures, Period};
 use crate::history::news::News;
 use crate::history::plan::{Count, Plan, Stay, counters_expire_at};
+use crate::history::row::CallRow;
 use crate::history::rows::{Key, Layout, Row};
 use crate::history::stream::{Batch, Sequence};
 use crate::text::message::deliverable;
@@ -90,20 +91,30 @@ pub struct Projector<V, F, T, P> {
     services: RefCell<BTreeSet<(String, String)>>,
 }
 
+/// Rows of a call that may be wrong.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+pub struct Suspects {
+    /// Those that the call does not have are to be deleted.
+    pub keys: BTreeSet<Key>,
+    /// What is to be in lists if the call was erased.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nameless: Vec<(Key, CallRow)>,
+}
+
 /// A message on the spool: the rows of a call are to be made again from its records.
 #[derive(Deserialize, Serialize)]
 pub struct Again {
     version: u64,
     project: String,
-    /// Rows that were to be written. Those that the call does not have are to be deleted.
-    keys: BTreeSet<Key>,
+    #[serde(flatten)]
+    suspects: Suspects,
 }
 
 impl Again {
     /// The call and the rows, if a message of the spool is about rows.
-    pub fn read(message: &str) -> Option<(SessionId, BTreeSet<Key>)> {
-        let Self { version: 1, project, keys } = serde_json::from_str(message).ok()? else { return None };
-        Some((SessionId::parse(&project)?, keys))
+    pub fn read(message: &str) -> Option<(SessionId, Suspects)> {
+        let Self { version: 1, project, suspects } = serde_json::from_str(message).ok()? else { return None };
+        Some((SessionId::parse(&project)?, suspects))
     }
 }
 
@@ -130,17 +141,18 @@ impl<V: WriteRows, F: AddFigures, T: Tell, P: Publish> Projector<V, F, T, P> {
             tracing::error!(error = "unreadable_change", number, "a change is left out of what readers see");
         }
         let throttled = self.write(plan.rows, &plan.stays).await?;
-        let mut calls: BTreeMap<&String, BTreeSet<Key>> = BTreeMap::new();
+        let mut calls: BTreeMap<&String, Suspects> = BTreeMap::new();
         for key in throttled {
-            if let Some(session) = plan.sessions.get(&key) {
-                calls.entry(session).or_default().insert(key);
-            }
+            let Some(session) = plan.sessions.get(&key) else { continue };
+            let suspects = calls.entry(session).or_default();
+            let nameless = plan.nameless.get(&key).map(|row| (key.clone(), row.clone()));
+            suspects.nameless.extend(nameless);
+            suspects.keys.insert(key);
         }
         done.deferred = calls.len();
-        for (session, keys) in calls {
-            self.spool
-                .publish(&deliverable(&Again { version: 1, project: session.clone(), keys }), &[])
-                .await?;
+        for (session, suspects) in calls {
+            let again = Again { version: 1, project: session.clone(), suspects };
+            self.spool.publish(&deliverable(&again), &[]).await?;
         }
         self.count(&plan.counts).await?;
         self.tell(&plan.news).await?;

@@ -62,6 +62,18 @@ impl Cursor {
         Self::new(&key::moment_and_session(call.at, &SessionId::parse(&call.sid)?))
     }
 
+    /// The cursor that goes on after the figures of an hour or a day.
+    pub fn of_period(period: &Period) -> Option<Self> {
+        let begin = days::begin_of(&period.day)?.milliseconds();
+        let begin = begin + u64::from(period.hour.unwrap_or(0)) * days::HOUR_MILLISECONDS;
+        Self::new(&format!("{begin:013}#{}", key::service(&period.provider, &period.service)))
+    }
+
+    /// The time in it.
+    pub fn time(&self) -> Option<Moment> {
+        Moment::from_milliseconds(self.0.get(..Self::DIGITS)?.parse().ok()?)
+    }
+
     /// Reads a cursor as [`opaque`](Self::opaque) wrote it.
     pub fn parse(text: &str) -> Option<Self> {
         let (time, id) = text.split_at_checked(Self::DIGITS)?;
@@ -95,6 +107,27 @@ impl std::fmt::Debug for Cursor {
 pub struct Rows<T> {
     pub rows: Vec<T>,
     pub next: Option<Cursor>,
+}
+
+/// Bytes of rows in one answer. Lambda takes 6 MB, the headers included.
+const ANSWER_BYTES: usize = 5 << 20;
+
+/// As many rows as fit into one answer. `cursor` goes on after a row, and `bytes` says how much one takes.
+pub fn fitting<T>(
+    all: impl Iterator<Item = T>,
+    cursor: impl Fn(&T) -> Option<Cursor>,
+    bytes: impl Fn(&T) -> usize,
+) -> Rows<T> {
+    let (mut rows, mut left) = (Vec::<T>::new(), ANSWER_BYTES);
+    for row in all {
+        let size = bytes(&row);
+        if let Some(last) = rows.last().filter(|_| size > left) {
+            return Rows { next: cursor(last), rows };
+        }
+        left = left.saturating_sub(size);
+        rows.push(row);
+    }
+    Rows { rows, next: None }
 }
 
 /// Which calls of the operator's list.

@@ -7,16 +7,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::aws::Failure;
 use crate::aws::dynamodb::{TableName, unavailable};
-use crate::call::model::SessionId;
+use crate::call::model::{Arrival, SessionId};
 use crate::call::record::CALL;
 use crate::history::call::StoredCall;
 use crate::history::group_event::{GroupEvent, StoredEvent};
+use crate::history::key;
 use crate::history::plan::{Stay, stay_key};
-use crate::history::projector::{ROWS_A_REQUEST, WriteRows};
+use crate::history::projector::{ROWS_A_REQUEST, Suspects, WriteRows};
+use crate::history::row::CallRow;
 use crate::history::rows::{Key, Layout, Row, rows};
 use crate::history::tables::{ViewsTable, key_item, key_of};
 
@@ -30,19 +33,15 @@ type Item = HashMap<String, AttributeValue>;
 /// Makes the rows of a call again.
 pub trait Rebuild {
     /// Makes the rows of one call again. Of `suspects`, rows that the call does not have are deleted.
-    fn rebuild(
-        &self,
-        session: &SessionId,
-        suspects: &BTreeSet<Key>,
-    ) -> impl Future<Output = Result<(), Failure>>;
+    fn rebuild(&self, session: &SessionId, suspects: &Suspects) -> impl Future<Output = Result<(), Failure>>;
 }
 
 /// Without the reading side there is nothing to make again.
 impl Rebuild for Option<Rebuilder> {
-    async fn rebuild(&self, session: &SessionId, suspects: &BTreeSet<Key>) -> Result<(), Failure> {
+    async fn rebuild(&self, session: &SessionId, suspects: &Suspects) -> Result<(), Failure> {
         match self {
-            Some(rebuilder) => rebuilder.call(session, suspects).await,
-            None => Ok(()),
+            Some(rebuilder) if !rebuilder.call(session, suspects).await? => Err(Failure::throttled()),
+            _ => Ok(()),
         }
     }
 }
@@ -57,6 +56,8 @@ pub struct Rebuilt {
     pub deleted: usize,
     /// Items that this version cannot read.
     pub unreadable: usize,
+    /// Calls that changed all the time. What was written of them may be old already.
+    pub unsettled: usize,
 }
 
 /// The rows that a call's items have, and how many of the items cannot be read.
@@ -104,27 +105,33 @@ impl Rebuilder {
     }
 
     /// Makes the rows of one call again. Of `suspects`, rows that the call does not have are deleted.
+    /// `false` if the call changed all the time.
     ///
     /// # Errors
     /// [`Failure`] if DynamoDB does not answer, or its keys are throttled.
-    pub async fn call(&self, session: &SessionId, suspects: &BTreeSet<Key>) -> Result<(), Failure> {
+    pub async fn call(&self, session: &SessionId, suspects: &Suspects) -> Result<bool, Failure> {
         let mut items = self.records_of(session).await?;
-        let mut suspects = suspects.clone();
+        let mut keys = suspects.keys.clone();
         for _ in 0..READINGS {
-            let (expected, _) = expected_rows(&items, &self.layout);
+            let expected = if items.is_empty() {
+                let nameless = suspects.nameless.iter().cloned();
+                nameless.map(|(key, row)| (key, Row::Call(Box::new(row)))).collect()
+            } else {
+                expected_rows(&items, &self.layout).0
+            };
             // What is written now may be too much already: the call may have ended meanwhile.
-            suspects.extend(expected.keys().cloned());
-            let surplus = suspects.iter().filter(|key| !expected.contains_key(*key));
+            keys.extend(expected.keys().cloned());
+            let surplus = keys.iter().filter(|key| !expected.contains_key(*key));
             let mut writes: Vec<(Key, Option<Row>)> = surplus.map(|key| (key.clone(), None)).collect();
             writes.extend(expected.into_iter().map(|(key, row)| (key, Some(row))));
             self.write(writes).await?;
             let again = self.records_of(session).await?;
             if again == items {
-                break;
+                return Ok(true);
             }
             items = again;
         }
-        Ok(())
+        Ok(false)
     }
 
     async fn write(&self, writes: Vec<(Key, Option<Row>)>) -> Result<(), Failure> {
@@ -152,12 +159,12 @@ impl Rebuilder {
         items.into_iter().map(members).collect()
     }
 
-    /// Makes the rows of all calls again, and deletes rows that no call has. `progress` hears of every
-    /// call.
+    /// Makes the rows of all calls again, and deletes rows that no call has. Of calls that were erased, it
+    /// leaves what `project` would have left. `progress` hears of every call.
     ///
     /// # Errors
     /// [`Failure`] if DynamoDB does not answer. What was done stays done.
-    pub async fn all(&self, mut progress: impl FnMut(&Rebuilt)) -> Result<Rebuilt, Failure> {
+    pub async fn all(&self, now: Arrival, mut progress: impl FnMut(&Rebuilt)) -> Result<Rebuilt, Failure> {
         let mut rebuilt = Rebuilt::default();
         let mut pages = self
             .client
@@ -178,22 +185,24 @@ impl Rebuilder {
             let differs =
                 |(key, row): &(&Key, &Row)| actual.get(*key).is_none_or(|known| !is_same(known, row));
             let put = expected.iter().filter(differs).count();
-            if put > 0 {
-                self.call(&session, &BTreeSet::new()).await?;
+            if put > 0 && !self.call(&session, &Suspects::default()).await? {
+                rebuilt.unsettled += 1;
             }
             rebuilt.calls += 1;
             rebuilt.put += put;
             rebuilt.unreadable += unreadable;
             progress(&rebuilt);
         }
-        self.delete_surplus(&mut rebuilt).await?;
+        self.delete_surplus(now, &mut rebuilt).await?;
         Ok(rebuilt)
     }
 
     /// Deletes rows that their call does not have. What has expired deletes itself.
-    async fn delete_surplus(&self, rebuilt: &mut Rebuilt) -> Result<(), Failure> {
-        let scan = self.client.scan().table_name(self.views_name.as_str());
-        let scan = scan.projection_expression("pk, sk, sid").filter_expression("attribute_exists(sid)");
+    async fn delete_surplus(&self, now: Arrival, rebuilt: &mut Rebuilt) -> Result<(), Failure> {
+        let scan =
+            self.client.scan().table_name(self.views_name.as_str()).projection_expression("pk, sk, sid");
+        let scan = scan.filter_expression("attribute_exists(sid) AND expires_at > :now");
+        let scan = scan.expression_attribute_values(":now", AttributeValue::N(now.seconds().to_string()));
         let mut pages = scan.into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| unavailable(error.into_service_error()))?;
@@ -206,20 +215,35 @@ impl Rebuilder {
             for (session, keys) in by_session {
                 let Some(session) = SessionId::parse(&session) else { continue };
                 let items = self.records_of(&session).await?;
-                // The records may have expired a little earlier than the rows.
-                if items.is_empty() {
-                    continue;
-                }
-                let (expected, _) = expected_rows(&items, &self.layout);
-                let surplus: BTreeSet<Key> =
-                    keys.into_iter().filter(|key| !expected.contains_key(key)).collect();
-                if !surplus.is_empty() {
-                    rebuilt.deleted += surplus.len();
-                    self.call(&session, &surplus).await?;
+                let suspects = if items.is_empty() {
+                    self.left_of_erased(keys).await?
+                } else {
+                    let (expected, _) = expected_rows(&items, &self.layout);
+                    let surplus = keys.into_iter().filter(|key| !expected.contains_key(key));
+                    Suspects { keys: surplus.collect(), nameless: Vec::new() }
+                };
+                rebuilt.deleted += suspects.keys.len();
+                rebuilt.put += suspects.nameless.len();
+                let is_right = suspects.keys.is_empty() && suspects.nameless.is_empty();
+                if !is_right && !self.call(&session, &suspects).await? {
+                    rebuilt.unsettled += 1;
                 }
             }
         }
         Ok(())
+    }
+
+    /// What is wrong with rows whose call has no records. Rows never expire later than their call's records,
+    /// so it was erased. Only rows of days stay then, and name nobody.
+    async fn left_of_erased(&self, keys: BTreeSet<Key>) -> Result<Suspects, Failure> {
+        let (days, others): (BTreeSet<Key>, BTreeSet<Key>) =
+            keys.into_iter().partition(|(partition, _)| key::is_day(partition));
+        let nameless = self.rows_at(days.iter()).await?.into_iter().filter_map(|(key, row)| {
+            let row = CallRow::deserialize(Value::Object(row)).ok()?;
+            let nameless = row.clone().without_people();
+            (nameless != row).then_some((key, nameless))
+        });
+        Ok(Suspects { keys: others, nameless: nameless.collect() })
     }
 
     async fn rows_at(
@@ -267,7 +291,9 @@ fn is_same(known: &Map<String, Value>, row: &Row) -> bool {
         known.remove(name);
     }
     for members in [&mut known, &mut row_members] {
-        members.remove("expires_at");
+        for name in ["expires_at", "received_at"] {
+            members.remove(name);
+        }
         for name in ["came", "left", "medias"] {
             if let Some(Value::Array(set)) = members.get_mut(name) {
                 set.sort_by_key(Value::to_string);

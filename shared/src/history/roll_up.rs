@@ -33,7 +33,10 @@ pub async fn roll_up(reader: &impl ReadCalls, figures: &impl SetDay, now: Arriva
     let (Some(from), Some(to)) = (Moment::from_milliseconds(from), Moment::from_milliseconds(today)) else {
         return Ok(0);
     };
-    let mut sums: BTreeMap<Period, Figures> = BTreeMap::new();
+    // A day that was set before may have lost its last call to a correction.
+    let known = reader.figures(Span { from, to }, By::Day, now).await?;
+    let mut sums: BTreeMap<Period, Figures> =
+        known.into_iter().map(|(period, _)| (period, Figures::default())).collect();
     for (period, hour) in reader.figures(Span { from, to }, By::Hour, now).await? {
         sums.entry(Period { hour: None, ..period }).or_default().add(&hour, 1);
     }

@@ -77,6 +77,9 @@ pub struct UserRow {
     /// The media that this user had in it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub medias: BTreeSet<Media>,
+    /// When the callback that changed the row last was received, in milliseconds of our own clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received_at: Option<u64>,
     /// Seconds since the epoch. Readers leave out what has expired, because DynamoDB deletes late.
     pub expires_at: u64,
 }

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::call::model::{Kind, Outcome, Person, Releaser, SessionId};
+use crate::call::model::{Kind, Moment, Outcome, Person, Releaser, SessionId};
 use crate::call::{Participant, participant::Role};
 use crate::history::call::StoredCall;
 use crate::history::key;
 use crate::history::read::days;
+use crate::history::read::live::LISTED_HOURS;
 use crate::history::row::{CallRow, Direction, EndedBy, UserRow};
 use crate::text::bounds::LISTED_PEOPLE;
 
@@ -24,18 +25,16 @@ pub enum Row {
 }
 
 impl Row {
-    /// Whether a reader sees the same. When a row expires does not count: every callback moves that.
+    /// Whether a reader sees the same. Each callback moves when a row expires and was received: that alone is
+    /// no change.
     pub fn is_same_as(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::User(one), Self::User(other)) => {
-                UserRow { expires_at: 0, ..UserRow::clone(one) }
-                    == UserRow { expires_at: 0, ..UserRow::clone(other) }
-            }
-            (Self::Call(one), Self::Call(other)) => {
-                CallRow { expires_at: 0, ..CallRow::clone(one) }
-                    == CallRow { expires_at: 0, ..CallRow::clone(other) }
-            }
-            _ => false,
+        self.without_arrival() == other.without_arrival()
+    }
+
+    fn without_arrival(&self) -> Self {
+        match self.clone() {
+            Self::User(row) => Self::User(Box::new(UserRow { expires_at: 0, received_at: None, ..*row })),
+            Self::Call(row) => Self::Call(Box::new(CallRow { expires_at: 0, ..*row })),
         }
     }
 }
@@ -63,7 +62,7 @@ pub fn rows(call: &StoredCall, layout: &Layout) -> BTreeMap<Key, Row> {
     let Some(row) = list_row(call) else { return BTreeMap::new() };
     // What each event of a room changes is only in its live row.
     let listed = Row::Call(Box::new(CallRow { online: None, last_event_at: None, ..row.clone() }));
-    let row = Row::Call(Box::new(row));
+    let row = Row::Call(Box::new(live_row(call, row)));
     let mut rows = users_rows(call, &session, layout);
     rows.insert((key::day(&days::day_of(at), shard), in_lists.clone()), listed.clone());
     if let Some(room) = call.room.as_ref().and_then(|room| room.id.as_ref()) {
@@ -75,6 +74,33 @@ pub fn rows(call: &StoredCall, layout: &Layout) -> BTreeMap<Key, Row> {
         rows.insert((key::live(shard), key::live_call(&call.provider, &session)), row);
     }
     rows
+}
+
+/// Where a call's rows may lie since there were fewer parts than now.
+pub fn keys_in_former_parts(call: &StoredCall, layout: &Layout) -> BTreeSet<Key> {
+    let (Some(session), Some(at)) = (call.session(), call.at()) else { return BTreeSet::new() };
+    let part = key::shard(&session, layout.shards);
+    let former =
+        (1..layout.shards).map(|shards| key::shard(&session, shards)).filter(|former| *former != part);
+    let keys = |part: u32| {
+        let day = (key::day(&days::day_of(at), part), key::moment_and_session(at, &session));
+        [day, (key::live(part), key::live_call(&call.provider, &session))]
+    };
+    former.flat_map(keys).collect()
+}
+
+/// How long the row of a live call is kept after its last callback, in seconds: a little longer than it is
+/// listed, so that calls whose end was lost do not pile up.
+const LIVE_SECONDS: u64 = (LISTED_HOURS + 1) * 3_600;
+
+fn live_row(call: &StoredCall, row: CallRow) -> CallRow {
+    let received = Moment::from_milliseconds(call.received_at);
+    CallRow {
+        // A device's clock can be ahead. Nothing is heard of later than it is received.
+        last_event_at: row.last_event_at.map(|at| received.map_or(at, |received| at.min(received))),
+        expires_at: row.expires_at.min(call.received_at / 1_000 + LIVE_SECONDS),
+        ..row
+    }
 }
 
 /// The call as lists show it.
@@ -122,7 +148,7 @@ fn users_row(call: &StoredCall, me: &Participant, people: &[Participant]) -> Opt
         Role::Callee => Direction::In,
         Role::Joined => Direction::Joined,
     };
-    let with = people.iter().filter(|other| other.person.user_id != me.person.user_id);
+    let with = people.iter().filter(|other| !other.person.is_same_as(&me.person));
     Some(UserRow {
         provider: call.provider.clone(),
         sid: call.sid.clone(),
@@ -139,11 +165,12 @@ fn users_row(call: &StoredCall, me: &Participant, people: &[Participant]) -> Opt
         ended_at: call.ended_at,
         talk_s: talk_s(call, me),
         ring_s: call.ring_s(),
-        ended_by: call.has_ended().then(|| ended_by(call, me)).flatten(),
+        ended_by: call.has_ended().then(|| ended_by(call, me, people)).flatten(),
         reason: call.reason.clone(),
         came: BTreeSet::new(),
         left: BTreeSet::new(),
         medias: BTreeSet::new(),
+        received_at: Some(call.received_at),
         expires_at: call.expires_at,
     })
 }
@@ -170,16 +197,25 @@ fn own_talk(call: &StoredCall, me: &Participant, whole: u64) -> u64 {
     if call.kind == Kind::OneToOne {
         return whole;
     }
-    let (came, left) = (me.came.max(call.started_at), me.left.or(call.ended_at));
+    let came = me.came.max(call.started_at);
+    let left = left_of_last_stay(call, me);
     let own = came.zip(left).and_then(|(came, left)| left.milliseconds().checked_sub(came.milliseconds()));
     own.map_or(whole, |milliseconds| (milliseconds / 1_000).min(whole))
 }
 
-fn ended_by(call: &StoredCall, me: &Participant) -> Option<EndedBy> {
+/// When the last stay of a participant ended. Who left and came back has left before that stay.
+pub fn left_of_last_stay(call: &StoredCall, me: &Participant) -> Option<Moment> {
+    me.left.filter(|left| Some(*left) >= me.came).or(call.ended_at)
+}
+
+fn ended_by(call: &StoredCall, me: &Participant, people: &[Participant]) -> Option<EndedBy> {
     Some(match (call.released_by?, me.role) {
         (Releaser::Caller, Role::Caller) | (Releaser::Callee, Role::Callee) => EndedBy::Me,
         (Releaser::CloudServer | Releaser::AppServer, _) => EndedBy::Server,
-        (Releaser::Participant, _) if me.hung_up && me.left == call.ended_at => EndedBy::Me,
+        // Who left last. The call's own end may have another precision.
+        (Releaser::Participant, _) if me.hung_up && people.iter().all(|other| other.left <= me.left) => {
+            EndedBy::Me
+        }
         _ => EndedBy::Them,
     })
 }

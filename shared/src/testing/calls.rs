@@ -67,6 +67,13 @@ impl MemoryCalls {
         self.figures.borrow_mut().push((period, figures));
     }
 
+    /// When a user's missed calls became known.
+    async fn known(&self, user: &UserKey, now: Arrival) -> Result<impl Iterator<Item = u64>, Failure> {
+        let all = Page { limit: LARGEST_PAGE, after: None };
+        let missed = self.users_calls(user, true, &all, now).await?.rows;
+        Ok(missed.into_iter().map(|row| row.received_at.unwrap_or(row.at.milliseconds())))
+    }
+
     /// A page of a partition, newest first.
     fn page<T: DeserializeOwned>(
         &self,
@@ -123,16 +130,17 @@ impl ReadCalls for MemoryCalls {
     async fn unseen(&self, user: &UserKey, now: Arrival) -> Result<(u32, Option<Moment>), Failure> {
         self.reach()?;
         let seen = self.views.borrow().get(&(key::user(user), key::SEEN.to_owned())).cloned();
-        let seen = seen.and_then(|seen| Moment::from_milliseconds(seen["seen_at"].as_u64()?));
-        let all = Page { limit: LARGEST_PAGE, after: None };
-        let missed = self.users_calls(user, true, &all, now).await?.rows;
-        let unseen = missed.iter().filter(|row| row.ended_at.max(Some(row.at)) > seen).count();
-        Ok((u32::try_from(unseen).unwrap(), seen))
+        let seen = seen.unwrap_or_default();
+        let unseen = self.known(user, now).await?.filter(|at| seen["seen_to"].as_u64() < Some(*at)).count();
+        let seen_at = seen["seen_at"].as_u64().and_then(Moment::from_milliseconds);
+        Ok((u32::try_from(unseen).unwrap(), seen_at))
     }
 
     async fn see(&self, user: &UserKey, now: Arrival) -> Result<(), Failure> {
         self.reach()?;
-        self.put(key::user(user), key::SEEN.to_owned(), &json!({ "seen_at": now.milliseconds }));
+        let seen_to = self.known(user, now).await?.max().unwrap_or(0);
+        let seen = json!({ "seen_at": now.milliseconds, "seen_to": seen_to });
+        self.put(key::user(user), key::SEEN.to_owned(), &seen);
         Ok(())
     }
 

@@ -97,6 +97,40 @@ fn more_live_rooms_than_an_answer_of_lambda_holds_come_in_pages() {
 }
 
 #[test]
+fn more_figures_than_an_answer_of_lambda_holds_come_in_pages() {
+    let calls = MemoryCalls::default();
+    let reasons: serde_json::Map<String, Value> =
+        (0..26).map(|code| (format!("disconnect_reason:{}", 1_200 + code), json!(1_000))).collect();
+    let figures = json!({ "calls": 26_000, "talk_s": 999_999, "reasons": reasons });
+    for hour in 0..24 {
+        for service in 0..400 {
+            let service = format!("service-{service}");
+            let day = "2025-11-21".to_owned();
+            let period = ringback::history::figures::Period {
+                provider: "line".into(),
+                service,
+                day,
+                hour: Some(hour),
+            };
+            calls.put_figures(period, read(figures.clone()));
+        }
+    }
+    let (api, mut seen, mut next) = (api(calls), std::collections::BTreeSet::new(), String::new());
+    let mut pages = 0;
+    while pages < 9 {
+        let answer = send(&api, &signed(&format!("/stats?by=hour&from=2025-11-21T00:00:00Z{next}")));
+        assert!(json!(answer.text).to_string().len() < 6_000_000, "Lambda takes 6 MB");
+        let list = answer.json();
+        let rows = list["figures"].as_array().unwrap();
+        seen.extend(rows.iter().map(|row| format!("{} {}", row["hour"], row["service"])));
+        pages += 1;
+        let Some(cursor) = list["next"].as_str() else { break };
+        next = format!("&cursor={cursor}");
+    }
+    assert_eq!((pages > 1, seen.len()), (true, 24 * 400));
+}
+
+#[test]
 fn a_list_as_csv_has_no_cell_that_a_spreadsheet_runs() {
     let calls = MemoryCalls::default();
     calls.put_call(&read(operators_row("+sid", 10, "missed")));

@@ -205,7 +205,7 @@ impl Reading {
             let to = ringback::call::model::Moment::from_milliseconds((now().milliseconds / day + 1) * day);
             let span = Span { from: moment("2026-10-25"), to: to.unwrap() };
             let found = differences(&reader, span, now()).await.unwrap();
-            (found.len(), rebuilder.all(|_| {}).await.unwrap())
+            (found.len(), rebuilder.all(now(), |_| {}).await.unwrap())
         })
     }
 }

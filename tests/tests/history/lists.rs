@@ -57,11 +57,13 @@ fn the_badge_is_counted_and_cleared_and_missed_calls_are_found_among_others() {
     assert_eq!(answer(&function, "PUT", "/me/seen", &token)["statusCode"], 204);
     let (_, seen) = ask(&function, "/me/missed", &token);
     assert_eq!((&seen["unseen"], seen["seen_at"].as_u64() >= Some(now)), (&json!(0), true));
-    // It rang before the user looked, and was missed after that.
-    let mut late = users_row("late", now - 1, true);
-    late["ended_at"] = json!(now + 600_000);
+    // It was missed before the user looked, but was not in the list yet. Its times are a device's.
+    let mut late = users_row("late", now - 86_400_000, true);
+    late["received_at"] = json!(now);
     put(&[tables.users_row(&bob, &late)]);
     assert_eq!(ask(&function, "/me/missed", &token).1["unseen"], 1);
+    assert_eq!(answer(&function, "PUT", "/me/seen", &token)["statusCode"], 204);
+    assert_eq!(ask(&function, "/me/missed", &token).1["unseen"], 0);
 }
 
 #[test]

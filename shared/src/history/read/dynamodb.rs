@@ -13,7 +13,7 @@ use crate::call::model::{Arrival, Moment, SessionId};
 use crate::call::record::CALL;
 use crate::history::figures::{Figures, Period};
 use crate::history::key::{self, UserKey};
-use crate::history::read::merge::{Changed, Part, merge};
+use crate::history::read::merge::{Part, merge};
 use crate::history::read::query::{Item, PK_SK, Query, SID_RECORD, number, read_number, read_text, text};
 use crate::history::read::{By, Cursor, Filter, LARGEST_PAGE, Page, ReadCalls, Rows, Span, days};
 use crate::history::row::{CallRow, UserRow};
@@ -28,6 +28,12 @@ const SEEN_SECONDS: u64 = 400 * 86_400;
 /// What is before and after all times in sort keys: digits.
 const BEFORE_TIMES: &str = "0";
 const AFTER_TIMES: &str = ":";
+
+/// When a missed call became known, by our own clock. Its own times are by the vendor's or a device's.
+fn known_at(item: &Item) -> Option<u64> {
+    let at: u64 = read_number(item, "at")?;
+    Some(read_number(item, "received_at").unwrap_or(at))
+}
 
 /// The names of the tables.
 #[derive(Clone, Debug)]
@@ -88,6 +94,14 @@ impl DynamoDbCalls {
         Ok(items)
     }
 
+    /// The newest missed calls of a user, and the item that says when they last looked.
+    async fn missed_of(&self, user: &UserKey, now: Arrival) -> Result<Vec<Item>, Failure> {
+        // Backwards from `seen`, which is after all `call#…`.
+        let query = Query::between(PK_SK, key::user(user), "call#", key::SEEN).unexpired(now).missed();
+        let query = Query { consistent: true, ..query.newest_first().limit(COUNTED_ROWS) };
+        Ok(self.query(&self.tables.views, query).await?.items)
+    }
+
     /// One query for a page of rows of a partition, newest first.
     async fn part<T: DeserializeOwned>(
         &self,
@@ -134,9 +148,9 @@ fn read_row<T: DeserializeOwned>(item: Item) -> Option<T> {
     row.ok()
 }
 
-/// A page of rows out of what was found.
-fn page_of<T: Changed>(parts: Vec<Part<T>>, limit: u32) -> Rows<T> {
-    let (rows, next) = merge(parts, usize::try_from(limit).unwrap_or(usize::MAX));
+/// A page of rows out of what was found. `is_current`: see [`merge`].
+fn page_of<T>(parts: Vec<Part<T>>, limit: u32, is_current: impl Fn(usize, &T) -> bool) -> Rows<T> {
+    let (rows, next) = merge(parts, usize::try_from(limit).unwrap_or(usize::MAX), is_current);
     Rows { rows, next: next.as_deref().and_then(Cursor::new) }
 }
 
@@ -155,28 +169,21 @@ impl ReadCalls for DynamoDbCalls {
             if missed { query.missed() } else { query }
         };
         let part = self.part::<UserRow>(place, page, narrow, missed).await?;
-        let Rows { rows, next } = page_of(vec![part], page.limit);
+        let Rows { rows, next } = page_of(vec![part], page.limit, |_, _| true);
         Ok(Rows { rows: rows.into_iter().map(UserRow::with_talk).collect(), next })
     }
 
     async fn unseen(&self, user: &UserKey, now: Arrival) -> Result<(u32, Option<Moment>), Failure> {
-        // Backwards from `seen`, which is after all `call#…`.
-        let query = Query::between(PK_SK, key::user(user), "call#", key::SEEN).unexpired(now).missed();
-        let query = Query { consistent: true, ..query.newest_first().limit(COUNTED_ROWS) };
-        let items = self.query(&self.tables.views, query).await?.items;
+        let items = self.missed_of(user, now).await?;
         let seen = items.iter().find_map(|item| Moment::from_milliseconds(read_number(item, "seen_at")?));
-        // A call can ring before the user looks and be missed after it.
-        let missed_at = |item: &Item| -> Option<u64> {
-            let at: u64 = read_number(item, "at")?;
-            Some(read_number(item, "ended_at").unwrap_or(at).max(at))
-        };
-        let missed = items.iter().filter_map(missed_at);
-        let unseen = missed.filter(|at| seen.is_none_or(|seen| *at > seen.milliseconds()));
-        let count = u32::try_from(unseen.count()).unwrap_or(u32::MAX);
-        Ok((count.min(LARGEST_PAGE), seen))
+        let seen_to: Option<u64> = items.iter().find_map(|item| read_number(item, "seen_to"));
+        let known = items.iter().filter_map(known_at);
+        let unseen = known.filter(|at| seen_to.is_none_or(|seen_to| *at > seen_to)).count();
+        Ok((u32::try_from(unseen).unwrap_or(u32::MAX).min(LARGEST_PAGE), seen))
     }
 
     async fn see(&self, user: &UserKey, now: Arrival) -> Result<(), Failure> {
+        let items = self.missed_of(user, now).await?;
         let put = self
             .client
             .put_item()
@@ -184,6 +191,8 @@ impl ReadCalls for DynamoDbCalls {
             .item(PK_SK.partition, text(&key::user(user)))
             .item(PK_SK.sort, text(key::SEEN))
             .item("seen_at", number(now.milliseconds))
+            // A call that is not in the list yet is not seen, whatever the time is.
+            .item("seen_to", number(items.iter().filter_map(known_at).max().unwrap_or(0)))
             .item("expires_at", number(now.seconds() + SEEN_SECONDS))
             // Of two phones, the one that looked last counts.
             .condition_expression("attribute_not_exists(pk) OR seen_at < :now")
@@ -222,7 +231,12 @@ impl ReadCalls for DynamoDbCalls {
                 let narrow = |query: Query| query.unexpired(now).filtered(filter);
                 self.part::<CallRow>(place, &rest, narrow, !filter.is_empty())
             });
-            let Rows { rows: days_rows, next: days_next } = page_of(try_join_all(parts).await?, rest.limit);
+            let is_current = |part, row: &CallRow| {
+                let session = SessionId::parse(&row.sid);
+                session.is_some_and(|session| usize::try_from(key::shard(&session, self.shards)) == Ok(part))
+            };
+            let Rows { rows: days_rows, next: days_next } =
+                page_of(try_join_all(parts).await?, rest.limit, is_current);
             rows.extend(days_rows);
             next = days_next;
         }
@@ -240,16 +254,15 @@ impl ReadCalls for DynamoDbCalls {
         let partition = key::room(provider, service, room);
         let place = Place { partition, prefix: "", low: BEFORE_TIMES, high: AFTER_TIMES };
         let part = self.part::<CallRow>(place, page, |query| query.unexpired(now), false).await?;
-        Ok(page_of(vec![part], page.limit))
+        Ok(page_of(vec![part], page.limit, |_, _| true))
     }
 
     async fn live(&self, now: Arrival) -> Result<Vec<CallRow>, Failure> {
         let shards = (0..self.shards).map(|shard| {
             let query = Query::between(PK_SK, key::live(shard), " ", "\u{10ffff}");
-            self.all(&self.tables.views, query)
+            self.all(&self.tables.views, query.unexpired(now))
         });
-        let items = try_join_all(shards).await?.into_iter().flatten();
-        Ok(items.filter(|item| is_kept(item, now)).filter_map(read_row).collect())
+        Ok(try_join_all(shards).await?.into_iter().flatten().filter_map(read_row).collect())
     }
 
     async fn call(&self, session: &SessionId, now: Arrival) -> Result<Option<Map<String, Value>>, Failure> {

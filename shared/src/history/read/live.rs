@@ -3,13 +3,11 @@
 use std::cmp::Reverse;
 
 use crate::call::model::Arrival;
-use crate::history::read::{Cursor, Rows};
+use crate::history::read::{Cursor, Rows, fitting};
 use crate::history::row::CallRow;
 
 /// Hours of silence after which a call is not listed any more.
 pub const LISTED_HOURS: u64 = 24;
-/// Bytes of live calls in one answer. Lambda takes 6 MB, the headers included.
-const PAGE_BYTES: usize = 5 << 20;
 
 /// A live call as lists show it.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,18 +47,8 @@ pub fn page(
     after: Option<&Cursor>,
     bytes: impl Fn(&LiveCall) -> usize,
 ) -> Rows<LiveCall> {
-    let (mut rows, mut next, mut left) = (Vec::<LiveCall>::new(), None, PAGE_BYTES);
-    let is_after = |each: &LiveCall| {
-        after.is_none_or(|after| Cursor::of(&each.call).is_some_and(|own| own.key() < after.key()))
-    };
-    for each in live.into_iter().filter(is_after) {
-        let size = bytes(&each);
-        if let Some(last) = rows.last().filter(|_| size > left) {
-            next = Cursor::of(&last.call);
-            break;
-        }
-        left = left.saturating_sub(size);
-        rows.push(each);
-    }
-    Rows { rows, next }
+    let cursor = |each: &LiveCall| Cursor::of(&each.call);
+    let is_older =
+        |each: &LiveCall| after.is_none_or(|after| cursor(each).is_some_and(|own| own.key() < after.key()));
+    fitting(live.into_iter().filter(is_older), cursor, bytes)
 }

@@ -1,7 +1,6 @@
 //! Pages of lists: of what the queries of a page found, the rows that belong on it.
 
-use crate::call::model::Moment;
-use crate::history::row::{CallRow, UserRow};
+use std::cmp::Reverse;
 
 /// What one query found in its partition, newest first.
 #[derive(Clone, Debug)]
@@ -12,34 +11,27 @@ pub(super) struct Part<T> {
     pub(super) reached: Option<String>,
 }
 
-/// When a row was last changed, if it says so.
-pub(super) trait Changed {
-    fn changed(&self) -> Option<Moment>;
-}
-
-impl Changed for CallRow {
-    fn changed(&self) -> Option<Moment> {
-        self.last_event_at
-    }
-}
-
-impl Changed for UserRow {
-    fn changed(&self) -> Option<Moment> {
-        self.ended_at
-    }
-}
-
 /// The newest rows of all parts, at most `limit`, and the sort key to go on after, if there may be more.
 ///
 /// A part that stopped early hides what is older than where it stopped. So the page ends there too.
-pub(super) fn merge<T: Changed>(parts: Vec<Part<T>>, limit: usize) -> (Vec<T>, Option<String>) {
+///
+/// After `Shards` was raised, a call can be in two parts. `is_current` tells of a part's place and a row
+/// whether new rows of that call are put there: then this one counts.
+pub(super) fn merge<T>(
+    parts: Vec<Part<T>>,
+    limit: usize,
+    is_current: impl Fn(usize, &T) -> bool,
+) -> (Vec<T>, Option<String>) {
     let frontier = parts.iter().filter_map(|part| part.reached.clone()).max();
-    let mut rows: Vec<_> = parts.into_iter().flat_map(|part| part.rows).collect();
+    let placed = parts.into_iter().enumerate();
+    let mut rows: Vec<_> =
+        placed.flat_map(|(place, part)| part.rows.into_iter().map(move |row| (place, row))).collect();
     if let Some(frontier) = &frontier {
-        rows.retain(|(key, _)| key >= frontier);
+        rows.retain(|(_, (key, _))| key >= frontier);
     }
-    // After `Shards` was raised, a call can be in two shards: its newest row counts.
-    rows.sort_by(|(a, one), (b, other)| (b, other.changed()).cmp(&(a, one.changed())));
+    let rank = |(place, (key, row)): &(usize, (String, T))| (key.clone(), is_current(*place, row));
+    rows.sort_by_cached_key(|row| Reverse(rank(row)));
+    let mut rows: Vec<(String, T)> = rows.into_iter().map(|(_, row)| row).collect();
     rows.dedup_by(|(a, _), (b, _)| a == b);
     let cut = rows.len() > limit;
     rows.truncate(limit);
@@ -53,9 +45,12 @@ mod tests {
 
     use super::*;
 
-    impl Changed for u32 {
-        fn changed(&self) -> Option<Moment> {
-            None
+    #[test]
+    fn of_a_call_in_two_parts_the_row_that_is_written_now_counts() {
+        let part = |row: &'static str| Part { rows: vec![("1".to_owned(), row)], reached: None };
+        for parts in [["now", "before"], ["before", "now"]] {
+            let (rows, _) = merge(parts.map(part).into(), 9, |_, row| *row == "now");
+            assert_eq!(rows, ["now"]);
         }
     }
 
@@ -83,7 +78,7 @@ mod tests {
             let (mut shown, mut after) = (Vec::new(), None);
             for _ in 0..1_000 {
                 let parts = shards.iter().map(|shard| query(shard, after.as_deref(), scanned)).collect();
-                let (rows, next) = merge(parts, limit);
+                let (rows, next) = merge(parts, limit, |_, _| true);
                 prop_assert!(rows.len() <= limit);
                 shown.extend(rows);
                 after = next;

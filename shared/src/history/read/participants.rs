@@ -11,7 +11,7 @@ use crate::call::{Participant, Role};
 use crate::history::call::StoredCall;
 use crate::history::group_event::{GroupEvent, StoredEvent};
 use crate::history::read::stays::{Stay, stays, talk_seconds};
-use crate::history::rows::{is_missed, talk_s};
+use crate::history::rows::{is_missed, left_of_last_stay, talk_s};
 
 /// A person's part in a call.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -62,7 +62,7 @@ pub fn of_call(call: &StoredCall) -> Vec<Part> {
 /// The stay of a participant of a Tencent group. It begins with the talk: a caller is there from the call on.
 fn stay(call: &StoredCall, who: &Participant) -> Option<Stay> {
     let came = who.came.filter(|_| call.kind == Kind::Group)?.max(call.started_at?);
-    let left = who.left.or(call.ended_at).filter(|left| *left >= came);
+    let left = left_of_last_stay(call, who).filter(|left| *left >= came);
     Some(Stay { came: came.milliseconds(), left: left.map(Moment::milliseconds) })
 }
 

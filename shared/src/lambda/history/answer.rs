@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::history::figures::{Figures, Period};
 use crate::history::read::live::LiveCall;
 use crate::history::read::{Cursor, Rows};
 use crate::lambda::api::answer::{Answer, Problem, RETRY_SECONDS, json_body};
@@ -117,9 +118,10 @@ fn content(outcome: &HistoryOutcome, as_csv: bool) -> Option<Content> {
             let body = either(&|| csv::live(rows), &|| list("rooms", rooms(), next.as_ref()));
             (body, next.clone())
         }
-        HistoryOutcome::Figures(figures) => {
-            let shown = || figures.iter().map(|(period, sum)| ShownFigures::new(period, sum));
-            (either(&|| csv::figures(figures), &|| list("figures", shown(), None)), None)
+        HistoryOutcome::Figures(Rows { rows, next }) => {
+            let figures = || rows.iter().map(|(period, sum)| ShownFigures::new(period, sum));
+            let body = either(&|| csv::figures(rows), &|| list("figures", figures(), next.as_ref()));
+            (body, next.clone())
         }
         HistoryOutcome::Unseen { unseen, seen_at } => {
             (json_body(&json!({ "unseen": unseen, "seen_at": seen_at })), None)
@@ -135,8 +137,16 @@ fn content(outcome: &HistoryOutcome, as_csv: bool) -> Option<Content> {
 
 /// Bytes that a live call takes in what Lambda is given: there, the body is a text in JSON.
 pub fn bytes_of_live(live: &LiveCall) -> usize {
-    let body = serde_json::to_string(&ShownCall::live(live)).unwrap_or_default();
-    Value::from(body).to_string().len()
+    bytes(&ShownCall::live(live))
+}
+
+/// The same of the figures of an hour or a day.
+pub fn bytes_of_figures((period, sum): &(Period, Figures)) -> usize {
+    bytes(&ShownFigures::new(period, sum))
+}
+
+fn bytes(shown: &impl Serialize) -> usize {
+    Value::from(serde_json::to_string(shown).unwrap_or_default()).to_string().len()
 }
 
 /// A list under its name, and the cursor of the next page.

@@ -14,10 +14,10 @@ use serde_json::{Map, Value};
 
 use crate::aws::{Failure, Service, budget};
 use crate::call::model::{Arrival, Moment, SessionId};
-use crate::history::figures::{Figures, Period};
+use crate::history::figures::{self, Figures, Period};
 use crate::history::read::dynamodb::DynamoDbCalls;
 use crate::history::read::live::{self, LiveCall, live_calls};
-use crate::history::read::{Page, ReadCalls, Rows};
+use crate::history::read::{Cursor, Page, ReadCalls, Rows, Span};
 use crate::history::row::{CallRow, UserRow};
 use crate::lambda::api::answer::Answer;
 use crate::lambda::api::event::ApiEvent;
@@ -44,7 +44,7 @@ pub enum HistoryOutcome {
     Call(Box<CallDetails>),
     Events(Rows<Map<String, Value>>),
     Live(Rows<LiveCall>),
-    Figures(Vec<(Period, Figures)>),
+    Figures(Rows<(Period, Figures)>),
     UnknownCall,
     Refused(Refused),
     /// DynamoDB failed, throttled or was too slow.
@@ -205,7 +205,12 @@ impl<C: ReadCalls> HistoryApi<C> {
                 let live = live_calls(calls.live(now).await?, self.stale_hours, now);
                 HistoryOutcome::Live(live::page(live, after.as_ref(), answer::bytes_of_live))
             }
-            Command::Figures(span, by) => HistoryOutcome::Figures(calls.figures(span, by, now).await?),
+            Command::Figures(span, by, after) => {
+                // What is before the cursor's time was read before.
+                let from = after.as_ref().and_then(Cursor::time).map_or(span.from, |at| at.max(span.from));
+                let figures = calls.figures(Span { from, ..span }, by, now).await?;
+                HistoryOutcome::Figures(figures::page(figures, after.as_ref(), answer::bytes_of_figures))
+            }
         })
     }
 

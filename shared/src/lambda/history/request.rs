@@ -85,7 +85,7 @@ impl Route {
             Self::Events => &["limit", "cursor"],
             Self::UsersCalls => &["provider", "missed", "limit", "cursor"],
             Self::RoomsCalls => &["provider", "limit", "cursor"],
-            Self::Stats => &["by", "from", "to"],
+            Self::Stats => &["by", "from", "to", "cursor"],
             Self::LiveRooms => &["cursor"],
             Self::OwnMissed | Self::OwnSeen | Self::Call => &[],
         }
@@ -105,7 +105,8 @@ pub enum Command {
     RoomsCalls(RoomKey, Page),
     /// The live calls after a cursor.
     LiveRooms(Option<Cursor>),
-    Figures(Span, By),
+    /// Figures after a cursor.
+    Figures(Span, By, Option<Cursor>),
 }
 
 /// A room of a service.
@@ -261,7 +262,7 @@ impl<'a> Asked<'a> {
             }
             (Route::RoomsCalls, _) => Command::RoomsCalls(self.room(&asking)?, asking.page()?),
             (Route::LiveRooms, _) => Command::LiveRooms(asking.cursor()?),
-            (Route::Stats, _) => Command::Figures(asking.span(now)?, asking.by()?),
+            (Route::Stats, _) => Command::Figures(asking.span(now)?, asking.by()?, asking.cursor()?),
         })
     }
 
