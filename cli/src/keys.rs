@@ -137,7 +137,7 @@ async fn put(
     match request().send().await {
         Ok(_) => {}
         Err(error) if error.as_service_error().is_some_and(|error| error.is_parameter_already_exists()) => {
-            out.tell(&format!("{name} has a key already. The functions read it again when they start."));
+            out.tell(&format!("{name} has a key already. Functions that start read the new one."));
             confirm(&name, "the parameter's name", stored.yes.as_deref())?;
             request().overwrite(true).send().await.map_err(Stop::aws(&doing))?;
         }

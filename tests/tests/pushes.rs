@@ -3,6 +3,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -26,6 +27,8 @@ const ANDROID: &str = "c:APA91b_android";
 struct Stage {
     phones: Phones,
     parameters: Arc<Mutex<[Option<String>; 2]>>,
+    /// How often the parameters were read.
+    readings: Arc<AtomicUsize>,
     ssm: Server,
     folder: PathBuf,
 }
@@ -35,9 +38,11 @@ impl Stage {
         let folder = std::env::temp_dir().join(format!("ringback-phones-{:016x}", fastrand::u64(..)));
         let phones = Phones::start(&folder, 0, 0).unwrap();
         let parameters = Arc::new(Mutex::new([Some(phones.apns_key()), Some(phones.fcm_key())]));
-        let shown = Arc::clone(&parameters);
+        let readings = Arc::new(AtomicUsize::new(0));
+        let (shown, read) = (Arc::clone(&parameters), Arc::clone(&readings));
         let ssm = Server::start(move |mut connection| {
             while let Ok(Some(_)) = Message::read(&mut connection) {
+                read.fetch_add(1, Ordering::SeqCst);
                 let known: Vec<Value> = std::iter::zip(["/apns", "/fcm"], shown.lock().unwrap().clone())
                     .filter_map(|(name, text)| Some(json!({ "Name": name, "Value": text? })))
                     .collect();
@@ -49,7 +54,7 @@ impl Stage {
             }
         })
         .unwrap();
-        Self { phones, parameters, ssm, folder }
+        Self { phones, parameters, readings, ssm, folder }
     }
 
     fn set(&self, provider: usize, key: Option<String>) {
@@ -61,9 +66,13 @@ impl Stage {
     }
 
     async fn direct_to(&self, url: &str) -> Direct {
+        self.direct_with(url, [Some("/apns"), Some("/fcm")]).await
+    }
+
+    async fn direct_with(&self, url: &str, [apns, fcm]: [Option<&str>; 2]) -> Direct {
         let settings = PushSettings {
-            apns_key_parameter: Some("/apns".into()),
-            fcm_key_parameter: Some("/fcm".into()),
+            apns_key_parameter: apns.map(str::to_owned),
+            fcm_key_parameter: fcm.map(str::to_owned),
             ring_seconds: 30,
             apns_url: Some(url.into()),
             fcm_url: Some(url.into()),
@@ -293,6 +302,69 @@ async fn a_key_that_cannot_be_used_silences_its_own_provider_only() {
             assert_eq!(ring(&stage.direct().await, &[IPHONE, ANDROID]).await, expected);
         }
     }
+}
+
+#[tokio::test]
+async fn a_phone_without_a_provider_here_is_not_asked_and_refused_by_nobody() {
+    let stage = Stage::new();
+    for (parameters, expected) in [
+        ([Some("/apns"), None], [Pushed::Accepted, Pushed::NotAsked]),
+        ([None, Some("/fcm")], [Pushed::NotAsked, Pushed::Accepted]),
+    ] {
+        let direct = stage.direct_with(stage.phones.url(), parameters).await;
+        assert_eq!(ring(&direct, &[IPHONE, ANDROID]).await, expected);
+    }
+    assert_eq!(stage.phones.pushes().len(), 2);
+}
+
+#[tokio::test]
+async fn while_one_key_is_wrong_the_other_provider_sees_no_new_token() {
+    let stage = Stage::new();
+    stage.set(1, Some("{}".into()));
+    let direct = stage.direct().await;
+    for seconds in [0, 11, 22, 33] {
+        let pushes = ring_at(&direct, now(seconds), &[IPHONE, ANDROID]).await;
+        assert_eq!(pushes[0].pushed, Pushed::Accepted);
+    }
+    let pushes = stage.phones.pushes();
+    let tokens: std::collections::BTreeSet<_> =
+        pushes.iter().map(|push| push["headers"]["authorization"].to_string()).collect();
+    assert_eq!((pushes.len(), tokens.len()), (4, 1), "Apple takes few new tokens");
+}
+
+#[tokio::test]
+async fn a_key_that_works_is_kept_while_the_other_is_wrong_and_ssm_gives_neither() {
+    let stage = Stage::new();
+    stage.set(0, Some("{}".into()));
+    let direct = stage.direct().await;
+    assert_eq!(ring(&direct, &[ANDROID]).await, [Pushed::Accepted]);
+    stage.set(0, None);
+    stage.set(1, None);
+    let later = ring_at(&direct, now(11), &[IPHONE, ANDROID]).await;
+    let later: Vec<Pushed> = later.into_iter().map(|push| push.pushed).collect();
+    assert_eq!(later, [refused("key_missing"), Pushed::Accepted]);
+}
+
+#[tokio::test]
+async fn a_new_key_rings_within_the_call_in_which_the_old_one_is_refused() {
+    let (stage, other) = (Stage::new(), Stage::new());
+    let right = stage.parameters.lock().unwrap().clone();
+    stage.set(0, Some(other.phones.apns_key()));
+    stage.set(1, Some(other.phones.fcm_key().replace(other.phones.url(), stage.phones.url())));
+    let direct = stage.direct().await;
+    *stage.parameters.lock().unwrap() = right;
+    let pushes = ring_at(&direct, now(11), &[IPHONE, ANDROID]).await;
+    assert!(pushes.iter().all(|push| push.pushed == Pushed::Accepted), "{pushes:?}");
+}
+
+#[tokio::test]
+async fn what_the_app_named_wrongly_is_no_reason_to_read_the_keys_again() {
+    let stage = Stage::new();
+    let direct = stage.direct().await;
+    stage.phones.next([Fault::Answer(400, "BadTopic")]);
+    assert_eq!(ring(&direct, &[IPHONE]).await, [refused("BadTopic")]);
+    let later = ring_at(&direct, now(11), &[IPHONE]).await;
+    assert_eq!((&later[0].pushed, stage.readings.load(Ordering::SeqCst)), (&Pushed::Accepted, 1));
 }
 
 #[tokio::test]

@@ -185,7 +185,7 @@ fn judged(check: &str, reply: Option<Reply>, refused: &str) -> Finding {
             ("taken; it knows no such phone, as it should be".into(), "")
         }
         Some(Reply::Settled(Pushed::Accepted)) => ("taken".into(), ""),
-        Some(Reply::Settled(Pushed::NoAnswer)) => ("no answer".into(), "run it again"),
+        Some(Reply::Settled(Pushed::NoAnswer | Pushed::NotAsked)) => ("no answer".into(), "run it again"),
         Some(Reply::Settled(Pushed::RefusedUs(code)) | Reply::RenewToken(code)) => (code, refused),
         Some(Reply::Settled(Pushed::Failed(code)) | Reply::SendAgain(code)) => {
             (code, "run it again in a while")

@@ -94,6 +94,9 @@ pub const PUSHES: Budget = Budget {
     whole: Duration::from_millis(1_000),
 };
 
+/// How long after its time a push may still end by itself.
+pub const PUSHES_SLACK: Duration = Duration::from_millis(20);
+
 /// To read the keys for pushes in INIT.
 pub const KEYS: Budget = Budget {
     connect: Duration::from_millis(300),
@@ -119,7 +122,7 @@ mod tests {
         assert!(STORE.whole + SPOOL.whole <= limit);
         assert!(PUSH.whole <= limit);
         assert!(DEVICES.whole + RING_LIMIT + AFTER_RING <= limit && RING.whole < RING_LIMIT);
-        assert!(PUSHES.whole < RING_LIMIT);
+        assert!(PUSHES.whole + PUSHES_SLACK < RING_LIMIT);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Compares the counters of hours with a count of the calls in the day's list. Where a day's hours may be gone,
-//! it compares the day's counters.
+//! Compares the counters of hours with a count of the calls in the day's list. Where the hours of a day may
+//! be gone, it compares the day's counters.
 
 use std::collections::BTreeMap;
 

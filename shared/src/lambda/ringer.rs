@@ -221,7 +221,9 @@ fn outcome(
 fn slowest(devices: &[Device], pushes: &[Push]) -> Vec<(Provider, Duration)> {
     let took = |provider| {
         let pushes = devices.iter().zip(pushes);
-        let its = pushes.filter(|(device, _)| device.address.platform.provider() == provider);
+        let its = pushes.filter(|(device, push)| {
+            device.address.platform.provider() == provider && push.pushed != Pushed::NotAsked
+        });
         Some((provider, its.map(|(_, push)| push.took).max()?))
     };
     Provider::ALL.into_iter().filter_map(took).collect()

@@ -138,6 +138,14 @@ impl fmt::Debug for PushToken {
     }
 }
 
+/// Whether Google's address is an installation id: 22 characters, the first of them c, d, e or f. A
+/// registration token is much longer.
+pub fn is_installation_id(token: &str) -> bool {
+    token.len() == 22
+        && token.starts_with(['c', 'd', 'e', 'f'])
+        && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
 /// The app on the device: Apple's bundle id, or Google's project id. It becomes part of a URL or of
 /// a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,7 +178,7 @@ impl Registration {
         let digest = Sha256::new()
             .chain_update(self.platform.as_str())
             .chain_update("\n")
-            .chain_update(self.token.reveal())
+            .chain_update(self.installation())
             .finalize();
         let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         key("address", [&hex])
@@ -178,7 +186,15 @@ impl Registration {
 
     /// Whether both reach the same phone.
     pub fn has_address_of(&self, other: &Self) -> bool {
-        self.platform == other.platform && self.token == other.token
+        self.platform == other.platform && self.installation() == other.installation()
+    }
+
+    /// What stays of an address as long as the app is installed. A registration token of Google begins with
+    /// the installation's id, which is an address by itself.
+    fn installation(&self) -> &str {
+        let token = self.token.reveal();
+        let before_colon = token.split(':').next().unwrap_or_default();
+        if self.platform == Platform::Fcm && is_installation_id(before_colon) { before_colon } else { token }
     }
 }
 
@@ -241,6 +257,23 @@ mod tests {
     fn a_token_of_apple_is_the_same_phone_in_capitals() {
         let token = |text| PushToken::parse(Platform::ApnsVoip, text);
         assert_eq!(token("DEAD01"), token("dead01"));
+    }
+
+    #[test]
+    fn googles_token_and_id_of_one_installation_are_one_address() {
+        let address = |platform, token: &str| {
+            let token = PushToken::parse(platform, token).unwrap();
+            Registration { platform, token, app: App::parse("app").unwrap() }
+        };
+        let google = |token: &str| address(Platform::Fcm, token);
+        let (id, other) = ("cAAAAAAAAAAAAAAAAAAAAA", "dAAAAAAAAAAAAAAAAAAAAA");
+        let token = google(&format!("{id}:APA91b-x"));
+        for same in [google(id), google(&format!("{id}:APA91b-new"))] {
+            assert!(token.has_address_of(&same) && token.address_key() == same.address_key());
+        }
+        for another in [google(other), google("c:APA91b-x"), google(&format!("{other}:APA91b-x"))] {
+            assert!(!token.has_address_of(&another) && token.address_key() != another.address_key());
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl RingWhenNoDevice {
 pub enum Verdict {
     /// At least one phone rings, or may ring.
     Rung,
-    /// There is no device, or every one is dead.
+    /// There is no device, or every one is dead or has no provider here.
     NoDevice,
     /// A provider refuses us, with its code: the keys or settings are wrong.
     ProviderRefused(String),
@@ -95,6 +95,7 @@ mod tests {
             Just(Pushed::Accepted),
             Just(Pushed::NoAnswer),
             Just(Pushed::Dead { since: None }),
+            Just(Pushed::NotAsked),
             Just(Pushed::RefusedUs("InvalidProviderToken".into())),
             Just(Pushed::Failed("TooManyRequests".into())),
         ]

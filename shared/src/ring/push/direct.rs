@@ -2,7 +2,8 @@
 //!
 //! INIT reads the keys, opens the connections and gets Google's access token. A key that cannot be used does
 //! not stop the function: the other provider's phones ring, and the job is published. Its own devices get
-//! [`Pushed::RefusedUs`], so the caller is told and the alarm goes off. A later call reads the key again.
+//! [`Pushed::RefusedUs`], so the caller is told and the alarm goes off. A call reads such a key again, and
+//! pushes again if it is another one.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +14,7 @@ use futures_util::lock::Mutex as AsyncMutex;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -22,7 +24,9 @@ use crate::call::model::Arrival;
 use crate::ring::device::{Device, Platform};
 use crate::ring::push::client::{APPLES_ROOTS, Client, GOOGLES_ROOTS, Sent};
 use crate::ring::push::keys::{self, ApnsKey, KeyError, ServiceAccount};
-use crate::ring::push::{Push, PushSettings, Pushed, Reply, Request, Ring, Ringing, apns, fcm, jwt};
+use crate::ring::push::{
+    Push, PushSettings, Pushed, Reply, Request, Ring, Ringing, apns, fcm, is_about_key, jwt,
+};
 
 /// Apple takes a token for an hour, and wants no new one within 20 minutes.
 const PROVIDER_TOKEN_SECONDS: u64 = 40 * 60;
@@ -56,12 +60,20 @@ struct Google {
     token: AsyncMutex<Option<Token>>,
 }
 
-/// The keys as they were read, with the tokens that were made with them.
+/// A provider's key as it was read, with the token that was made with it.
+struct Held<K> {
+    key: Result<Arc<K>, KeyError>,
+    /// The digest of the parameter's text, to see whether it changed.
+    digest: Option<[u8; 32]>,
+    /// Whether the provider refused the key, and took nothing since.
+    refused: Arc<AtomicBool>,
+}
+
+/// The keys of the providers that have one.
 struct Keys {
-    apple: Result<Apple, KeyError>,
-    google: Result<Google, KeyError>,
+    apple: Option<Held<Apple>>,
+    google: Option<Held<Google>>,
     read_at: u64,
-    refused: AtomicBool,
 }
 
 /// Sends pushes over connections of its own.
@@ -108,7 +120,7 @@ impl Direct {
             settings.fcm_key_parameter.as_ref().and_then(|_| visit(&google, fcm_url(&settings))),
         ];
         let ssm = aws.ssm(budget::KEYS);
-        let keys = Keys::read(&ssm, &settings, now.seconds()).await;
+        let keys = Keys::read(&ssm, &settings, now.seconds(), None).await;
         let direct = Self { settings, ssm, apple, google, keys: Mutex::new(Arc::new(keys)) };
         let opened =
             futures_util::future::join(join_all(visits.into_iter().flatten()), direct.get_token(now));
@@ -120,7 +132,7 @@ impl Direct {
 
     /// Gets Google's access token. The first call waits for it if it is not there in time.
     async fn get_token(&self, now: Arrival) {
-        if let Ok(google) = &self.keys().google {
+        if let Some(Ok(google)) = self.keys().google.as_ref().map(|held| &held.key) {
             let _ = self.access_token(google, now.seconds(), None, budget::PUSHES.attempt).await;
         }
     }
@@ -132,18 +144,36 @@ impl Direct {
     /// The keys, read again if one of them did not work.
     async fn working_keys(&self, now: u64, time: Duration) -> Arc<Keys> {
         let keys = self.keys();
-        let works = keys.is_usable(&self.settings) && !keys.refused.load(Ordering::Relaxed);
-        if works || (keys.were_read() && now < keys.read_at + KEYS_SECONDS) {
+        if keys.work() || (keys.were_read() && now < keys.read_at + KEYS_SECONDS) {
             return keys;
         }
-        let again = Keys::read(&self.ssm, &self.settings, now);
+        let again = Keys::read(&self.ssm, &self.settings, now, Some(&keys));
         let Ok(again) = tokio::time::timeout(time, again).await else { return keys };
-        if !again.is_usable(&self.settings) && keys.is_usable(&self.settings) {
-            return keys;
-        }
         let again = Arc::new(again);
         *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&again);
         again
+    }
+
+    /// A push to each device, all at once.
+    async fn push_all(
+        &self,
+        keys: &Keys,
+        call: &Ringing<'_>,
+        devices: &[&Device],
+        (start, deadline): (Instant, Instant),
+    ) -> Vec<Push> {
+        let pushes = devices.iter().map(|device| async {
+            let pushed = if keys.know(device.address.platform) {
+                let push = self.push(keys, call, device, deadline);
+                // One that is late must not take the others' answers along.
+                let in_time = tokio::time::timeout_at(deadline + budget::PUSHES_SLACK, push).await;
+                in_time.unwrap_or_else(|_| Pushed::Failed("too_slow".into()))
+            } else {
+                Pushed::NotAsked
+            };
+            Push { pushed, took: start.elapsed() }
+        });
+        join_all(pushes).await
     }
 
     /// A push to one device, sent once more if that may help.
@@ -156,8 +186,11 @@ impl Direct {
         let now = call.now.seconds();
         let (mut refused, mut may_ring) = (None, false);
         let mut last = Pushed::Failed("unreachable".into());
-        for _ in 0..2 {
+        for attempt in 0..2 {
             let left = deadline.saturating_duration_since(Instant::now());
+            if attempt > 0 && left.is_zero() {
+                break;
+            }
             let token = self.token(keys, is_google, now, refused.as_deref(), left).await;
             let token = match token {
                 Ok(token) => token,
@@ -193,7 +226,9 @@ impl Direct {
             match reply {
                 Reply::Settled(pushed) => return pushed,
                 Reply::RenewToken(_) => refused = Some(token),
-                Reply::SendAgain(_) => tokio::time::sleep(budget::FIRST_PAUSE).await,
+                Reply::SendAgain(_) => {
+                    tokio::time::sleep_until(deadline.min(Instant::now() + budget::FIRST_PAUSE)).await
+                }
             }
             last = reply.settled();
         }
@@ -208,11 +243,10 @@ impl Direct {
         refused: Option<&str>,
         time: Duration,
     ) -> Result<String, NoToken> {
-        let unusable = |error: &KeyError| NoToken::Refused(error.to_string());
         if is_google {
-            self.access_token(keys.google.as_ref().map_err(unusable)?, now, refused, time).await
+            self.access_token(&*key(keys.google.as_ref())?, now, refused, time).await
         } else {
-            keys.apple.as_ref().map_err(unusable)?.provider_token(now, refused)
+            key(keys.apple.as_ref())?.provider_token(now, refused)
         }
     }
 
@@ -274,59 +308,155 @@ impl Direct {
     }
 }
 
+/// The key of a provider, or why there is none.
+fn key<K>(held: Option<&Held<K>>) -> Result<Arc<K>, NoToken> {
+    let key = held.map_or(Err(KeyError::Missing), |held| held.key.clone());
+    key.map_err(|error| NoToken::Refused(error.to_string()))
+}
+
 impl Ring for Direct {
     async fn ring(&self, call: Ringing<'_>, devices: &[Device]) -> Vec<Push> {
         let start = Instant::now();
-        let deadline = start + budget::PUSHES.whole;
-        let keys = self.working_keys(call.now.seconds(), budget::PUSHES.attempt).await;
-        let pushes = devices.iter().map(|device| async {
-            let pushed = self.push(&keys, &call, device, deadline).await;
-            Push { pushed, took: start.elapsed() }
-        });
-        let pushes = join_all(pushes).await;
-        if pushes.iter().any(|push| matches!(push.pushed, Pushed::RefusedUs(_))) {
-            keys.refused.store(true, Ordering::Relaxed);
+        let times = (start, start + budget::PUSHES.whole);
+        let now = call.now.seconds();
+        let keys = self.working_keys(now, budget::PUSHES.attempt).await;
+        let mut pushes = self.push_all(&keys, &call, &devices.iter().collect::<Vec<_>>(), times).await;
+        keys.note(devices, &pushes);
+        if !pushes.iter().any(|push| is_refused(&push.pushed)) {
+            return pushes;
         }
+        // The operator may have stored another key.
+        let left = times.1.saturating_duration_since(Instant::now());
+        let again = self.working_keys(now, left / 2).await;
+        let (places, refused): (Vec<usize>, Vec<&Device>) = devices
+            .iter()
+            .enumerate()
+            .filter(|(place, device)| {
+                let is_refused = pushes.get(*place).is_some_and(|push| is_refused(&push.pushed));
+                is_refused && again.has_another(&keys, device.address.platform)
+            })
+            .unzip();
+        let second = self.push_all(&again, &call, &refused, times).await;
+        for (place, push) in places.into_iter().zip(second) {
+            if let Some(first) = pushes.get_mut(place) {
+                *first = push;
+            }
+        }
+        again.note(devices, &pushes);
         pushes
     }
 }
 
+fn is_refused(pushed: &Pushed) -> bool {
+    matches!(pushed, Pushed::RefusedUs(code) if is_about_key(code))
+}
+
 impl Keys {
-    async fn read(ssm: &Parameters, settings: &PushSettings, now: u64) -> Self {
+    /// Reads the keys. One that worked before is kept if there is no better one now, and so is its token if
+    /// the parameter did not change: Apple takes few new tokens.
+    async fn read(ssm: &Parameters, settings: &PushSettings, now: u64, known: Option<&Self>) -> Self {
         let names = [settings.apns_key_parameter.as_deref(), settings.fcm_key_parameter.as_deref()];
-        let known: Vec<&str> = names.iter().flatten().copied().collect();
-        let mut texts = keys::read(ssm, &known, now).await.into_iter();
-        let mut next = |name: Option<&str>| name.and_then(|_| texts.next()).unwrap_or(Err(KeyError::Missing));
+        let wanted: Vec<&str> = names.iter().flatten().copied().collect();
+        let mut texts = keys::read(ssm, &wanted, now).await.into_iter();
+        let mut next = |name: Option<&str>| name.map(|_| texts.next().unwrap_or(Err(KeyError::Missing)));
         let [apple, google] = names.map(&mut next);
-        let apple =
-            apple.and_then(|text| ApnsKey::parse(&text)).map(|key| Apple { key, token: Mutex::default() });
-        let google = google
-            .and_then(|text| ServiceAccount::parse(&text))
-            .map(|account| Google { account, token: AsyncMutex::new(None) });
-        let keys = Self { apple, google, read_at: now, refused: AtomicBool::new(false) };
-        keys.log(settings);
+        let made = |text: &str| ApnsKey::parse(text).map(|key| Apple { key, token: Mutex::default() });
+        let apple = apple.map(|text| Held::new(text, known.and_then(|known| known.apple.as_ref()), made));
+        let made = |text: &str| {
+            ServiceAccount::parse(text).map(|account| Google { account, token: AsyncMutex::new(None) })
+        };
+        let google = google.map(|text| Held::new(text, known.and_then(|known| known.google.as_ref()), made));
+        let keys = Self { apple, google, read_at: now };
+        keys.log();
         keys
     }
 
-    fn log(&self, settings: &PushSettings) {
-        let apple = (&settings.apns_key_parameter, self.apple.as_ref().err(), "apns");
-        let google = (&settings.fcm_key_parameter, self.google.as_ref().err(), "fcm");
-        for (parameter, error, provider) in [apple, google] {
-            if let (Some(_), Some(error)) = (parameter, error) {
-                tracing::error!(error = %error, provider, "no phone of this provider can ring");
+    fn errors(&self) -> [(&'static str, Option<KeyError>); 2] {
+        let apple = self.apple.as_ref().and_then(|held| held.key.as_ref().err());
+        let google = self.google.as_ref().and_then(|held| held.key.as_ref().err());
+        [("apns", apple.copied()), ("fcm", google.copied())]
+    }
+
+    fn log(&self) {
+        for (provider, error) in self.errors() {
+            if let Some(error) = error {
+                tracing::error!(%error, provider, "no phone of this provider can ring");
             }
         }
     }
 
     /// Whether SSM answered.
     fn were_read(&self) -> bool {
-        let errors = [self.apple.as_ref().err(), self.google.as_ref().err()];
-        !errors.contains(&Some(&KeyError::Unreadable))
+        self.errors().iter().all(|(_, error)| *error != Some(KeyError::Unreadable))
     }
 
-    fn is_usable(&self, settings: &PushSettings) -> bool {
-        (self.apple.is_ok() || settings.apns_key_parameter.is_none())
-            && (self.google.is_ok() || settings.fcm_key_parameter.is_none())
+    /// Whether every key that there should be can be used, as far as is known.
+    fn work(&self) -> bool {
+        let refused = [self.apple.as_ref().map(Held::is_refused), self.google.as_ref().map(Held::is_refused)];
+        self.errors().iter().all(|(_, error)| error.is_none()) && !refused.contains(&Some(true))
+    }
+
+    /// Whether there should be a key for these devices.
+    fn know(&self, platform: Platform) -> bool {
+        if platform == Platform::Fcm { self.google.is_some() } else { self.apple.is_some() }
+    }
+
+    /// Whether the key for these devices is not the one of others.
+    fn has_another(&self, others: &Self, platform: Platform) -> bool {
+        if platform == Platform::Fcm {
+            differ(self.google.as_ref(), others.google.as_ref())
+        } else {
+            differ(self.apple.as_ref(), others.apple.as_ref())
+        }
+    }
+
+    /// Notes which keys the providers took or refused.
+    fn note(&self, devices: &[Device], pushes: &[Push]) {
+        for (device, push) in devices.iter().zip(pushes) {
+            let is_google = device.address.platform == Platform::Fcm;
+            let google = self.google.as_ref().map(|held| &held.refused).filter(|_| is_google);
+            let apple = self.apple.as_ref().map(|held| &held.refused).filter(|_| !is_google);
+            let Some(refused) = google.or(apple) else { continue };
+            if is_refused(&push.pushed) {
+                refused.store(true, Ordering::Relaxed);
+            } else if push.pushed == Pushed::Accepted {
+                refused.store(false, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+fn differ<K>(one: Option<&Held<K>>, other: Option<&Held<K>>) -> bool {
+    match (one.map(|held| &held.key), other.map(|held| &held.key)) {
+        (Some(Ok(one)), Some(Ok(other))) => !Arc::ptr_eq(one, other),
+        (Some(Ok(_)), _) => true,
+        _ => false,
+    }
+}
+
+impl<K> Held<K> {
+    fn new(
+        text: Result<String, KeyError>,
+        known: Option<&Self>,
+        make: impl FnOnce(&str) -> Result<K, KeyError>,
+    ) -> Self {
+        let digest = text.as_ref().ok().map(|text| Sha256::digest(text).into());
+        let same = known.filter(|known| known.key.is_ok() && known.digest == digest);
+        let made = match same {
+            Some(known) => known.key.clone(),
+            None => text.and_then(|text| make(&text)).map(Arc::new),
+        };
+        match (made, known) {
+            (Ok(key), _) if same.is_none() => Self { key: Ok(key), digest, refused: Arc::default() },
+            (_, Some(known)) if known.key.is_ok() => {
+                Self { key: known.key.clone(), digest: known.digest, refused: Arc::clone(&known.refused) }
+            }
+            (key, _) => Self { key, digest, refused: Arc::default() },
+        }
+    }
+
+    fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
     }
 }
 

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::ring::device::Device;
+use crate::ring::device::{Device, is_installation_id};
 use crate::ring::push::{Pushed, Reply, Request, Ringing, code};
 
 pub const ENDPOINT: &str = "https://fcm.googleapis.com";
@@ -53,14 +53,6 @@ pub fn request(call: &Ringing<'_>, device: &Device, ring_seconds: u64) -> Option
     let path = format!("/v1/projects/{}/messages:send", device.address.app.as_str());
     let headers = vec![("content-type", "application/json".to_owned())];
     Some(Request { path, headers, body: serde_json::to_string(&Body { message }).ok()? })
-}
-
-/// Whether the address is an installation id: 22 characters, the first of them c, d, e or f. A registration
-/// token is much longer.
-fn is_installation_id(token: &str) -> bool {
-    token.len() == 22
-        && token.starts_with(['c', 'd', 'e', 'f'])
-        && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 #[derive(Default, Deserialize)]

@@ -28,6 +28,8 @@ pub enum Pushed {
     Accepted,
     /// It was sent and no answer came. The phone may ring.
     NoAnswer,
+    /// This stack has no key for the device's provider, so nothing was sent. An app may register before.
+    NotAsked,
     /// The device's address is no longer valid, since a moment if the provider named one.
     Dead { since: Option<Moment> },
     /// The provider refuses us: a wrong key, team, topic or project. The code is the provider's.
@@ -107,6 +109,13 @@ impl Reply {
 pub fn call_uuid(call: &Ringing<'_>) -> Uuid {
     let service = Uuid::new_v5(&Uuid::NAMESPACE_OID, call.service.as_bytes());
     Uuid::new_v5(&service, call.session.as_str().as_bytes())
+}
+
+/// Whether a provider refuses the key, as opposed to the app or the project that a device names.
+fn is_about_key(code: &str) -> bool {
+    const WORDS: [&str; 4] =
+        ["InvalidProviderToken", "ExpiredProviderToken", "MissingProviderToken", "UNAUTHENTICATED"];
+    code.starts_with("no_access_token") || WORDS.contains(&code)
 }
 
 /// A provider's word for an error, if it can be one: letters and underscores. Logs and metrics show it, and
