@@ -161,8 +161,8 @@ chaos: $(VENV)/ready local ## run against an AWS that fails in every way (15 min
 
 fuzz: .local/fuzz/bin/cargo-fuzz ## fuzz every reader, RUNS=10000000 inputs each (nightly compiler)
 	cargo run $(QUIETLY) --locked --package ringback-cases --bin corpus -- unpack tests/fuzz/target/corpus
-	set -e; for target in query tencent_body gateway_event spool_message registration; do \
-	  length=512; if [ $$target = spool_message ]; then length=2048; fi; \
+	set -e; for target in query tencent_body gateway_event spool_message registration reading; do \
+	  length=512; case $$target in spool_message | reading) length=2048; esac; \
 	  PATH="$(CURDIR)/.local/fuzz/bin:$$PATH" cargo +nightly fuzz run --fuzz-dir tests/fuzz --sanitizer none \
 	    --strip-dead-code --no-trace-compares $$target tests/fuzz/target/corpus/$$target -- \
 	    -runs=$(RUNS) -max_len=$$length -dict=tests/fuzz/dictionary.txt -use_counters=0 -entropic=0 \

@@ -8,18 +8,24 @@ use ringback::door::{
     request::Unverified,
 };
 use ringback::door::{callback::Callback, route::Route};
-use ringback::lambda::api::Api;
+use ringback::history::plan::Plan;
+use ringback::history::rows::Layout;
+use ringback::history::stream::Batch;
 use ringback::lambda::api::event::ApiEvent;
 use ringback::lambda::api::jwt::JwtUsers;
+use ringback::lambda::api::{Api, HandledRequest};
 use ringback::lambda::devices::answer::answer as devices_answer;
 use ringback::lambda::devices::{DevicesApi, DevicesOutcome};
 use ringback::lambda::handler::{Handler, Notifier};
+use ringback::lambda::history::HistoryApi;
+use ringback::lambda::history::request::TokenUsers;
 use ringback::lambda::http::{GatewayEvent, answer};
 use ringback::lambda::outcome::CallbackOutcome;
 use ringback::lambda::settings::Environment;
 use ringback::lambda::spool;
 use ringback::line;
 use ringback::tencent;
+use ringback::testing::calls::MemoryCalls;
 use ringback::testing::phones::MemoryDevices;
 use ringback::testing::{ARRIVAL, DeadTopic, MemoryTable, MemoryTopic, TOKEN, recorder_behind};
 use ringback::text::refusal::Refusal;
@@ -198,6 +204,35 @@ pub fn register(event: &Value) {
         let shown: Value = serde_json::from_str(&shown).unwrap();
         let end = shown["token_ends_with"].as_str().unwrap();
         assert!(end.len() <= token.len() / 4 && token.ends_with(end), "an answer shows too much of a token");
+    }
+}
+
+/// Plays a request for calls.
+pub fn ask_for_calls(event: &Value) {
+    let users = JwtUsers::new("planetkit", "sub").map(|users| TokenUsers { users, provider: "line" });
+    let calls = MemoryCalls::default();
+    let call = serde_json::json!({
+        "sid": "c", "record": CALL, "provider": "line", "kind": "group", "status": "ongoing", "facts": "",
+        "received_at": 1_793_600_000_000_u64, "expires_at": 9_999_999_999_u64,
+    });
+    calls.put_record(call);
+    let event: ApiEvent = serde_json::from_value(event.clone()).unwrap_or_default();
+    let api = HistoryApi::new(calls, users, 2);
+    let handled = RUNTIME.with(|runtime| runtime.block_on(api.handle(&event, ARRIVAL)));
+    let answer = handled.answer(&event);
+    assert!((200..=499).contains(&answer.status), "{:?}", handled.outcome);
+}
+
+/// Folds a batch of the records table's stream, if the text is one.
+pub fn fold(batch: &str) {
+    let Ok(batch) = Batch::parse(batch) else { return };
+    let plan = Plan::of(&batch, &Layout::default());
+    for (partition, sort) in plan.rows.keys().chain(plan.stays.keys()).chain(plan.counts.keys()) {
+        let fits = (1..=2_048).contains(&partition.len()) && (1..=1_024).contains(&sort.len());
+        assert!(fits, "a key's length");
+    }
+    for news in &plan.news {
+        assert!(news.attributes.iter().all(|(_, value)| !value.is_empty()), "an empty attribute");
     }
 }
 
