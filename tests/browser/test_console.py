@@ -122,6 +122,7 @@ class Console(unittest.TestCase):
     def test_the_overview_has_the_figures_the_reasons_and_the_newest_calls(self) -> None:
         page = self.open("/")
         expect(page).to_have_title("Overview · Ringback")
+        expect(page.get_by_role("link", name=re.compile(r"^Live \(\d+\)$"))).to_be_visible()
         tiles = page.get_by_label("Figures")
         calls = tiles.locator(".tile").first.locator(".number").inner_text()
         self.assertGreaterEqual(int(calls), len(PLAYED))
@@ -173,7 +174,7 @@ class Console(unittest.TestCase):
 
     def test_the_search_finds_a_call_a_user_and_a_room(self) -> None:
         sid = self.played["answered"]["sid"]
-        found = {sid: "/calls/", "quiet-bob": "/users/line/planetkit/", "silent-room": "/calls/"}
+        found = {sid: "/calls/", "quiet-bob": "/users/line/planetkit/"}
         found[MARKUP] = "/users/line/planetkit/"
         for text, path in found.items():
             page = self.open("/")
@@ -181,6 +182,9 @@ class Console(unittest.TestCase):
             page.keyboard.press("Enter")
             expect(page).to_have_url(re.compile(re.escape(path)))
         expect(self.open("/search?q=nobody").locator("main")).to_contain_text("Nothing found")
+        # The room and its session have the same name.
+        both = self.open("/search?q=silent-room").locator("ul.found li")
+        expect(both).to_contain_text([re.compile("Call"), re.compile("Room")])
 
     def test_a_foreign_host_is_refused(self) -> None:
         request = urllib.request.Request(self.url, headers={"Host": "rebound.example"})
@@ -214,6 +218,11 @@ class Console(unittest.TestCase):
         expect(page.locator(".tiles .number").first).not_to_have_text("old")
         expect(page.get_by_role("searchbox")).to_be_focused()
         expect(page.get_by_role("searchbox")).to_have_value("half a na")
+        page.get_by_text("The same as a table").click()
+        page.locator(".tiles a").first.focus()
+        page.clock.run_for(15_100)
+        expect(page.get_by_role("columnheader", name="Answer rate")).to_be_visible()
+        expect(page.locator(".tiles a").first).to_be_focused()
         page.get_by_role("button", name="Pause").click()
         page.evaluate("document.querySelector('.tiles .number').textContent = 'old'")
         page.clock.run_for(31_000)

@@ -24,6 +24,8 @@ pub(super) struct Story {
 
 struct Point {
     at: Option<Moment>,
+    /// The place on the line; of what has no time, when it was received.
+    order: Option<Moment>,
     class: &'static str,
     what: Markup,
 }
@@ -35,7 +37,7 @@ impl Story {
     }
 
     fn points(&self) -> Vec<Point> {
-        let point = |at, class, what| Point { at, class, what };
+        let point = |at, class, what| Point { at, order: at, class, what };
         let call = &self.call;
         let mut points = Vec::new();
         let told = self.events.iter().filter(|event| text(event, "callback") != "call_event");
@@ -47,7 +49,9 @@ impl Story {
                 (text(event, "what").replace('_', " "))
                 @if let Some(who) = who { " " (people::person(&who, &call.provider, call.service())) }
             };
-            points.push(point(moment(event, "at"), "event", what));
+            let at = moment(event, "at");
+            let order = at.or_else(|| moment(event, "received_at"));
+            points.push(Point { at, order, class: "event", what });
         }
         // The people's own events tell what happened in a room.
         let between_two = !call.is_line_group();
@@ -73,7 +77,7 @@ impl Story {
             points.push(point(call.ended_at, "end", what));
         }
         // Equal times stay in the order of the list; what has no time comes last.
-        points.sort_by_key(|point| point.at.map_or(u64::MAX, Moment::milliseconds));
+        points.sort_by_key(|point| point.order.map_or(u64::MAX, Moment::milliseconds));
         points
     }
 }
@@ -94,7 +98,7 @@ pub(super) fn main(story: &Story) -> Markup {
             h1 { (words::kind(call.kind)) " " (words::media(call.media)) " call" }
             (words::outcome(call.outcome, Some(call.status)))
         }
-        p.sid { span.quiet { "Session " } bdi { (call.sid) } }
+        p.sid { span.quiet { "Session " } bdi { (call.sid) } " " a href=(address) { "Permalink" } }
         section.card aria-label="Summary" { (summary(story)) }
         section.card aria-labelledby="timeline" { h2 #timeline { "Timeline" } (timeline(story)) }
         section.card aria-labelledby="people" { h2 #people { "People" } (people_table(story)) }

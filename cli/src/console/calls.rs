@@ -15,7 +15,7 @@ pub(super) fn main(asked: &Asked, found: &Rows<CallRow>) -> Markup {
         div.title { h1 { "Calls" } a href=(asked.address("/calls.csv", None)) { "CSV of this list" } }
         (asked.form())
         @if asked.from.trim().is_empty() && asked.to.trim().is_empty() { p.quiet { "Of the last 24 hours." } }
-        section.card { (table(&found.rows, "Calls")) }
+        section.card { (table(&found.rows, "Calls", found.next.is_some())) }
         (older(asked, "/calls", found.next.as_ref()))
     }
 }
@@ -34,9 +34,9 @@ pub(super) fn older(asked: &Asked, path: &str, next: Option<&Cursor>) -> Markup 
 
 /// Calls, one a line. On a narrow screen each is a card, so that the roles are said again: a browser forgets
 /// them with the layout of a table.
-pub(super) fn table(rows: &[CallRow], name: &str) -> Markup {
+pub(super) fn table(rows: &[CallRow], name: &str, goes_on: bool) -> Markup {
     html! {
-        @if rows.is_empty() { p.quiet { "There are no calls here." } } @else {
+        @if rows.is_empty() { (none(goes_on)) } @else {
             table.cards role="table" aria-label=(name) {
                 thead role="rowgroup" {
                     tr role="row" {
@@ -45,6 +45,16 @@ pub(super) fn table(rows: &[CallRow], name: &str) -> Markup {
                 }
                 tbody role="rowgroup" { @for row in rows { (line(row)) } }
             }
+        }
+    }
+}
+
+/// A page without calls. With a filter, a list is read in parts that may have none.
+pub(super) fn none(goes_on: bool) -> Markup {
+    html! {
+        p.quiet {
+            @if goes_on { "None of the newest calls is one of these. There may be older ones." }
+            @else { "There are no calls here." }
         }
     }
 }

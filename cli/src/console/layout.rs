@@ -18,8 +18,15 @@ pub(super) enum Tab {
 const TABS: [(Tab, &str, &str); 3] =
     [(Tab::Overview, "/", "Overview"), (Tab::Calls, "/calls", "Calls"), (Tab::Live, "/live", "Live")];
 
-/// A whole page. `search` is what was looked for.
-pub(super) fn page(stack: &str, title: &str, tab: Tab, search: &str, main: &Markup) -> Markup {
+/// A whole page. `search` is what was looked for, and `live` how many calls are live, where that is known.
+pub(super) fn page(
+    stack: &str,
+    title: &str,
+    tab: Tab,
+    search: &str,
+    live: Option<usize>,
+    main: &Markup,
+) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -38,7 +45,12 @@ pub(super) fn page(stack: &str, title: &str, tab: Tab, search: &str, main: &Mark
                     a.brand href="/" { span.ring aria-hidden="true" {} "Ringback" }
                     nav aria-label="Pages" {
                         @for (each, address, name) in TABS {
-                            a href=(address) aria-current=[(each == tab).then_some("page")] { (name) }
+                            a href=(address) aria-current=[(each == tab).then_some("page")] {
+                                (name)
+                                @if let (Tab::Live, Some(live)) = (each, live) {
+                                    span data-live="count" { " (" (live) ")" }
+                                }
+                            }
                         }
                     }
                     form.search action="/search" role="search" {

@@ -1,16 +1,16 @@
 //! The overview: the figures of the last 24 hours, what is live, and the newest calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, PreEscaped, html};
 use ringback::call::model::{Arrival, Moment};
 use ringback::history::figures::{Figures, Period};
 use ringback::history::read::Span;
-use ringback::history::read::days::{HOUR_MILLISECONDS, day_of, hour_of};
+use ringback::history::read::days::{HOUR_MILLISECONDS, day_of, hour_of, rfc3339};
 use ringback::history::read::live::LiveCall;
 use ringback::history::row::CallRow;
 
-use super::{calls, chart, layout, reasons, words};
+use super::{calls, chart, layout, people, reasons, words};
 
 /// Hours that the overview is about; the last one is not over.
 const HOURS: u64 = 24;
@@ -29,6 +29,7 @@ pub(super) const GROUPS: [(&str, &[&str]); 5] = [
 /// What the overview shows.
 pub(super) struct Overview {
     pub(super) now: Moment,
+    pub(super) span: Span,
     pub(super) hours: Vec<Hour>,
     pub(super) live: Vec<LiveCall>,
     pub(super) newest: Vec<CallRow>,
@@ -61,7 +62,16 @@ pub(super) fn span(now: Arrival) -> Span {
 /// The figures hour by hour, also of hours without calls.
 pub(super) fn hours(span: Span, found: Vec<(Period, Figures)>) -> Vec<Hour> {
     let mut sums: BTreeMap<(String, u8), Figures> = BTreeMap::new();
-    for (period, figures) in found {
+    // One family for each service: others say the same again in other numbers.
+    let says_most =
+        |reason: &String| reason.starts_with("disconnect_reason:") || reason.starts_with("call_result:");
+    let service_of = |period: &Period| (period.provider.clone(), period.service.clone());
+    let with_main_family = found.iter().filter(|(_, figures)| figures.reasons.keys().any(says_most));
+    let with_main_family: BTreeSet<_> = with_main_family.map(|(period, _)| service_of(period)).collect();
+    for (period, mut figures) in found {
+        if with_main_family.contains(&service_of(&period)) {
+            figures.reasons.retain(|reason, _| says_most(reason));
+        }
         sums.entry((period.day, period.hour.unwrap_or_default())).or_default().add(&figures, 1);
     }
     let begins = (0..HOURS).map(|index| span.from.milliseconds() + index * HOUR_MILLISECONDS);
@@ -86,7 +96,7 @@ pub(super) fn main(shown: &Overview) -> Markup {
             h1 { "Last 24 hours" }
             (layout::freshness("/", &words::clock(shown.now)))
         }
-        section.tiles aria-label="Figures" data-live="tiles" { (tiles(&sum, &shown.live)) }
+        section.tiles aria-label="Figures" data-live="tiles" { (tiles(&sum, shown)) }
         div.columns {
             section.card data-live="hours" aria-labelledby="hours" {
                 h2 #hours { "Outcomes by hour" }
@@ -98,20 +108,28 @@ pub(super) fn main(shown: &Overview) -> Markup {
             }
         }
         section.card data-live="newest" aria-labelledby="newest" {
-            div.title { h2 #newest { "Newest calls" } a href="/calls" { "All calls" } }
-            (calls::table(&shown.newest, "Newest calls"))
+            div.title { h2 #newest { "Newest calls" } a href=(list(shown.span, "")) { "All calls" } }
+            (calls::table(&shown.newest, "Newest calls", false))
         }
     }
 }
 
-fn tiles(sum: &Figures, live: &[LiveCall]) -> Markup {
+/// The list of the calls that the figures count.
+fn list(span: Span, filter: &str) -> String {
+    let from = rfc3339(span.from).unwrap_or_default();
+    // As a field for times has it: without seconds.
+    let from = from.get(..16).unwrap_or_default();
+    format!("/calls?from={}{filter}", people::part(from))
+}
+
+fn tiles(sum: &Figures, Overview { live, span, .. }: &Overview) -> Markup {
     let missed = counted(sum, &["missed"]);
     let rate = sum.answer_rate().map_or("–".to_owned(), |rate| format!("{:.0} %", rate * 100.0));
     let silent: Vec<u64> = live.iter().filter(|live| live.stale).map(|live| live.quiet_s).collect();
     html! {
-        (tile("/calls", "Calls", &words::number(sum.calls), ""))
-        (tile("/calls?outcome=answered", "Answered", &rate, "of the calls that ended"))
-        (tile("/calls?outcome=missed", "Missed", &words::number(missed), ""))
+        (tile(&list(*span, ""), "Calls", &words::number(sum.calls), ""))
+        (tile(&list(*span, "&outcome=answered"), "Answered", &rate, "of the calls that ended"))
+        (tile(&list(*span, "&outcome=missed"), "Missed", &words::number(missed), ""))
         (tile("", "Talk", &words::number(sum.talk_s / 60), "minutes"))
         (tile("/live", "Live now", &words::number(i64::try_from(live.len()).unwrap_or(i64::MAX)), &{
             silent.iter().max().map_or(String::new(), |longest| {
@@ -186,12 +204,6 @@ fn by_hour(hours: &[Hour]) -> Markup {
 fn why(sum: &Figures) -> Markup {
     let mut reasons: Vec<(&String, i64)> =
         sum.reasons.iter().map(|(reason, count)| (reason, *count)).collect();
-    // One family for each vendor: others say the same again in other numbers.
-    let says_most =
-        |reason: &str| reason.starts_with("disconnect_reason:") || reason.starts_with("call_result:");
-    if reasons.iter().any(|(reason, _)| says_most(reason)) {
-        reasons.retain(|(reason, _)| says_most(reason));
-    }
     reasons.retain(|(_, count)| *count > 0);
     reasons.sort_by_key(|(reason, count)| (std::cmp::Reverse(*count), *reason));
     let most = reasons.first().map_or(1, |(_, count)| *count);

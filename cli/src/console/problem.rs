@@ -33,7 +33,7 @@ impl Problem {
     fn advice(&self) -> &'static str {
         match self {
             Self::NoPage => "Check the address, or begin at the overview.",
-            Self::NoCall => "It never came, its records have expired, or it waits in the spool.",
+            Self::NoCall => "It never came, its records expired or were erased, or it waits in the spool.",
             Self::Unusable("from") => "“From” must be a time before “To”, such as 2026-11-28T06:30.",
             Self::Unusable("to") => "“To” must be a time, such as 2026-11-28T06:30.",
             Self::Unusable("cursor") => "Begin the list again at its first page.",
@@ -69,7 +69,7 @@ impl IntoResponse for Problem {
             &title,
             &html! { p { (self.advice()) } @if let Self::Reading(why) = &self { p.quiet { (why) "." } } },
         );
-        (self.status(), page("", &title, Tab::Other, "", &main)).into_response()
+        (self.status(), page("", &title, Tab::Other, "", None, &main)).into_response()
     }
 }
 

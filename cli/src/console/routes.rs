@@ -34,6 +34,9 @@ const ROWS_OF_FILE: usize = 20_000;
 /// Pages that are read for it, at most. A filter leaves many of them nearly empty.
 const PAGES_OF_FILE: usize = 2_000;
 
+/// Pages without a row that are gone through at once, at most.
+const EMPTY_PAGES: usize = 20;
+
 type Shown = Result<Markup, Problem>;
 type Answered = Result<Response, Problem>;
 
@@ -93,6 +96,19 @@ where
     Ok(Rows { rows, next })
 }
 
+/// The next page of a list that has a row. A filter can leave pages empty.
+async fn next_rows<T, F>(first: Page, read: impl Fn(Page) -> F) -> Result<Rows<T>, Failure>
+where
+    F: Future<Output = Result<Rows<T>, Failure>>,
+{
+    let mut found = read(first.clone()).await?;
+    for _ in 0..EMPTY_PAGES {
+        let Some(next) = found.next.take_if(|_| found.rows.is_empty()) else { break };
+        found = read(Page { after: Some(next), ..first.clone() }).await?;
+    }
+    Ok(found)
+}
+
 /// Every row of a list.
 async fn all<T, F>(read: impl Fn(Page) -> F) -> Result<Vec<T>, Failure>
 where
@@ -103,7 +119,11 @@ where
 
 impl Source {
     fn page(&self, title: &str, tab: Tab, main: &Markup) -> Markup {
-        page(&self.name, title, tab, "", main)
+        page(&self.name, title, tab, "", None, main)
+    }
+
+    fn live_page(&self, title: &str, tab: Tab, live: usize, main: &Markup) -> Markup {
+        page(&self.name, title, tab, "", Some(live), main)
     }
 
     async fn live(&self, now: Arrival) -> Result<Vec<LiveCall>, Failure> {
@@ -129,11 +149,12 @@ async fn show_overview(State(source): State<Source>) -> Shown {
     let everything = ringback::history::read::Filter::default();
     let shown = Overview {
         now: moment(now),
+        span,
         hours: overview::hours(span, source.calls.figures(span, By::Hour, now).await?),
         live: source.live(now).await?,
         newest: source.calls.calls(span, &everything, &newest, now).await?.rows,
     };
-    Ok(source.page("Overview", Tab::Overview, &overview::main(&shown)))
+    Ok(source.live_page("Overview", Tab::Overview, shown.live.len(), &overview::main(&shown)))
 }
 
 async fn figures_csv(State(source): State<Source>) -> Answered {
@@ -144,7 +165,9 @@ async fn figures_csv(State(source): State<Source>) -> Answered {
 
 async fn show_calls(State(source): State<Source>, Query(asked): Query<Asked>) -> Shown {
     let now = now();
-    let found = source.calls.calls(asked.span(now)?, &asked.filter()?, &asked.page()?, now).await?;
+    let (calls, span, filter) = (&source.calls, asked.span(now)?, &asked.filter()?);
+    let read = move |page| async move { calls.calls(span, filter, &page, now).await };
+    let found = next_rows(asked.page()?, read).await?;
     Ok(source.page("Calls", Tab::Calls, &calls::main(&asked, &found)))
 }
 
@@ -168,8 +191,9 @@ async fn call_json(State(source): State<Source>, Path(sid): Path<String>) -> Ans
 
 async fn show_live(State(source): State<Source>) -> Shown {
     let now = now();
-    let main = live::main(&source.live(now).await?, source.stale_hours, moment(now));
-    Ok(source.page("Live", Tab::Live, &main))
+    let live = source.live(now).await?;
+    let main = live::main(&live, source.stale_hours, moment(now));
+    Ok(source.live_page("Live", Tab::Live, live.len(), &main))
 }
 
 async fn live_csv(State(source): State<Source>) -> Answered {
@@ -184,7 +208,9 @@ fn key(Path((provider, service, user)): Three) -> UserKey {
 
 async fn show_user(State(source): State<Source>, path: Three, Query(asked): Query<Asked>) -> Shown {
     let user = key(path);
-    let found = source.calls.users_calls(&user, asked.missed(), &asked.page()?, now()).await?;
+    let (calls, key, missed, now) = (&source.calls, &user, asked.missed(), now());
+    let read = move |page| async move { calls.users_calls(key, missed, &page, now).await };
+    let found = next_rows(asked.page()?, read).await?;
     Ok(source.page(&format!("User {}", user.user), Tab::Other, &user::main(&user, &asked, &found)))
 }
 
@@ -228,5 +254,6 @@ async fn show_search(State(source): State<Source>, Query(Sought { q }): Query<So
     }
     let status = if found.is_empty() { StatusCode::NOT_FOUND } else { StatusCode::OK };
     let title = if found.is_empty() { "Nothing found" } else { "Found more than once" };
-    Ok((status, page(&source.name, title, Tab::Other, name, &search::main(name, &found))).into_response())
+    Ok((status, page(&source.name, title, Tab::Other, name, None, &search::main(name, &found)))
+        .into_response())
 }

@@ -1,4 +1,4 @@
-//! The search: a session, then a user, then a room of any service that has figures.
+//! The search: calls, users and rooms of every service that has calls.
 
 use maud::{Markup, html};
 use ringback::aws::Failure;
@@ -16,25 +16,22 @@ pub(super) struct Found {
     pub(super) address: String,
 }
 
-/// Everything of this name: the call, or the users, or the rooms.
+/// Everything of this name: a call, users and rooms.
 pub(super) async fn find(calls: &DynamoDbCalls, name: &str, now: Arrival) -> Result<Vec<Found>, Failure> {
+    let mut found = Vec::new();
     if let Some(session) = SessionId::parse(name)
         && calls.call(&session, now).await?.is_some()
     {
-        return Ok(vec![Found { what: "Call", of: None, address: format!("/calls/{}", people::part(name)) }]);
+        found.push(Found { what: "Call", of: None, address: format!("/calls/{}", people::part(name)) });
     }
     let services = calls.named_services().await?;
     let one = Page { limit: 1, after: None };
-    let mut found = Vec::new();
     for (provider, service) in &services {
         let key = UserKey { provider: provider.clone(), service: service.clone(), user: name.to_owned() };
         if !calls.users_calls(&key, false, &one, now).await?.rows.is_empty() {
             let of = Some((provider.clone(), service.clone()));
             found.push(Found { what: "User", of, address: user::path(&key) });
         }
-    }
-    if !found.is_empty() {
-        return Ok(found);
     }
     for (provider, service) in services {
         if !calls.rooms_calls(&provider, &service, name, &one, now).await?.rows.is_empty() {

@@ -45,7 +45,7 @@ pub(super) fn main(user: &UserKey, asked: &Asked, found: &Rows<UserRow>) -> Mark
 
 fn table(found: &Rows<UserRow>) -> Markup {
     html! {
-        @if found.rows.is_empty() { p.quiet { "There are no calls here." } } @else {
+        @if found.rows.is_empty() { (calls::none(found.next.is_some())) } @else {
             table.cards role="table" aria-label="The user’s calls" {
                 thead role="rowgroup" {
                     tr role="row" {
@@ -119,7 +119,7 @@ pub(super) fn room(
             a href={ (path) "/csv" } { "CSV of this list" }
         }
         p.quiet { "Of " (words::provider(provider)) ", service " (people::text(service)) }
-        section.card { (calls::table(&found.rows, "Sessions of the room")) }
+        section.card { (calls::table(&found.rows, "Sessions of the room", found.next.is_some())) }
         (calls::older(asked, path, found.next.as_ref()))
     }
 }
