@@ -20,7 +20,7 @@ use crate::place::{Kind, Place, Where};
 use crate::scenario::ESCAPED;
 use crate::target::{Answer, PATIENCE, base_url, connector, exchange, is_loopback};
 
-const NO_REGISTRY: &str = "this Ringback has no registry of devices: deploy the template again";
+const NO_REGISTRY: &str = "this Ringback has no API of phones: its stack has no DevicesUrl";
 
 /// List, add or remove the devices that ring for a user
 #[derive(Args, Debug)]

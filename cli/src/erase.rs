@@ -55,13 +55,15 @@ impl Erase {
         let summary = |erased| {
             json!({
                 "user": self.user, "calls": calls, "items": items, "rows": rows, "erased": erased,
+                "scanned": looked_in.is_none(),
             })
         };
         if looked_in.is_some() {
             out.tell("Only the calls in the user's list were read. --scan reads every record.");
         }
         if found.calls.is_empty() && rows == 0 {
-            out.result(&summary(0), &format!("{user} is in no record of {}.", table.name()));
+            let where_to = if looked_in.is_some() { "call of the user's list" } else { "record" };
+            out.result(&summary(0), &format!("{user} is in no {where_to} of {}.", table.name()));
             return Ok(());
         }
         out.tell(&format!("{user} is in {calls} calls of {}, with {items} items.", table.name()));
@@ -76,14 +78,16 @@ impl Erase {
         confirm(&self.user, "the user's id", self.yes.as_deref())?;
         let progress = out.progress(Some(items as u64), "items");
         for key in &found.keys {
-            table.delete(key).await?;
+            let unfinished =
+                |error| Stop::new(format!("{error}. Run it again with --scan, which finds the rest."));
+            table.delete(key).await.map_err(unfinished)?;
             progress.inc(1);
         }
         progress.finish_and_clear();
         // The list may have lost these calls already.
         let left = find(table, looked_in, &found.calls, &self.user, service, out).await?.keys.len();
         if left > 0 {
-            return Err(Stop::new(format!("{left} items arrived meanwhile: run it again")));
+            return Err(Stop::new(format!("{left} items arrived meanwhile: run it again with --scan")));
         }
         // Last, because it names the calls to a run that takes up an interrupted one.
         if let Some(lists) = lists {

@@ -10,7 +10,7 @@ use ringback::history::figures::Period;
 use ringback::history::read::dynamodb::{DynamoDbCalls, Tables};
 use ringback::history::read::{Span, days};
 use ringback::history::rebuild::Rebuilder;
-use ringback::history::recount::{Difference, differences, lasting, repair};
+use ringback::history::recount::{Difference, can_be_repaired, differences, lasting, repair};
 use ringback::history::rows::Layout;
 use ringback::history::tables::FiguresTable;
 use serde_json::{Value, json};
@@ -116,10 +116,11 @@ impl Recount {
             tokio::time::sleep(SETTLES).await;
             lasting(&first, count(&side, span).await?)
         };
-        let repaired = self.repair && !found.is_empty();
+        let (of_calls, of_none): (Vec<_>, Vec<_>) = found.iter().partition(|found| can_be_repaired(found));
+        let repaired = self.repair && !of_calls.is_empty();
         if repaired {
             let figures = FiguresTable::new(side.client.clone(), side.tables.figures.clone());
-            for difference in &found {
+            for difference in &of_calls {
                 repair(&figures, difference).await.map_err(Stop::from_error)?;
             }
         }
@@ -127,7 +128,12 @@ impl Recount {
             "differences": found.iter().map(shown).collect::<Vec<Value>>(), "repaired": repaired,
         });
         let mut lines: Vec<String> = found.iter().map(line).collect();
-        lines.push(match (found.len(), repaired) {
+        if !of_none.is_empty() {
+            let left = "the lists have no call of them. If the calls expired, only the figures know them.";
+            lines.push(format!("{} hours or days are left as they are: {left}", of_none.len()));
+        }
+        let found = if repaired { of_calls.len() } else { found.len() };
+        lines.push(match (found, repaired) {
             (0, _) => "The figures are those of the calls.".to_owned(),
             (1, true) => "The figures of one hour or day are repaired.".to_owned(),
             (periods, true) => format!("The figures of {periods} hours or days are repaired."),

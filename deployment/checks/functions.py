@@ -118,6 +118,8 @@ def _of_a_stream(mapping: Properties, deployment: Deployment) -> Iterator[str]:
         yield "tries a change that fails for too long (MaximumRetryAttempts)"
     if not mapping.get("BisectBatchOnFunctionError"):
         yield "does not find the change that fails (BisectBatchOnFunctionError)"
+    if not int(mapping.get("TumblingWindowInSeconds", 0)):
+        yield "does not name the shard of a batch (TumblingWindowInSeconds)"
     if mapping.get("StartingPosition") != "TRIM_HORIZON":
         yield "leaves out what the stream holds already (StartingPosition)"
 

@@ -11,6 +11,7 @@ use ringback::door::callback::Callback;
 use ringback::history::call::StoredCall;
 use ringback::history::figures::Figures;
 use ringback::history::key;
+use ringback::history::news::{What, of_call};
 use ringback::history::plan::{FIGURES_PARTS, Plan};
 use ringback::history::projector::{Again, Projector};
 use ringback::history::rebuild::expected_rows;
@@ -254,6 +255,69 @@ fn a_live_call_is_not_heard_of_later_than_it_was_received_and_its_row_expires_so
     let expires_at = received / 1_000 + 25 * 3_600;
     assert_eq!(live(&item(received, received + month)), (received, expires_at), "a clock that is ahead");
     assert_eq!(live(&item(received, received - 60_000)), (received - 60_000, expires_at));
+}
+
+#[test]
+fn an_end_that_was_taken_back_is_told_again_under_another_id() {
+    let call = |status: &str, outcome: Option<&str>, ended_at: Option<u64>| -> StoredCall {
+        serde_json::from_value(serde_json::json!({
+            "provider": "tencent", "sid": "c", "kind": "one-to-one", "status": status, "outcome": outcome,
+            "setup_at": 1_795_000_000_000_u64, "ended_at": ended_at, "received_at": 1_795_000_000_000_u64,
+            "expires_at": 9_999_999_999_u64, "caller": { "service_id": "1400000001", "user_id": "alice" },
+        }))
+        .unwrap()
+    };
+    // A tablet is busy, the phone answers, and the call ends at last.
+    let ringing = call("ringing", None, None);
+    let busy = call("ended", Some("busy"), Some(1_795_000_002_000));
+    let answered = call("ongoing", None, None);
+    let over = call("ended", Some("answered"), Some(1_795_000_060_000));
+    let ends = |old: &StoredCall, new: &StoredCall| -> Vec<String> {
+        let told = of_call(Some(old), new).into_iter();
+        told.filter(|news| news.what == What::CallEnded).map(|news| news.id).collect()
+    };
+    let (first, second) = (ends(&ringing, &busy), ends(&answered, &over));
+    assert_eq!((first.len(), second.len()), (1, 1));
+    assert_ne!(first, second);
+    assert_eq!(ends(&ringing, &busy), first, "a repeat has the same id");
+    assert_eq!(ends(&busy, &over).len(), 1, "a corrected outcome");
+    assert!(ends(&over, &over).is_empty());
+    // The callback of the answer was lost.
+    let told: Vec<What> = of_call(Some(&ringing), &over).into_iter().map(|news| news.what).collect();
+    assert_eq!(told, [What::CallAnswered, What::CallEnded]);
+}
+
+#[test]
+fn a_group_events_row_whose_deletion_is_throttled_waits_in_the_spool() {
+    let vendor = serde_json::json!({ "svc_id": "planetkit", "id": "room", "setup_time": "1795000000" });
+    let event = group_event("connected", 1_795_000_001_000, &vendor);
+    let projection = Projection::default();
+    *projection.throttled.borrow_mut() = "user#".into();
+    let erased = [stream_record(1, Some(&event), None)];
+    let done = block_on(projector(&projection).project(&Stream::part("shard", &erased))).unwrap();
+    assert_eq!(done.deferred, 1);
+    let (session, suspects) = Again::read(&projection.spooled.borrow()[0]).unwrap();
+    assert_eq!((session.as_str(), suspects.keys.len()), ("a-room", 1));
+}
+
+#[test]
+fn an_erased_call_leaves_the_list_of_a_user_who_has_no_list_any_more() {
+    let calls = calls();
+    let (table, mut stream) = (MemoryTable::default(), Stream::default());
+    play(&calls.iter().find(|call| call.name == "bob-answers").unwrap().steps, &table, &mut stream);
+    let played = stream.records.len();
+    table.clear();
+    stream.look_at(&table);
+    let projection = Projection::default();
+    let projects = |unindexed: &[&str], range| {
+        let unindexed = unindexed.iter().map(|user| (*user).to_owned()).collect();
+        let layout = Layout { unindexed, ..Layout::default() };
+        let projector = Projector::new(&projection, &projection, &projection, &projection, layout);
+        block_on(projector.project(&stream.batch(range))).unwrap();
+    };
+    projects(&[], 0..played);
+    projects(&["bob"], played..stream.records.len());
+    assert!(projection.rows.borrow().keys().all(|(partition, _)| partition.starts_with("day#")));
 }
 
 /// The item of an event of a LINE group.

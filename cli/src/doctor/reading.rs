@@ -70,8 +70,11 @@ async fn trigger(place: &Place, table: &TableDescription) -> Result<Finding, Sto
     let mappings = listed.event_source_mappings().iter();
     let states: Vec<(String, String)> = mappings
         .map(|each| {
-            let [state, last] = [each.state(), each.last_processing_result()];
-            (state.unwrap_or_default().to_owned(), last.unwrap_or_default().to_owned())
+            let [state, last] = [each.state(), each.last_processing_result()].map(Option::unwrap_or_default);
+            // Without a window Lambda does not name the shard, and project refuses the batch.
+            let has_window = each.tumbling_window_in_seconds().is_some_and(|seconds| seconds > 0);
+            let last = if has_window { last } else { "PROBLEM: it has no tumbling window" };
+            (state.to_owned(), last.to_owned())
         })
         .collect();
     Ok(judge_trigger(&states))

@@ -53,18 +53,9 @@ impl Figures {
             hour,
         };
         let outcome = call.outcome.map_or("open", Outcome::as_str).to_owned();
-        let code = |code: &ReleaseCode| match code {
-            ReleaseCode::Number(number) => Some(number.to_string()),
-            // A word is the app's own or a host's name: only short words are codes.
-            ReleaseCode::Word(word) => {
-                let word = word.reveal();
-                let is_code = word.len() <= CODE_BYTES
-                    && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-                is_code.then(|| word.to_owned())
-            }
-        };
-        let reasons = call.reason.iter().filter(|(family, _)| !is_free_text(family));
-        let reasons = reasons.filter_map(|(family, value)| Some((format!("{family}:{}", code(value)?), 1)));
+        let reasons = call.reason.iter().filter_map(|(family, code)| {
+            counted_code(family, code).map(|code| (format!("{family}:{code}"), 1))
+        });
         let talk_s = call.talk_s.unwrap_or(0).min(crate::text::bounds::COUNTED_TALK_SECONDS);
         let figures = Self {
             calls: 1,
@@ -111,7 +102,19 @@ pub fn page(
     fitting(figures.into_iter().filter(is_later), cursor, bytes)
 }
 
-/// Families that hold what an app or a server wrote, and not a code of the vendor.
-pub(super) fn is_free_text(family: &str) -> bool {
-    matches!(family, "user_rel_code" | "releaser" | "rel_code_str")
+/// A release code that is counted. `None` of what an app or a server wrote, which may name somebody.
+pub(super) fn counted_code(family: &str, code: &ReleaseCode) -> Option<String> {
+    if matches!(family, "user_rel_code" | "releaser" | "rel_code_str") {
+        return None;
+    }
+    match code {
+        ReleaseCode::Number(number) => Some(number.to_string()),
+        // A word is the app's own or a host's name: only short words are codes.
+        ReleaseCode::Word(word) => {
+            let word = word.reveal();
+            let is_code = word.len() <= CODE_BYTES
+                && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            is_code.then(|| word.to_owned())
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //! Both have `pk` and `sk`, as text. `%` and `#` in an id are percent-encoded, so that two ids
 //! never share a key.
 
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use crate::call::model::{Moment, SessionId};
 
@@ -37,6 +37,13 @@ fn part(text: &str) -> String {
 /// The partition of one user's calls.
 pub fn user(user: &UserKey) -> String {
     format!("user#{}#{}#{}", part(&user.provider), part(&user.service), part(&user.user))
+}
+
+/// Vendor and service of the user whose partition this is.
+pub fn service_of_user(partition: &str) -> Option<(String, String)> {
+    let mut parts = partition.strip_prefix("user#")?.split('#');
+    let mut next = || Some(percent_decode_str(parts.next()?).decode_utf8_lossy().into_owned());
+    Some((next()?, next()?))
 }
 
 /// The sort key of a user's call.

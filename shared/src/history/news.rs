@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::call::Participant;
 use crate::call::model::{Kind, Moment, Outcome, Person, Personal, Room};
+use crate::call::{Participant, Role};
 use crate::history::call::StoredCall;
 use crate::history::group_event::GroupEvent;
 use crate::history::read::days;
@@ -90,8 +90,14 @@ struct Data<'a> {
 pub fn of_call(old: Option<&StoredCall>, new: &StoredCall) -> Vec<News> {
     let is_new = old.is_none();
     let begins = |what: What| (is_new && !new.has_ended()).then_some((what, None, new.at()));
-    let answers = new.was_answered() && !new.has_ended() && !old.is_some_and(StoredCall::was_answered);
-    let ends = new.has_ended() && !old.is_some_and(StoredCall::has_ended);
+    // A lost callback may have told the answer, and the end tells it too.
+    let was_open = old.is_some_and(|old| !old.has_ended() && !old.was_answered());
+    let answers = if new.has_ended() { was_open } else { !old.is_some_and(StoredCall::was_answered) };
+    let answers = answers && new.was_answered();
+    // A late callback may take an end back, or tell whose call it was and how it ended.
+    let is_told =
+        |old: &StoredCall| old.has_ended() && old.outcome == new.outcome && old.service() == new.service();
+    let ends = new.has_ended() && !old.is_some_and(is_told);
     let mut changes: Vec<(What, Option<Person>, Option<Moment>)> = Vec::new();
     if new.kind == Kind::Group {
         changes.extend(begins(What::RoomStarted));
@@ -129,6 +135,10 @@ fn came_and_left(old: Option<&StoredCall>, new: &StoredCall) -> Vec<(What, Optio
     let mut changes = Vec::new();
     for now in new.participants() {
         let known = before.iter().find(|known| known.person == now.person);
+        // Each answer of a callee is a sign of the caller, too.
+        if now.role == Role::Caller && now.left.is_none() && known.is_some_and(|known| known.came.is_some()) {
+            continue;
+        }
         let moments = [
             (What::ParticipantJoined, now.came, known.and_then(|known| known.came)),
             (What::ParticipantLeft, now.left, known.and_then(|known| known.left)),
@@ -184,16 +194,19 @@ pub fn of_group_event(event: &GroupEvent) -> Vec<News> {
 
 fn news(what: What, data: Data<'_>, outcome: Option<Outcome>) -> News {
     let user = data.user.as_ref().and_then(|person| person.user_id.as_ref());
-    // A person comes and goes several times; every other change happens once.
-    let moment = matches!(what, What::ParticipantJoined | What::ParticipantLeft)
-        .then(|| data.at.map(|at| at.milliseconds().to_string()))
-        .flatten();
+    let is_end = matches!(what, What::CallEnded | What::CallMissed | What::RoomEnded);
+    // A person comes and goes several times, and an end may be corrected. Every other change happens once.
+    let recurs = is_end || matches!(what, What::ParticipantJoined | What::ParticipantLeft);
+    let moment = data.at.filter(|_| recurs).map(|at| at.milliseconds().to_string());
+    let outcome = outcome.filter(|_| is_end).map(Outcome::as_str);
     let id = identity(&[
         data.provider,
         data.sid,
         what.as_str(),
         user.map(Personal::reveal).unwrap_or_default(),
         moment.as_deref().unwrap_or_default(),
+        outcome.unwrap_or_default(),
+        if is_end { data.service } else { "" },
     ]);
     let mut attributes = vec![
         ("type", what.as_str().to_owned()),
@@ -203,9 +216,7 @@ fn news(what: What, data: Data<'_>, outcome: Option<Outcome>) -> News {
     let word = |value: Value| value.as_str().map(str::to_owned);
     attributes
         .extend(data.kind.and_then(|kind| word(serde_json::to_value(kind).ok()?)).map(|kind| ("kind", kind)));
-    if matches!(what, What::CallEnded | What::CallMissed | What::RoomEnded) {
-        attributes.extend(outcome.map(|outcome| ("outcome", outcome.as_str().to_owned())));
-    }
+    attributes.extend(outcome.map(|outcome| ("outcome", outcome.to_owned())));
     attributes.retain(|(_, text)| is_attribute_value(text));
     let time = data.at.and_then(days::rfc3339);
     let event = CloudEvent {

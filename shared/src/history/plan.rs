@@ -46,6 +46,8 @@ pub struct Plan {
     pub sessions: BTreeMap<Key, String>,
     /// What stays in lists of calls that were erased.
     pub nameless: BTreeMap<Key, CallRow>,
+    /// Vendor and service of everybody who has rows, so that they can be found.
+    pub services: BTreeSet<(String, String)>,
     /// Numbers of changes that cannot be read.
     pub unreadable: Vec<String>,
 }
@@ -71,8 +73,13 @@ impl Plan {
     }
 
     fn change(&mut self, old: Option<&StoredCall>, new: Option<&StoredCall>, layout: &Layout) {
-        let rows_of = |call: Option<&StoredCall>| call.map(|call| rows(call, layout)).unwrap_or_default();
-        let (mut before, after) = (rows_of(old), rows_of(new));
+        let rows_of = |call: Option<&StoredCall>, layout: &Layout| {
+            call.map(|call| rows(call, layout)).unwrap_or_default()
+        };
+        // A user may have had rows before they were left out of the lists.
+        let all = Layout { unindexed: BTreeSet::new(), ..layout.clone() };
+        let (mut before, after) =
+            (rows_of(old, if new.is_none() { &all } else { layout }), rows_of(new, layout));
         let Some(session) = old.or(new).map(|call| call.sid.clone()) else { return };
         for (key, mut row) in after {
             let known = before.remove(&key);
@@ -83,6 +90,7 @@ impl Plan {
             {
                 row.received_at = known.received_at;
             }
+            self.services.extend(key::service_of_user(&key.0));
             // Most callbacks of a call change few of its rows, and each put costs a write unit.
             if known.is_none_or(|known| !known.is_same_as(&row)) {
                 self.sessions.insert(key.clone(), session.clone());
@@ -138,10 +146,12 @@ impl Plan {
     }
 
     fn group_event(&mut self, old: Option<&GroupEvent>, new: Option<&GroupEvent>, layout: &Layout) {
-        let key_of = |event: &GroupEvent| stay_key(event, layout);
-        let (before, after) = (old.and_then(key_of), new.and_then(key_of));
-        if let Some(key) = before.filter(|key| after.as_ref() != Some(key)) {
+        let all = Layout { unindexed: BTreeSet::new(), ..layout.clone() };
+        let before = old.and_then(|event| Some((stay_key(event, &all)?, event.sid.clone())));
+        let after = new.and_then(|event| stay_key(event, layout));
+        if let Some((key, session)) = before.filter(|(key, _)| after.as_ref() != Some(key)) {
             self.stays.remove(&key);
+            self.sessions.insert(key.clone(), session);
             self.rows.insert(key, None);
         }
         let Some(event) = new else { return };
@@ -149,6 +159,7 @@ impl Plan {
             self.news.extend(news::of_group_event(event));
         }
         let Some(key) = after else { return };
+        self.services.extend(key::service_of_user(&key.0));
         self.sessions.insert(key.clone(), event.sid.clone());
         // A deletion stays: rows are deleted before stays are added to them.
         let stay = self.stays.entry(key).or_insert_with(|| Stay::empty(event));

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::aws::Failure;
 use crate::aws::topic::Publish;
 use crate::call::model::SessionId;
-use crate::history::figures::{Figures, Period};
+use crate::history::figures::Figures;
 use crate::history::news::News;
 use crate::history::plan::{Count, Plan, Stay, counters_expire_at};
 use crate::history::row::CallRow;
@@ -58,8 +58,8 @@ pub trait AddFigures {
         expires_at: u64,
     ) -> impl Future<Output = Result<Added, Failure>>;
 
-    /// Notes that a service has figures.
-    fn note_service(&self, period: &Period) -> impl Future<Output = Result<(), Failure>>;
+    /// Notes that a service has figures, or users with calls.
+    fn note_service(&self, provider: &str, service: &str) -> impl Future<Output = Result<(), Failure>>;
 }
 
 /// Publishes messages.
@@ -154,6 +154,7 @@ impl<V: WriteRows, F: AddFigures, T: Tell, P: Publish> Projector<V, F, T, P> {
             let again = Again { version: 1, project: session.clone(), suspects };
             self.spool.publish(&deliverable(&again), &[]).await?;
         }
+        self.note_services(&plan.services, &plan.counts).await?;
         self.count(&plan.counts).await?;
         self.tell(&plan.news).await?;
         Ok(done)
@@ -176,14 +177,24 @@ impl<V: WriteRows, F: AddFigures, T: Tell, P: Publish> Projector<V, F, T, P> {
         Ok(throttled.into_iter().flatten().chain(others.into_iter().flatten()).collect())
     }
 
-    async fn count(&self, counts: &BTreeMap<Key, Count>) -> Result<(), Failure> {
-        for count in counts.values() {
-            let service = (count.period.provider.clone(), count.period.service.clone());
+    /// Notes the services that this environment has not noted yet.
+    async fn note_services(
+        &self,
+        of_users: &BTreeSet<(String, String)>,
+        counts: &BTreeMap<Key, Count>,
+    ) -> Result<(), Failure> {
+        let counted = counts.values().map(|Count { period, .. }| period);
+        let counted = counted.map(|period| (period.provider.clone(), period.service.clone()));
+        for service in of_users.iter().cloned().chain(counted) {
             if !self.services.borrow().contains(&service) {
-                self.figures.note_service(&count.period).await?;
+                self.figures.note_service(&service.0, &service.1).await?;
                 self.services.borrow_mut().insert(service);
             }
         }
+        Ok(())
+    }
+
+    async fn count(&self, counts: &BTreeMap<Key, Count>) -> Result<(), Failure> {
         let counts = counts.iter().map(|(key, count)| self.add(key, count));
         stream::iter(counts).buffer_unordered(AT_ONCE).try_collect().await
     }

@@ -113,15 +113,16 @@ impl Rebuilder {
         let mut items = self.records_of(session).await?;
         let mut keys = suspects.keys.clone();
         for _ in 0..READINGS {
-            let expected = if items.is_empty() {
+            let (expected, unreadable) = if items.is_empty() {
                 let nameless = suspects.nameless.iter().cloned();
-                nameless.map(|(key, row)| (key, Row::Call(Box::new(row)))).collect()
+                (nameless.map(|(key, row)| (key, Row::Call(Box::new(row)))).collect(), 0)
             } else {
-                expected_rows(&items, &self.layout).0
+                expected_rows(&items, &self.layout)
             };
             // What is written now may be too much already: the call may have ended meanwhile.
             keys.extend(expected.keys().cloned());
-            let surplus = keys.iter().filter(|key| !expected.contains_key(*key));
+            // What a newer version wrote may have the other rows.
+            let surplus = keys.iter().filter(|key| unreadable == 0 && !expected.contains_key(*key));
             let mut writes: Vec<(Key, Option<Row>)> = surplus.map(|key| (key.clone(), None)).collect();
             writes.extend(expected.into_iter().map(|(key, row)| (key, Some(row))));
             self.write(writes).await?;
@@ -218,8 +219,9 @@ impl Rebuilder {
                 let suspects = if items.is_empty() {
                     self.left_of_erased(keys).await?
                 } else {
-                    let (expected, _) = expected_rows(&items, &self.layout);
-                    let surplus = keys.into_iter().filter(|key| !expected.contains_key(key));
+                    let (expected, unreadable) = expected_rows(&items, &self.layout);
+                    let surplus =
+                        keys.into_iter().filter(|key| unreadable == 0 && !expected.contains_key(key));
                     Suspects { keys: surplus.collect(), nameless: Vec::new() }
                 };
                 rebuilt.deleted += suspects.keys.len();

@@ -75,6 +75,11 @@ pub fn lasting(first: &[Difference], second: Vec<Difference>) -> Vec<Difference>
     second.into_iter().filter(|found| first.iter().any(|known| is_same(known, found))).collect()
 }
 
+/// Whether the list has calls of the time. Without any they may have expired, and only the figures know them.
+pub fn can_be_repaired(difference: &Difference) -> bool {
+    difference.counted.calls > 0
+}
+
 /// Adds what is missing to an hour, or sets a day.
 ///
 /// # Errors
@@ -82,7 +87,7 @@ pub fn lasting(first: &[Difference], second: Vec<Difference>) -> Vec<Difference>
 pub async fn repair(figures: &FiguresTable, difference: &Difference) -> Result<(), Failure> {
     let Period { provider, service, day, hour } = &difference.period;
     // Without this, a service of which no call came since then has no figures for readers.
-    figures.note_service(&difference.period).await?;
+    figures.note_service(provider, service).await?;
     let Some(hour) = hour else {
         return figures.put_day(&difference.period, &difference.counted).await;
     };

@@ -132,7 +132,8 @@ impl CallRow {
     pub fn without_people(self) -> Self {
         let service = self.service().to_owned();
         let nameless = Person::new(Some(&service), None).filter(|_| service != UNKNOWN_SERVICE);
-        let reason = self.reason.into_iter().filter(|(family, _)| !figures::is_free_text(family));
+        let reason =
+            self.reason.into_iter().filter(|(family, code)| figures::counted_code(family, code).is_some());
         Self { caller: nameless, callees: Vec::new(), room: None, reason: reason.collect(), ..self }
     }
 

@@ -197,7 +197,9 @@ fn own_talk(call: &StoredCall, me: &Participant, whole: u64) -> u64 {
     if call.kind == Kind::OneToOne {
         return whole;
     }
-    let came = me.came.max(call.started_at);
+    // Each answer of a callee is a sign of the caller, too. So theirs counts only after they had left.
+    let came = me.came.filter(|came| me.role != Role::Caller || me.left.is_some_and(|left| left < *came));
+    let came = came.max(call.started_at);
     let left = left_of_last_stay(call, me);
     let own = came.zip(left).and_then(|(came, left)| left.milliseconds().checked_sub(came.milliseconds()));
     own.map_or(whole, |milliseconds| (milliseconds / 1_000).min(whole))

@@ -254,8 +254,8 @@ impl AddFigures for FiguresTable {
         }
     }
 
-    async fn note_service(&self, period: &Period) -> Result<(), Failure> {
-        let service = key::service(&period.provider, &period.service);
+    async fn note_service(&self, provider: &str, service: &str) -> Result<(), Failure> {
+        let service = key::service(provider, service);
         self.put(key_item(&(key::SERVICES.to_owned(), service))).await
     }
 }

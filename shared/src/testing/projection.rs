@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::aws::topic::Publish;
 use crate::aws::{Failure, Service};
-use crate::history::figures::{Figures, Period};
+use crate::history::figures::Figures;
 use crate::history::news::News;
 use crate::history::plan::Stay;
 use crate::history::projector::{AddFigures, Added, Tell, WriteRows};
@@ -115,7 +115,7 @@ impl AddFigures for &Projection {
         })
     }
 
-    async fn note_service(&self, _: &Period) -> Result<(), Failure> {
+    async fn note_service(&self, _: &str, _: &str) -> Result<(), Failure> {
         self.may_fail(|| ())
     }
 }

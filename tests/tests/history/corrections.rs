@@ -5,7 +5,7 @@ use ringback::call::model::{Arrival, Moment};
 use ringback::history::read::dynamodb::{DynamoDbCalls, Tables};
 use ringback::history::read::{By, ReadCalls, Span, days};
 use ringback::history::rebuild::{Rebuilder, Rebuilt};
-use ringback::history::recount::{differences, repair};
+use ringback::history::recount::{can_be_repaired, differences, repair};
 use ringback::history::roll_up::roll_up;
 use ringback::history::rows::Layout;
 use ringback::history::tables::FiguresTable;
@@ -65,6 +65,34 @@ fn a_recount_repairs_days_whose_hours_are_gone_and_services_that_had_no_figures_
         let shown = done(reader.figures(day(days_ago), By::Day, arrival())).unwrap();
         assert_eq!((shown.len(), shown[0].1.calls), (1, 1));
     }
+}
+
+#[test]
+fn figures_of_calls_that_are_kept_no_more_are_left_alone() {
+    let tables = CallTables::create();
+    let name = days::day_of(day(50).from);
+    let (year, rest) = name.split_once('-').unwrap();
+    put(&[
+        tables.figures_item("services", "line#planetkit", &json!({})),
+        tables.figures_item(&format!("line#planetkit#{year}"), &format!("d#{rest}"), &json!({ "calls": 7 })),
+    ]);
+    let found = done(differences(&reader(&tables), day(50), arrival())).unwrap();
+    assert_eq!((found.len(), can_be_repaired(&found[0])), (1, false));
+}
+
+#[test]
+fn a_rebuild_leaves_rows_of_a_call_that_it_cannot_read() {
+    let (tables, now) = (CallTables::create(), now());
+    let newer = json!({
+        "sid": "newer", "record": "call", "provider": "line", "kind": "telepathy", "status": "ended",
+        "facts": "", "received_at": now, "expires_at": NEVER,
+    });
+    put(&[tables.record(&newer), tables.days_row(&call_row("newer", now, "missed"))]);
+    let layout = Layout { shards: SHARDS, ..Layout::default() };
+    let client = settings().dynamodb(budget::REPLAY).client;
+    let rebuilder = Rebuilder::new(client, table(&tables.records), table(&tables.views), layout);
+    let rebuilt = done(rebuilder.all(arrival(), |_| {})).unwrap();
+    assert_eq!((rebuilt.unreadable, rebuilt.deleted, rebuilt.put), (1, 0, 0));
 }
 
 #[test]

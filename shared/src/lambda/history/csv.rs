@@ -113,7 +113,7 @@ pub fn events(items: &[Map<String, Value>]) -> String {
             who("service_id"),
             who("user_id"),
             time(moment("received_at")),
-            item.get("vendor").map(Value::to_string).unwrap_or_default(),
+            item.get("vendor").map(|vendor| text(&vendor.to_string())).unwrap_or_default(),
         ]
     };
     table(&columns, items.iter().map(cells))
