@@ -328,12 +328,14 @@ impl Ring for Direct {
         // The operator may have stored another key.
         let left = times.1.saturating_duration_since(Instant::now());
         let again = self.working_keys(now, left / 2).await;
+        // To one who refuses the key, good devices can look dead. So these are asked again, too.
+        let is_doubtful = |push: &Push| matches!(push.pushed, Pushed::RefusedUs(_) | Pushed::Dead { .. });
         let (places, refused): (Vec<usize>, Vec<&Device>) = devices
             .iter()
             .enumerate()
             .filter(|(place, device)| {
-                let is_refused = pushes.get(*place).is_some_and(|push| is_refused(&push.pushed));
-                is_refused && again.has_another(&keys, device.address.platform)
+                pushes.get(*place).is_some_and(is_doubtful)
+                    && again.has_another(&keys, device.address.platform)
             })
             .unzip();
         let second = self.push_all(&again, &call, &refused, times).await;
