@@ -182,15 +182,17 @@ fn appended(path: &Path, read: &mut u64) -> Result<Vec<String>, Stop> {
     Ok(String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect())
 }
 
-/// The time that a line bears, as text that sorts.
+/// The time that a line bears, as text that sorts: a fraction of a second has as many digits as it needs, and
+/// `.69Z` would be after `.698Z`.
 fn written_at(text: &str) -> String {
     let fields: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
-    fields.get("timestamp").and_then(|time| time.as_str()).unwrap_or_default().to_owned()
+    let time = fields.get("timestamp").and_then(|time| time.as_str()).unwrap_or_default();
+    time.trim_end_matches('Z').to_owned()
 }
 
 /// Times of the same form sort as text. A line without one is shown.
 fn is_recent(written_at: &str, since: &str) -> bool {
-    written_at.is_empty() || written_at >= since
+    written_at.is_empty() || written_at >= since.trim_end_matches('Z')
 }
 
 /// `CallEventFunction` as `call-event`.
@@ -230,6 +232,13 @@ mod tests {
         write("new\n", true);
         assert_eq!(appended(&path, &mut read).unwrap(), ["new"]);
         std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn lines_sort_by_their_time_whatever_digits_it_has() {
+        let line = |time: &str| written_at(&format!(r#"{{"timestamp":"2026-11-04T08:07:{time}Z"}}"#));
+        let sorted = ["48", "48.69", "48.698", "48.7", "49"].map(line);
+        assert!(sorted.is_sorted(), "{sorted:?}");
     }
 
     #[test]
