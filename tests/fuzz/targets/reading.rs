@@ -1,7 +1,7 @@
 //! Any bytes as a request for calls, and as a batch of the records table's stream.
 //!
 //! The first line describes the request: a digit for who asks, and the path with its query. The rest is the
-//! batch. Whatever comes: no panic, no answer above 499, and no key that DynamoDB would refuse.
+//! batch. Whatever comes: no panic, no answer above 499, and no message that SNS would refuse.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
