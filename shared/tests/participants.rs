@@ -7,6 +7,7 @@ use fastrand::Rng;
 use ringback::call::CallFacts;
 use ringback::call::model::{Outcome, Personal};
 use ringback::history::call::StoredCall;
+use ringback::history::news::{What, of_call};
 use ringback::history::row::{EndedBy, UserRow};
 use ringback::history::rows::{Layout, Row, rows};
 use ringback::tencent::CALLBACK;
@@ -217,4 +218,23 @@ fn who_came_back_talked_for_the_stay_that_is_known() {
         ended(&["bob", "carol"], 10, 300, "NormalEnd"),
     ];
     assert_eq!(rows_of(&bodies)["bob"].talk_s, Some(50));
+}
+
+#[test]
+fn each_answer_of_a_callee_is_no_new_stay_of_the_caller() {
+    let bodies = [
+        device("alice", "caller", "start_call", 0),
+        device("bob", "callee", "accept_call", 5),
+        device("alice", "caller", "call_accepted", 5),
+        device("carol", "callee", "accept_call", 1_800),
+        device("alice", "caller", "call_accepted", 1_800),
+        device("bob", "callee", "call_end", 3_599),
+        device("carol", "callee", "call_end", 3_599),
+        device("alice", "caller", "call_end", 3_600),
+    ];
+    let rows = rows_of(&bodies);
+    assert_eq!((rows["alice"].talk_s, rows["carol"].talk_s), (Some(3_595), Some(1_799)));
+    let call = |until: usize| -> StoredCall { serde_json::from_value(item(&bodies[..until])).unwrap() };
+    let told = of_call(Some(&call(4)), &call(5));
+    assert!(told.iter().all(|news| news.what != What::ParticipantJoined), "{told:?}");
 }

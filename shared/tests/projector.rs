@@ -192,14 +192,21 @@ fn a_call_whose_key_is_throttled_waits_in_the_spool() {
     assert_eq!(projection.figures(), counted_in_lists(&projection), "everything else is done");
 }
 
-#[test]
-fn of_an_erased_call_whose_key_is_throttled_a_nameless_row_waits() {
+/// The stream of a call without its last callbacks, which is erased then, and how many changes came before.
+fn erased(name: &str, without_the_last: usize) -> (Stream, usize) {
     let calls = calls();
     let (table, mut stream) = (MemoryTable::default(), Stream::default());
-    play(&calls.iter().find(|call| call.name == "bob-answers").unwrap().steps, &table, &mut stream);
+    let steps = &calls.iter().find(|call| call.name == name).unwrap().steps;
+    play(&steps[..steps.len() - without_the_last], &table, &mut stream);
     let played = stream.records.len();
     table.clear();
     stream.look_at(&table);
+    (stream, played)
+}
+
+#[test]
+fn of_an_erased_call_whose_key_is_throttled_a_nameless_row_waits() {
+    let (stream, played) = erased("bob-answers", 0);
     let projection = Projection::default();
     block_on(projector(&projection).project(&stream.batch(0..played))).unwrap();
     *projection.throttled.borrow_mut() = "day#".into();
@@ -212,14 +219,8 @@ fn of_an_erased_call_whose_key_is_throttled_a_nameless_row_waits() {
 
 #[test]
 fn after_the_parts_became_more_an_erased_call_leaves_nobody_in_any_of_them() {
-    let calls = calls();
-    let (table, mut stream) = (MemoryTable::default(), Stream::default());
     // It goes on, so that it has a live row, too.
-    let steps = &calls.iter().find(|call| call.name == "stand-up").unwrap().steps;
-    play(&steps[..steps.len() - 1], &table, &mut stream);
-    let played = stream.records.len();
-    table.clear();
-    stream.look_at(&table);
+    let (stream, played) = erased("stand-up", 1);
     let projection = Projection::default();
     let projects = |shards, range| {
         let layout = Layout { shards, ..Layout::default() };
@@ -302,12 +303,7 @@ fn a_group_events_row_whose_deletion_is_throttled_waits_in_the_spool() {
 
 #[test]
 fn an_erased_call_leaves_the_list_of_a_user_who_has_no_list_any_more() {
-    let calls = calls();
-    let (table, mut stream) = (MemoryTable::default(), Stream::default());
-    play(&calls.iter().find(|call| call.name == "bob-answers").unwrap().steps, &table, &mut stream);
-    let played = stream.records.len();
-    table.clear();
-    stream.look_at(&table);
+    let (stream, played) = erased("bob-answers", 0);
     let projection = Projection::default();
     let projects = |unindexed: &[&str], range| {
         let unindexed = unindexed.iter().map(|user| (*user).to_owned()).collect();

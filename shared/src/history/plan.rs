@@ -77,7 +77,7 @@ impl Plan {
             call.map(|call| rows(call, layout)).unwrap_or_default()
         };
         // A user may have had rows before they were left out of the lists.
-        let all = Layout { unindexed: BTreeSet::new(), ..layout.clone() };
+        let all = layout.with_everybody();
         let (mut before, after) =
             (rows_of(old, if new.is_none() { &all } else { layout }), rows_of(new, layout));
         let Some(session) = old.or(new).map(|call| call.sid.clone()) else { return };
@@ -146,7 +146,7 @@ impl Plan {
     }
 
     fn group_event(&mut self, old: Option<&GroupEvent>, new: Option<&GroupEvent>, layout: &Layout) {
-        let all = Layout { unindexed: BTreeSet::new(), ..layout.clone() };
+        let all = layout.with_everybody();
         let before = old.and_then(|event| Some((stay_key(event, &all)?, event.sid.clone())));
         let after = new.and_then(|event| stay_key(event, layout));
         if let Some((key, session)) = before.filter(|(key, _)| after.as_ref() != Some(key)) {

@@ -48,6 +48,14 @@ pub struct Layout {
     pub unindexed: BTreeSet<String>,
 }
 
+impl Layout {
+    /// The same with rows for everybody.
+    #[must_use]
+    pub fn with_everybody(&self) -> Self {
+        Self { shards: self.shards, unindexed: BTreeSet::new() }
+    }
+}
+
 impl Default for Layout {
     fn default() -> Self {
         Self { shards: crate::history::SHARDS, unindexed: BTreeSet::new() }
