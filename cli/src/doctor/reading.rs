@@ -68,29 +68,30 @@ async fn trigger(place: &Place, table: &TableDescription) -> Result<Finding, Sto
     let listed = client.list_event_source_mappings().event_source_arn(stream).send().await;
     let listed = listed.map_err(Stop::aws("read what feeds project"))?;
     let mappings = listed.event_source_mappings().iter();
-    let states: Vec<(String, String)> = mappings
+    let states: Vec<(String, String, i32)> = mappings
         .map(|each| {
             let [state, last] = [each.state(), each.last_processing_result()].map(Option::unwrap_or_default);
-            // Without a window Lambda does not name the shard, and project refuses the batch.
-            let has_window = each.tumbling_window_in_seconds().is_some_and(|seconds| seconds > 0);
-            let last = if has_window { last } else { "PROBLEM: it has no tumbling window" };
-            (state.to_owned(), last.to_owned())
+            (state.to_owned(), last.to_owned(), each.tumbling_window_in_seconds().unwrap_or_default())
         })
         .collect();
     Ok(judge_trigger(&states))
 }
 
-/// Each mapping's state, and the result of its last batch.
-fn judge_trigger(mappings: &[(String, String)]) -> Finding {
+/// Each mapping's state, the result of its last batch, and the seconds of its window.
+fn judge_trigger(mappings: &[(String, String, i32)]) -> Finding {
     let seen: Vec<String> = mappings
         .iter()
-        .map(|(state, last)| if last.is_empty() { state.clone() } else { format!("{state}, {last}") })
+        .map(|(state, last, _)| if last.is_empty() { state.clone() } else { format!("{state}, {last}") })
         .collect();
     let seen = if seen.is_empty() { "none".to_owned() } else { seen.join("; ") };
-    let enabled = matches!(mappings, [(state, _)] if state == "Enabled");
-    let failed = mappings.iter().any(|(_, last)| last.starts_with("PROBLEM"));
+    let enabled = matches!(mappings, [(state, ..)] if state == "Enabled");
+    let failed = mappings.iter().any(|(_, last, _)| last.starts_with("PROBLEM"));
+    // Without a window Lambda does not name the shard, and project refuses the batch.
+    let has_window = mappings.iter().all(|(.., seconds)| *seconds > 0);
     let advice = if !enabled {
         "aws lambda update-event-source-mapping --uuid … --enabled, or deploy again"
+    } else if !has_window {
+        "aws lambda update-event-source-mapping --uuid … --tumbling-window-in-seconds 900"
     } else if failed {
         "see project's log, and docs/first-deployment.md, Reading"
     } else {
@@ -173,11 +174,12 @@ mod tests {
 
     #[test]
     fn project_is_fed_by_one_trigger_that_works() {
-        let judge = |mappings: &[(&str, &str)]| {
-            let owned: Vec<_> =
-                mappings.iter().map(|(state, last)| ((*state).to_owned(), (*last).to_owned())).collect();
-            judge_trigger(&owned).advice
+        let judge_with = |window: i32, mappings: &[(&str, &str)]| {
+            let owned = |(state, last): &(&str, &str)| ((*state).to_owned(), (*last).to_owned(), window);
+            judge_trigger(&mappings.iter().map(owned).collect::<Vec<_>>()).advice
         };
+        let judge = |mappings: &[(&str, &str)]| judge_with(900, mappings);
+        assert!(judge_with(0, &[("Enabled", "PROBLEM: Function call failed")]).contains("tumbling-window"));
         assert_eq!(judge(&[("Enabled", "OK")]), "");
         assert_eq!(judge(&[("Enabled", "No records processed")]), "");
         assert!(judge(&[("Enabled", "PROBLEM: Function call failed")]).contains("project's log"));
